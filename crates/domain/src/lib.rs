@@ -1,0 +1,18 @@
+//! The words of Stagedoor as types, and its rules as pure functions.
+//!
+//! Nothing here does I/O, waits, or asks for the time: clocks and chance are
+//! arguments. Every door (page, API, command line, schedule) uses these rules,
+//! so a rule that stands here holds everywhere.
+#![forbid(unsafe_code)]
+
+pub mod access;
+pub mod arguments;
+pub mod id;
+pub mod invocation;
+pub mod name;
+pub mod param;
+pub mod quantity;
+pub mod queue;
+pub mod run;
+pub mod script;
+pub mod time;
