@@ -1,0 +1,164 @@
+//! The layers below the settings: file, environment, flags. Each setting has one key and one
+//! variable; a later layer replaces the value of an earlier one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::Flags;
+use crate::document::{Keys, Mark, Node, Problem, Problems, Table, Text, Value, nearest};
+use crate::environment::Environment;
+
+/// How a setting is written in a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Number,
+    Flag,
+    /// Separated by commas.
+    List,
+}
+
+/// Every setting that is a single value or a list of texts.
+const SETTINGS: [(&str, Form); 13] = [
+    ("listen", Form::List),
+    ("public_host", Form::List),
+    ("allow_plain_http", Form::Flag),
+    ("user", Form::Text),
+    ("run_user", Form::Text),
+    ("allow_root_scripts", Form::Flag),
+    ("limits.running", Form::Number),
+    ("limits.queued", Form::Number),
+    ("limits.queued_per_user", Form::Number),
+    ("limits.output", Form::Text),
+    ("limits.timeout", Form::Text),
+    ("session.absolute", Form::Text),
+    ("session.idle", Form::Text),
+];
+
+const TOP: Keys = Keys {
+    of: "stagedoor.toml",
+    now: &["listen", "public_host", "allow_plain_http", "user", "run_user", "allow_root_scripts", "limits", "session", "grant"],
+    later: &["tls", "base_path", "behind_proxy", "proxy", "pools", "permit", "trigger"],
+};
+const LIMITS: Keys = Keys {
+    of: "`[limits]`",
+    now: &["running", "queued", "queued_per_user", "output", "timeout"],
+    later: &[],
+};
+const SESSION: Keys = Keys { of: "`[session]`", now: &["absolute", "idle"], later: &[] };
+
+/// Variables that begin like ours and are no settings: of the command line, and those that a
+/// script gets.
+const OTHER_VARIABLES: [&str; 9] =
+    ["CONFIG", "LOG", "URL", "TOKEN", "SERVER", "RUN_ID", "SCRIPT", "OUTPUT_DIR", "EVENTS"];
+
+/// The last word on each setting.
+#[derive(Debug, Default)]
+pub(crate) struct Layers {
+    settings: BTreeMap<&'static str, Node>,
+    /// `[[grant]]`, from the file only.
+    pub grants: Vec<Table>,
+}
+
+impl Layers {
+    /// The value of a setting.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.settings.get(key)
+    }
+
+    /// `stagedoor.toml`.
+    pub fn add_file(&mut self, table: &Table, problems: &mut Problems) {
+        TOP.check(table, problems);
+        for (name, keys, form) in [("limits", LIMITS, "[limits]"), ("session", SESSION, "[session]")] {
+            if let Some(table) = table.get(name).and_then(|node| node.table(form, problems)) {
+                keys.check(table, problems);
+            }
+        }
+        for (key, _) in SETTINGS {
+            let node = match key.split_once('.') {
+                None => table.get(key),
+                Some((part, key)) => match table.get(part).map(|node| &node.value) {
+                    Some(Value::Table(part)) => part.get(key),
+                    _ => None,
+                },
+            };
+            if let Some(node) = node {
+                self.settings.insert(key, node.clone());
+            }
+        }
+        self.grants = table.tables("grant", problems).into_iter().cloned().collect();
+    }
+
+    /// `STAGEDOOR_…`, and `STAGEDOOR_…_FILE` that names a file which holds the value.
+    pub fn add_environment(&mut self, environment: &Environment, problems: &mut Problems) {
+        for (name, value) in environment.ours() {
+            if OTHER_VARIABLES.contains(&name) {
+                continue;
+            }
+            let whole = format!("$STAGEDOOR_{name}");
+            let setting = |name: &str| SETTINGS.into_iter().find(|(key, _)| variable(key) == name);
+            let (key, form, value) = if let Some((key, form)) = setting(name) {
+                if environment.get(&format!("STAGEDOOR_{name}_FILE")).is_some() {
+                    let problem = Problem::of_file(&whole, format!("both {whole} and {whole}_FILE are set"));
+                    problems.push(problem.mend("set one of the two"));
+                }
+                (key, form, value.to_owned())
+            } else if let Some((key, form)) = name.strip_suffix("_FILE").and_then(setting) {
+                match std::fs::read_to_string(Path::new(value)) {
+                    Ok(content) => (key, form, content.trim_end_matches(['\n', '\r']).to_owned()),
+                    Err(error) => {
+                        problems.push(Problem::of_file(&whole, format!("`{value}` cannot be read: {error}")));
+                        continue;
+                    }
+                }
+            } else {
+                problems.push(unknown_variable(name, &whole));
+                continue;
+            };
+            self.settings.insert(key, written(&whole, form, &value));
+        }
+    }
+
+    /// The command line.
+    pub fn add_flags(&mut self, flags: &Flags) {
+        if !flags.listen.is_empty() {
+            self.settings.insert("listen", written("--listen", Form::List, &flags.listen.join(",")));
+        }
+    }
+}
+
+/// `LIMITS_QUEUED_PER_USER` of `limits.queued_per_user`.
+fn variable(key: &str) -> String {
+    key.to_ascii_uppercase().replace('.', "_")
+}
+
+fn unknown_variable(name: &str, whole: &str) -> Problem {
+    let problem = Problem::of_file(whole, "there is no setting of this name");
+    let names: Vec<String> = SETTINGS.iter().map(|(key, _)| variable(key)).collect();
+    match nearest(name, names.iter().map(String::as_str)) {
+        Some(near) => problem.mend(format!("did you mean STAGEDOOR_{near}?")),
+        None => problem.mend("unset it"),
+    }
+}
+
+/// A value as it would stand in the file; its place is the variable or flag.
+fn written(source: &str, form: Form, value: &str) -> Node {
+    let text = Text::whole(source, value);
+    let node = |value: Value, span: std::ops::Range<usize>| Node { value, mark: Mark::new(&text, span) };
+    let as_text = || Value::Text(value.to_owned());
+    let whole = match form {
+        Form::Text => as_text(),
+        Form::Number => value.parse().map_or_else(|_| as_text(), Value::Integer),
+        Form::Flag => value.parse().map_or_else(|_| as_text(), Value::Flag),
+        Form::List => {
+            let mut start = 0;
+            let items = value.split(',').map(|item| {
+                let span = start..start + item.len();
+                start += item.len() + 1;
+                node(Value::Text(item.trim().to_owned()), span)
+            });
+            Value::List(items.collect())
+        }
+    };
+    node(whole, 0..value.len())
+}

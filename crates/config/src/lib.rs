@@ -1,0 +1,34 @@
+//! Settings, and the reading of TOML that points at its errors.
+//!
+//! [`document`] turns a TOML text into values that remember where they stand, so that every error
+//! can name file, line and column and show a caret; the catalog reads definitions with it too.
+//! Everything else here makes [`Settings`] from defaults, `stagedoor.toml`, the environment and
+//! flags, in this order. Nothing here opens sockets or knows what the settings are used for.
+#![forbid(unsafe_code)]
+
+pub mod document;
+mod environment;
+mod grants;
+mod hosts;
+mod layers;
+mod listen;
+mod load;
+mod settings;
+mod state;
+
+pub use environment::Environment;
+pub use listen::Listen;
+pub use load::{ConfigError, Sources, load};
+pub use settings::{Limits, Session, Settings};
+pub use state::{NoState, state_directory};
+
+/// What the command line sets; it wins over everything else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `--listen`, each an address; none when not given.
+    pub listen: Vec<String>,
+    /// `--config`.
+    pub config: Option<std::path::PathBuf>,
+    /// `--state`.
+    pub state: Option<std::path::PathBuf>,
+}

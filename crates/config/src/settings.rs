@@ -1,0 +1,141 @@
+//! The settings, typed, with their defaults.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use stagedoor_domain::access::Grants;
+
+use crate::document::{Node, Problems, Value};
+use crate::layers::Layers;
+use crate::listen::{self, Listen};
+use crate::{grants, hosts};
+
+/// Everything that the operator can set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// At least one.
+    pub listen: Vec<Listen>,
+    /// Hosts that are answered beside the loopback names, in small letters.
+    pub public_host: Vec<String>,
+    /// Plain HTTP beyond this machine is wanted.
+    pub allow_plain_http: bool,
+    /// The server's account when started as root; none means the default of section 3 of the design.
+    pub user: Option<String>,
+    /// The scripts' account when started as root.
+    pub run_user: Option<String>,
+    /// Scripts may run as root.
+    pub allow_root_scripts: bool,
+    /// How many, how much.
+    pub limits: Limits,
+    /// How long a sign-in lasts.
+    pub session: Session,
+    /// `[[grant]]`.
+    pub grants: Grants,
+    /// Where everything that lasts is kept.
+    pub state: PathBuf,
+    /// The file that was read, to be read again on HUP.
+    pub file: Option<PathBuf>,
+}
+
+/// Limits of the whole server; a script's own come on top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Runs at once; twice the cores.
+    pub running: u32,
+    /// Runs that wait; 1,000.
+    pub queued: u32,
+    /// Runs of one user that wait; 100.
+    pub queued_per_user: u32,
+    /// Bytes of output per stream of a run; 64 MiB.
+    pub output: u64,
+    /// Of scripts that say nothing; one hour. None means that they may run for ever.
+    pub timeout: Option<Duration>,
+}
+
+/// How long a sign-in lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// From the sign-in; one hour.
+    pub absolute: Duration,
+    /// From the last request; half an hour.
+    pub idle: Duration,
+}
+
+impl Settings {
+    /// Reads the layers; all problems are told.
+    pub(crate) fn read(
+        layers: &Layers,
+        cores: u32,
+        state: PathBuf,
+        file: Option<PathBuf>,
+        problems: &mut Problems,
+    ) -> Self {
+        let mut flag = |key: &str| layers.get(key).and_then(|node| node.flag(problems)).unwrap_or(false);
+        let (allow_plain_http, allow_root_scripts) = (flag("allow_plain_http"), flag("allow_root_scripts"));
+        Self {
+            listen: listen::read(layers.get("listen"), allow_plain_http, problems),
+            public_host: hosts::read(layers.get("public_host"), problems),
+            allow_plain_http,
+            user: layers.get("user").and_then(|node| account(node, problems)),
+            run_user: layers.get("run_user").and_then(|node| account(node, problems)),
+            allow_root_scripts,
+            limits: limits(layers, cores, problems),
+            session: session(layers, problems),
+            grants: grants::read(&layers.grants, problems),
+            state,
+            file,
+        }
+    }
+}
+
+/// An account's name, or its number.
+fn account(node: &Node, problems: &mut Problems) -> Option<String> {
+    let text = node.full_text(problems)?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if text.starts_with('-') || text.len() > 64 || !text.chars().all(fits) {
+        let problem = node.mark.problem(format!("`{text}` is not an account's name"));
+        problems.push(problem.mend("write a name such as `stagedoor`, or a number in quotes such as `\"7373\"`"));
+        return None;
+    }
+    Some(text)
+}
+
+fn limits(layers: &Layers, cores: u32, problems: &mut Problems) -> Limits {
+    let mut count = |key: &str, least: u32, default: u32| {
+        layers.get(key).and_then(|node| node.count(least, problems)).unwrap_or(default)
+    };
+    let running = count("limits.running", 1, cores.max(1).saturating_mul(2));
+    let queued = count("limits.queued", 0, 1000);
+    let queued_per_user = count("limits.queued_per_user", 0, 100);
+    let output = layers.get("limits.output").and_then(|node| node.size(problems)).unwrap_or(64 << 20);
+    let timeout = match layers.get("limits.timeout") {
+        None => Some(Duration::from_hours(1)),
+        Some(node) if matches!(&node.value, Value::Text(text) if text == "none") => None,
+        Some(node) => some_time(node, problems),
+    };
+    Limits { running, queued, queued_per_user, output, timeout }
+}
+
+fn session(layers: &Layers, problems: &mut Problems) -> Session {
+    let mut time = |key: &str, default: Duration| {
+        layers.get(key).and_then(|node| some_time(node, problems)).unwrap_or(default)
+    };
+    let absolute = time("session.absolute", Duration::from_hours(1));
+    // Who shortens the whole has shortened the idle time with it.
+    let idle = time("session.idle", Duration::from_mins(30).min(absolute));
+    if idle > absolute
+        && let Some(node) = layers.get("session.idle")
+    {
+        let problem = node.mark.problem("a session cannot be idle for longer than it lasts");
+        problems.push(problem.mend("shorten `session.idle`, or lengthen `session.absolute`"));
+    }
+    Session { absolute, idle }
+}
+
+fn some_time(node: &Node, problems: &mut Problems) -> Option<Duration> {
+    let time = node.duration(problems)?;
+    if time.is_zero() {
+        problems.push(node.mark.problem("this time is zero").mend("write a longer time, such as \"30m\""));
+    }
+    Some(time)
+}

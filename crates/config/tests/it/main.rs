@@ -1,0 +1,4 @@
+//! Settings from outside: layers in, settings or mistakes out.
+
+#[cfg(test)]
+mod settings;
