@@ -1,0 +1,35 @@
+//! All mistakes of a folder at once, for `stagedoor check`.
+
+use std::path::Path;
+
+use stagedoor_config::document::{Problem, Problems};
+
+use crate::catalog::{Catalog, CatalogError};
+use crate::options::Options;
+use crate::snapshot::Skipped;
+
+/// What was found in a folder.
+#[derive(Debug)]
+pub struct Checked {
+    /// How many scripts would be published.
+    pub scripts: usize,
+    /// Every mistake, by file, line and column.
+    pub problems: Vec<Problem>,
+    /// Files that are not looked at, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Reads all definitions below a folder and tells everything that is wrong with them.
+///
+/// # Errors
+/// The folder cannot be opened.
+pub fn check_folder(path: &Path, options: Options) -> Result<Checked, CatalogError> {
+    let snapshot = Catalog::open_path(path, options)?.snapshot();
+    let problems: Problems = snapshot.broken().iter().flat_map(|broken| broken.problems.clone()).collect();
+    Ok(Checked {
+        scripts: snapshot.len(),
+        // A folder's mistake breaks every script below it, and is told once.
+        problems: problems.sorted(),
+        skipped: snapshot.skipped().to_vec(),
+    })
+}

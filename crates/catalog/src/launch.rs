@@ -1,0 +1,225 @@
+//! What a definition starts: its own file, or a command.
+
+use stagedoor_config::document::{Mark, Node, Problem, Problems, Table, Value};
+use stagedoor_domain::script::{Fingerprint, Launch};
+
+use crate::block::line_problem;
+use crate::machine::{FileFacts, Machine, NoFile, Program, join, search};
+use crate::shebang::{self, Start};
+
+/// setuid, setgid and sticky: the runner starts no file that has one of them.
+const SPECIAL_BITS: u32 = 0o7000;
+const OTHERS_MAY_WRITE: u32 = 0o002;
+const ANY_EXECUTE: u32 = 0o111;
+
+/// What must be known to resolve what is started.
+pub(crate) struct Launcher<'a> {
+    pub machine: &'a dyn Machine,
+    /// Absolute path of the catalog, for commands that lie in it.
+    pub root: &'a str,
+    /// The definition's folder, relative to the root.
+    pub folder: &'a str,
+    /// Where bare names are looked for.
+    pub search_path: Vec<String>,
+    /// Where the definition begins, for errors about keys that are not there.
+    pub mark: &'a Mark,
+}
+
+type Launched = (Launch, Option<Fingerprint>);
+
+impl Launcher<'_> {
+    /// Resolves `command` and `interpreter`; `file` is the script file of a header or sidecar.
+    pub fn resolve(&self, file: Option<&str>, keys: &Table, problems: &mut Problems) -> Option<Launched> {
+        match file {
+            Some(file) => {
+                if let Some(entry) = keys.entry("command") {
+                    let problem = entry.key.problem("this definition belongs to a file, which is what is started");
+                    problems.push(problem.mend("take `command` out, or give the command a `NAME.stagedoor.toml` of its own"));
+                }
+                self.file(file, keys.get("interpreter"), problems)
+            }
+            None => match (keys.get("command"), keys.entry("interpreter")) {
+                (Some(command), None) => self.command(command, problems),
+                (None, _) => {
+                    problems.push(self.mark.problem("nothing says what to start").mend(
+                        "add `command = [\"program\", \"argument\"]`, or name this file `FILE.stagedoor.toml` after the file it describes",
+                    ));
+                    None
+                }
+                // A folder's default is for its files; only the script's own key is a mistake.
+                (Some(command), Some(entry)) if entry.key.file() != self.mark.file() => self.command(command, problems),
+                (Some(_), Some(entry)) => {
+                    let problem = entry.key.problem("`interpreter` goes with a file, and this is a command");
+                    problems.push(problem.mend("put the interpreter first in `command`"));
+                    None
+                }
+            },
+        }
+    }
+
+    fn file(&self, file: &str, interpreter: Option<&Node>, problems: &mut Problems) -> Option<Launched> {
+        let path = join(self.folder, file);
+        let facts = match self.machine.file(&path) {
+            Ok(facts) => facts,
+            Err(error) => {
+                problems.push(cannot_use(&path, error));
+                return None;
+            }
+        };
+        check_mode(&path, &facts, problems);
+        let interpreter = if let Some(node) = interpreter {
+            self.interpreter(node, problems)?
+        } else {
+            self.check_start(&path, &facts, problems);
+            Vec::new()
+        };
+        Some((Launch::File { file: file.to_owned(), interpreter }, Some(facts.fingerprint)))
+    }
+
+    fn command(&self, node: &Node, problems: &mut Problems) -> Option<Launched> {
+        let words = words(node, problems)?;
+        let (first, rest) = words.split_first()?;
+        let Some(inside) = first.strip_prefix("./") else {
+            let mut argv = vec![self.program(first, &node.mark, problems)?];
+            argv.extend_from_slice(rest);
+            return Some((Launch::Command { argv }, None));
+        };
+        if !is_inside(inside) {
+            problems.push(node.mark.problem(format!("`{first}` leaves the folder of the definition")).mend("write an absolute path"));
+            return None;
+        }
+        let path = join(self.folder, inside);
+        let facts = self.machine.file(&path).map_err(|error| {
+            problems.push(node.mark.problem(format!("`{first}` cannot be started: {error}")));
+        });
+        let facts = facts.ok()?;
+        check_mode(&path, &facts, problems);
+        self.check_start(&path, &facts, problems);
+        let fingerprint = Some(facts.fingerprint);
+        if rest.is_empty() && !inside.contains('/') {
+            return Some((Launch::File { file: inside.to_owned(), interpreter: Vec::new() }, fingerprint));
+        }
+        let mut argv = vec![join(self.root, &path)];
+        argv.extend_from_slice(rest);
+        Some((Launch::Command { argv }, fingerprint))
+    }
+
+    fn interpreter(&self, node: &Node, problems: &mut Problems) -> Option<Vec<String>> {
+        let words = match &node.value {
+            Value::Text(_) => vec![node.full_text(problems)?],
+            _ => words(node, problems)?,
+        };
+        let (first, rest) = words.split_first()?;
+        let first = match first.strip_prefix("./") {
+            Some(inside) if is_inside(inside) => join(self.root, &join(self.folder, inside)),
+            _ => first.clone(),
+        };
+        let mut argv = vec![self.program(&first, &node.mark, problems)?];
+        argv.extend_from_slice(rest);
+        Some(argv)
+    }
+
+    /// The absolute path of a program, which must be there.
+    fn program(&self, word: &str, mark: &Mark, problems: &mut Problems) -> Option<String> {
+        if word.contains('/') && !word.starts_with('/') {
+            let problem = mark.problem(format!("`{word}` is neither a bare name nor an absolute path"));
+            problems.push(problem.mend(format!("write `./{word}` for a file beside the definition, or an absolute path")));
+            return None;
+        }
+        if !word.contains('/') {
+            let found = search(self.machine, &self.search_path, word);
+            if found.is_none() {
+                let problem = mark.problem(format!("there is no program `{word}` in {}", self.search_path.join(":")));
+                problems.push(problem.mend(format!("install `{word}`, or write its absolute path")));
+            }
+            return found;
+        }
+        match self.machine.program(word) {
+            Program::Runnable => return Some(word.to_owned()),
+            Program::Missing => problems.push(
+                mark.problem(format!("there is no program `{word}`")).mend("install it, or correct the path"),
+            ),
+            Program::NotExecutable => problems.push(
+                mark.problem(format!("`{word}` is not executable")).mend(format!("run `chmod +x {word}`")),
+            ),
+        }
+        None
+    }
+
+    /// Could the kernel start this file by itself?
+    fn check_start(&self, path: &str, facts: &FileFacts, problems: &mut Problems) {
+        if facts.mode & ANY_EXECUTE == 0 {
+            let problem = Problem::of_file(path, "the file is not executable");
+            problems.push(problem.mend(format!("run `chmod +x {path}`, or set `interpreter`")));
+        }
+        // A file that this process may not read is the runner's to judge.
+        let Some(head) = &facts.head else { return };
+        let first_line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let problem = |message: String| line_problem(path, 1, first_line, message);
+        match shebang::judge(head) {
+            Start::Program => {}
+            Start::Bad(why, mend) => problems.push(problem(why.to_owned()).mend(mend)),
+            Start::Script { interpreter, argument } => {
+                if self.machine.program(&interpreter) != Program::Runnable {
+                    let message = format!("the shebang's interpreter `{interpreter}` is not there");
+                    problems.push(problem(message).mend("install it, or correct the first line"));
+                } else if interpreter.ends_with("/env") {
+                    let program = argument.as_deref().and_then(shebang::program_of_env);
+                    if let Some(program) = program.filter(|p| !p.contains('/'))
+                        && search(self.machine, &self.search_path, program).is_none()
+                    {
+                        let folders = self.search_path.join(":");
+                        let message = format!("the shebang asks for `{program}`, which is not in {folders}");
+                        problems.push(problem(message).mend(format!(
+                            "install `{program}`, or set `env = {{ PATH = \"…\" }}` to where it is"
+                        )));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A file that others could change, or that would run with another's rights, is never started.
+fn check_mode(path: &str, facts: &FileFacts, problems: &mut Problems) {
+    if facts.mode & SPECIAL_BITS != 0 {
+        let problem = Problem::of_file(path, "the file has a setuid, setgid or sticky bit, and such a file is never started");
+        problems.push(problem.mend(format!("run `chmod u-s,g-s,-t {path}`")));
+    }
+    if facts.mode & OTHERS_MAY_WRITE != 0 {
+        let problem = Problem::of_file(path, "every account of this machine may change the file, so it is never started");
+        problems.push(problem.mend(format!("run `chmod o-w {path}`")));
+    }
+}
+
+fn cannot_use(path: &str, error: NoFile) -> Problem {
+    let problem = Problem::of_file(path, format!("the script file cannot be used: {error}"));
+    match error {
+        NoFile::Link => problem.mend("copy the file here, or declare a `command` with the absolute path"),
+        _ => problem,
+    }
+}
+
+/// A list of words: the first says something, none holds NUL.
+fn words(node: &Node, problems: &mut Problems) -> Option<Vec<String>> {
+    let form = match &node.value {
+        Value::Text(text) => {
+            let quoted: Vec<String> = text.split_whitespace().map(|word| format!("\"{word}\"")).collect();
+            format!("[{}]", quoted.join(", "))
+        }
+        _ => "[\"program\", \"argument\"]".to_owned(),
+    };
+    let items = node.list(&form, problems)?;
+    let Some((first, rest)) = items.split_first() else {
+        problems.push(node.mark.problem("this list is empty").mend(format!("write it as `{form}`")));
+        return None;
+    };
+    let first = first.full_text(problems);
+    let rest: Vec<Option<String>> = rest.iter().map(|item| item.text(problems)).collect();
+    std::iter::once(first).chain(rest).collect()
+}
+
+/// A relative path that does not leave its folder.
+pub(crate) fn is_inside(path: &str) -> bool {
+    path.split('/').all(|part| !part.is_empty() && part != "." && part != "..") && !path.contains('\0')
+}

@@ -1,0 +1,38 @@
+//! Finds the scripts below one folder and reads their definitions.
+//!
+//! The format is read by pure modules: [`block`] takes a definition out of a file's comments,
+//! [`script`] and [`param`] turn its keys into the domain's types; what they must know about the
+//! machine they ask the port in [`machine`]. Only [`root`], [`watch`] and [`paths`] touch the file
+//! system. [`tree`] keeps what was read, so that only what changed is read again, and a [`Snapshot`]
+//! is what everybody else sees. Nothing here starts a process or knows who asks.
+#![forbid(unsafe_code)]
+
+mod access;
+mod block;
+mod catalog;
+mod check;
+mod environment;
+mod folder;
+mod keys;
+mod launch;
+mod machine;
+mod names;
+mod options;
+mod param;
+mod paths;
+mod read;
+mod root;
+mod script;
+mod shebang;
+mod snapshot;
+mod source;
+mod texts;
+mod tree;
+mod watch;
+
+pub use catalog::{Catalog, CatalogError, open_folder};
+pub use check::{Checked, check_folder};
+pub use options::Options;
+pub use paths::{path_choices, path_exists};
+pub use snapshot::{Broken, Folder, Skipped, Snapshot};
+pub use stagedoor_config::document::Problem;
