@@ -1,0 +1,35 @@
+//! What Stagedoor remembers: users, the setup link, sessions, tokens and runs.
+//!
+//! The public types say nothing of the database behind them. It is `SQLite`: one writer thread that
+//! puts every job that waits into one transaction, and reader threads with connections of their
+//! own. A write that was answered is on the disk: it survives `kill -9` and loss of power.
+//!
+//! Nothing here decides: who may do what, what has expired and what a run's next state is, is
+//! settled by the caller. The one rule kept here is fencing: a record of an older epoch, or
+//! one after the first that ended the run, changes nothing.
+#![forbid(unsafe_code)]
+
+mod connection;
+mod error;
+mod readers;
+mod runs;
+mod schema;
+mod sessions;
+mod setup;
+mod store;
+mod tokens;
+mod users;
+mod writer;
+
+pub use error::{OpenError, StoreError};
+pub use runs::{Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUpdate, Visible};
+pub use sessions::SessionRecord;
+pub use setup::SetupError;
+pub use store::Store;
+pub use tokens::{NewToken, TokenId, TokenRecord};
+pub use users::{AddUserError, NewUser, UserRecord};
+
+/// The version of the database that is compiled in, for `--version`.
+pub fn database_version() -> &'static str {
+    rusqlite::version()
+}

@@ -1,0 +1,196 @@
+//! The one thread that writes. Jobs that wait are put into one transaction and answered together
+//! after it is on the disk: the cost of a flush is shared by all who wait for it.
+
+use std::thread::{self, JoinHandle};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::{LostTransaction, Stopped, StoreError};
+
+/// Most jobs in one transaction.
+const LARGEST_BATCH: usize = 256;
+/// Jobs that may wait; who comes then, waits for a place.
+const LONGEST_QUEUE: usize = 4096;
+/// Pages of log that are moved to the database once nobody waits (4 MiB), or at once (16 MiB).
+const CHECKPOINT_WHEN_IDLE: i64 = 1_000;
+const CHECKPOINT_AT_ONCE: i64 = 4_000;
+
+type BoxedJob = Box<dyn Job>;
+
+/// The way to the writer thread. When it is dropped, the thread finishes what waits and ends.
+pub(crate) struct Writer {
+    jobs: mpsc::Sender<BoxedJob>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(crate) fn start(db: Connection) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (jobs, waiting) = mpsc::channel(LONGEST_QUEUE);
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || serve(&db, waiting))?;
+        Ok((Self { jobs }, thread))
+    }
+
+    /// Runs `work` in a transaction and answers after the commit. Once it waits in the queue, it is
+    /// done even if the caller has gone. `work` may be called twice, when a transaction was lost to
+    /// another job's failure; the first call then has left nothing.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Pending {
+            work,
+            result: None,
+            reply,
+        };
+        self.jobs
+            .send(Box::new(job))
+            .await
+            .map_err(|_| StoreError::broken(Stopped))?;
+        answer.await.map_err(|_| StoreError::broken(Stopped))?
+    }
+}
+
+trait Job: Send {
+    /// Does the work and keeps its result; whether it succeeded.
+    fn run(&mut self, db: &Connection) -> bool;
+    /// Tells the caller: its own error, or what became of the transaction.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Pending<T, F> {
+    work: F,
+    result: Option<rusqlite::Result<T>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Job for Pending<T, F>
+where
+    T: Send,
+    F: Fn(&Connection) -> rusqlite::Result<T> + Send,
+{
+    fn run(&mut self, db: &Connection) -> bool {
+        self.result.insert((self.work)(db)).is_ok()
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let answer = match (self.result, committed) {
+            (Some(Err(own)), _) => Err(own.into()),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (_, Err(error)) => Err(error),
+            (None, Ok(())) => Err(StoreError::broken(LostTransaction)),
+        };
+        // A caller that has gone needs no answer.
+        let _ = self.reply.send(answer);
+    }
+}
+
+fn serve(db: &Connection, mut waiting: mpsc::Receiver<BoxedJob>) {
+    let mut batch = Vec::with_capacity(LARGEST_BATCH);
+    while waiting.blocking_recv_many(&mut batch, LARGEST_BATCH) > 0 {
+        commit(db, &mut batch);
+        checkpoint(db, waiting.is_empty());
+    }
+}
+
+/// How a transaction failed.
+enum Failed {
+    /// The database rolled it back under one of the jobs.
+    Midway,
+    /// It did not begin, or did not commit.
+    Whole(StoreError),
+}
+
+/// All in one transaction; if one job brings that down, each in its own.
+fn commit(db: &Connection, batch: &mut Vec<BoxedJob>) {
+    match together(db, batch) {
+        Ok(()) => answer_all(batch, &Ok(())),
+        Err(Failed::Whole(error)) => answer_all(batch, &Err(error)),
+        Err(Failed::Midway) => {
+            for job in batch.drain(..) {
+                let mut alone = vec![job];
+                let result = together(db, &mut alone).map_err(|failed| match failed {
+                    Failed::Midway => StoreError::broken(LostTransaction),
+                    Failed::Whole(error) => error,
+                });
+                answer_all(&mut alone, &result);
+            }
+        }
+    }
+}
+
+fn answer_all(batch: &mut Vec<BoxedJob>, result: &Result<(), StoreError>) {
+    if let Err(error) = result {
+        tracing::error!(%error, jobs = batch.len(), "could not write to the store");
+    }
+    for job in batch.drain(..) {
+        job.answer(result.clone());
+    }
+}
+
+fn together(db: &Connection, batch: &mut [BoxedJob]) -> Result<(), Failed> {
+    execute(db, "BEGIN IMMEDIATE").map_err(|error| Failed::Whole(error.into()))?;
+    for job in batch {
+        if in_savepoint(db, job.as_mut()).is_err() || db.is_autocommit() {
+            roll_back(db);
+            return Err(Failed::Midway);
+        }
+    }
+    execute(db, "COMMIT").map_err(|error| {
+        roll_back(db);
+        Failed::Whole(error.into())
+    })
+}
+
+/// A job that fails takes back its own changes and no others.
+fn in_savepoint(db: &Connection, job: &mut dyn Job) -> rusqlite::Result<()> {
+    execute(db, "SAVEPOINT job")?;
+    if !job.run(db) && !db.is_autocommit() {
+        execute(db, "ROLLBACK TO job")?;
+    }
+    if !db.is_autocommit() {
+        execute(db, "RELEASE job")?;
+    }
+    Ok(())
+}
+
+fn roll_back(db: &Connection) {
+    if !db.is_autocommit()
+        && let Err(error) = execute(db, "ROLLBACK")
+    {
+        tracing::error!(%error, "could not roll back");
+    }
+}
+
+fn execute(db: &Connection, sql: &'static str) -> rusqlite::Result<()> {
+    db.prepare_cached(sql)?.execute([]).map(|_| ())
+}
+
+/// Moves the log into the database: when nobody waits, or when it has grown large.
+fn checkpoint(db: &Connection, idle: bool) {
+    let pages = |sql: &'static str| -> rusqlite::Result<i64> {
+        db.prepare_cached(sql)?
+            .query_row([], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))
+    };
+    let limit = if idle {
+        CHECKPOINT_WHEN_IDLE
+    } else {
+        CHECKPOINT_AT_ONCE
+    };
+    let result = match pages("PRAGMA wal_checkpoint(NOOP)") {
+        Ok(behind) if behind < limit => return,
+        Ok(_) => pages("PRAGMA wal_checkpoint(PASSIVE)").map(|_| ()),
+        Err(error) => Err(error),
+    };
+    // The log keeps everything: nothing is lost, and the next batch tries again.
+    if let Err(error) = result {
+        tracing::warn!(%error, "could not move the log into the database");
+    }
+}
+
+#[cfg(test)]
+mod tests;

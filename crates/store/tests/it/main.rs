@@ -1,0 +1,11 @@
+//! What every store has to do, by its public interface only, and what this one does with its files.
+
+mod disk;
+mod durability;
+mod history;
+mod runs;
+mod sessions;
+mod setup;
+mod tokens;
+mod users;
+mod world;

@@ -1,0 +1,106 @@
+use stagedoor_store::NewToken;
+
+use crate::world::{at, world};
+
+#[tokio::test]
+async fn a_token_comes_with_its_account_until_it_is_revoked() {
+    let world = world();
+    let ann = world.user("ann").await;
+    let new = |byte, expires_at| NewToken {
+        hash: [byte; 32],
+        user: ann,
+        name: format!("ci {byte}"),
+        expires_at,
+    };
+    let id = world
+        .store
+        .add_token(new(1, Some(at(900))), at(3))
+        .await
+        .expect("added");
+    let (token, user) = world
+        .store
+        .token([1; 32])
+        .await
+        .expect("read")
+        .expect("found");
+    assert_eq!(
+        (token.id, token.user, token.name.as_str()),
+        (id, ann, "ci 1")
+    );
+    assert_eq!(
+        (token.created_at, token.expires_at, token.last_used),
+        (at(3), Some(at(900)), None)
+    );
+    assert_eq!(user.user.name.as_str(), "ann");
+    assert_eq!(world.store.token([2; 32]).await.expect("read"), None);
+
+    world.store.touch_token(id, at(60)).await.expect("touched");
+    let (token, _) = world
+        .store
+        .token([1; 32])
+        .await
+        .expect("read")
+        .expect("found");
+    assert_eq!(token.last_used, Some(at(60)));
+
+    assert!(world.store.revoke_token(id).await.expect("revoked"));
+    assert!(!world.store.revoke_token(id).await.expect("revoked before"));
+    assert_eq!(world.store.token([1; 32]).await.expect("read"), None);
+    let next = world
+        .store
+        .add_token(new(1, None), at(4))
+        .await
+        .expect("added");
+    assert!(next > id, "an id is never used twice");
+}
+
+#[tokio::test]
+async fn tokens_are_listed_for_one_user_or_all() {
+    let world = world();
+    let (ann, bob) = (world.user("ann").await, world.user("bob").await);
+    for (byte, user) in [(1, ann), (2, bob), (3, ann)] {
+        let name = byte.to_string();
+        let new = NewToken {
+            hash: [byte; 32],
+            user,
+            name,
+            expires_at: None,
+        };
+        world.store.add_token(new, at(0)).await.expect("added");
+    }
+    let names = async |user| {
+        let tokens = world.store.list_tokens(user).await.expect("listed");
+        tokens
+            .into_iter()
+            .map(|token| token.name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(None).await, ["1", "2", "3"]);
+    assert_eq!(names(Some(ann)).await, ["1", "3"]);
+}
+
+#[tokio::test]
+async fn two_tokens_cannot_have_one_secret() {
+    let world = world();
+    let ann = world.user("ann").await;
+    let new = NewToken {
+        hash: [1; 32],
+        user: ann,
+        name: "x".into(),
+        expires_at: None,
+    };
+    world
+        .store
+        .add_token(new.clone(), at(0))
+        .await
+        .expect("added");
+    world
+        .store
+        .add_token(new, at(0))
+        .await
+        .expect_err("the hash is taken");
+    assert_eq!(
+        world.store.list_tokens(None).await.expect("listed").len(),
+        1
+    );
+}
