@@ -1,0 +1,190 @@
+//! The door of this crate: one object for the output folder and the threads that fill it.
+
+use rustix::fd::OwnedFd;
+use stagedoor_domain::id::{Epoch, RunId};
+use stagedoor_domain::time::Clock;
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
+
+use crate::folder::{Folder, Key};
+use crate::indexes::Indexes;
+use crate::live::{Attempt, Hub, lock};
+use crate::pump::Pump;
+use crate::stream::Stream;
+use crate::tail::{self, Tail, TailQueue, Tailor};
+use crate::view::View;
+
+/// What the pumps tell.
+#[derive(Debug)]
+pub enum PumpEvent {
+    /// Both streams of an attempt are complete, with so many bytes.
+    Closed {
+        /// The run.
+        run: RunId,
+        /// Its attempt.
+        epoch: Epoch,
+        /// Bytes of standard output.
+        stdout: u64,
+        /// Bytes of standard error.
+        stderr: u64,
+    },
+    /// A stream has more bytes than its limit; those above it are not taken.
+    OverLimit {
+        /// The run.
+        run: RunId,
+        /// Its attempt.
+        epoch: Epoch,
+        /// The stream.
+        stream: Stream,
+    },
+    /// A segment cannot be written (a full disk). The script waits when its pipe is
+    /// full; writing is tried again each second, and nothing is lost.
+    Stalled {
+        /// The run.
+        run: RunId,
+        /// Its attempt.
+        epoch: Epoch,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// All segments of the attempt can be written again.
+    Resumed {
+        /// The run.
+        run: RunId,
+        /// Its attempt.
+        epoch: Epoch,
+    },
+}
+
+/// The output folder, and the threads that fill it. Clones share it; when the last one
+/// is dropped the threads end, and the pipes are left as they are for the next server.
+///
+/// One process at a time may have a folder open: the state directory is locked.
+#[derive(Clone)]
+pub struct Outputs(Arc<Inner>);
+
+/// Fields are dropped in order: pumps first, since they call for tails.
+struct Inner {
+    pumps: Vec<Pump>,
+    _tailor: Tailor,
+    hub: Arc<Hub>,
+    serial: AtomicU64,
+}
+
+impl Outputs {
+    /// Opens the folder, makes it where there is none, and starts `pumps` threads (one at
+    /// least) to move output, and one that makes live tails.
+    pub fn open(
+        dir: &Path,
+        pumps: usize,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<(Self, UnboundedReceiver<PumpEvent>)> {
+        let (events, receiver) = unbounded_channel();
+        let hub = Arc::new(Hub {
+            folder: Folder::open(dir)?,
+            clock,
+            live: Mutex::new(HashMap::new()),
+            indexes: Indexes::default(),
+            events,
+            tails: TailQueue::default(),
+        });
+        let pumps = (0..pumps.max(1)).map(|number| Pump::start(hub.clone(), number));
+        let inner = Inner {
+            pumps: pumps.collect::<io::Result<_>>()?,
+            _tailor: Tailor::start(hub.clone())?,
+            hub,
+            serial: AtomicU64::new(0),
+        };
+        Ok((Self(Arc::new(inner)), receiver))
+    }
+
+    /// Takes the read end of a stream's pipe. Goes on at the end of the segment if an
+    /// earlier server wrote to it. At most `cap` bytes are kept, with those.
+    ///
+    /// A stream that is attached already keeps its pipe, and this one is closed. When
+    /// both streams have come to their ends, one [`PumpEvent::Closed`] follows.
+    pub fn attach(
+        &self,
+        run: RunId,
+        epoch: Epoch,
+        stream: Stream,
+        pipe: OwnedFd,
+        cap: u64,
+    ) -> io::Result<()> {
+        let attempt = self.attempt(Key { run, epoch })?;
+        let Some(size) = attempt.open(stream) else {
+            return Ok(());
+        };
+        let Some(pump) = self.pump(&attempt) else {
+            return Ok(());
+        };
+        pump.take(attempt.clone(), stream, pipe, size, cap)
+            .inspect_err(|_| attempt.unopen(stream))
+    }
+
+    /// The live attempt, begun if it was not.
+    fn attempt(&self, key: Key) -> io::Result<Arc<Attempt>> {
+        if let Some(attempt) = self.0.hub.attempt(key) {
+            return Ok(attempt);
+        }
+        let serial = self.0.serial.fetch_add(1, Ordering::Relaxed);
+        let new = Arc::new(Attempt::begin(&self.0.hub, key, serial)?);
+        Ok(lock(&self.0.hub.live).entry(key).or_insert(new).clone())
+    }
+
+    fn pump(&self, attempt: &Attempt) -> Option<&Pump> {
+        let pumps = &self.0.pumps;
+        pumps.get(usize::try_from(attempt.serial).unwrap_or(0) % pumps.len())
+    }
+
+    /// The process of this attempt has ended. What is in its pipes now is taken, then
+    /// they are closed even if another process still holds them, and one
+    /// [`PumpEvent::Closed`] follows, unless it was sent before: does nothing then.
+    pub fn finish(&self, run: RunId, epoch: Epoch) {
+        let Some(attempt) = self.0.hub.attempt(Key { run, epoch }) else {
+            return;
+        };
+        if let Some(pump) = self.pump(&attempt) {
+            pump.finish(attempt.clone());
+        }
+    }
+
+    /// The output of an attempt, still coming or ended; empty if there is none.
+    /// Reads files: call it where blocking is allowed.
+    pub fn view(&self, run: RunId, epoch: Epoch) -> io::Result<View> {
+        let (hub, key) = (self.0.hub.clone(), Key { run, epoch });
+        match hub.attempt(key) {
+            Some(attempt) => Ok(View::of_live(hub, attempt)),
+            None => View::of_ended(hub, key),
+        }
+    }
+
+    /// The live tail of both streams, at most 30 a second, made once for all who watch.
+    /// Await its first change; after the tail that says `ended` the channel closes.
+    /// `None` when the attempt is not live: its view is complete.
+    pub fn watch(&self, run: RunId, epoch: Epoch) -> Option<watch::Receiver<Arc<Tail>>> {
+        let attempt = self.0.hub.attempt(Key { run, epoch })?;
+        tail::watch(&self.0.hub, &attempt)
+    }
+
+    /// Removes the files of all attempts of an ended run.
+    pub fn remove(&self, run: RunId) -> io::Result<()> {
+        self.0.hub.indexes.forget(run);
+        self.0.hub.folder.remove(run)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.pumps.clear();
+        // Whoever watches learns that no more comes from here.
+        for (_, attempt) in lock(&self.hub.live).drain() {
+            *lock(&attempt.viewers) = None;
+        }
+    }
+}
