@@ -1,0 +1,208 @@
+//! The runner as a process: what it settles once, before it serves.
+
+mod attempt;
+mod attempts;
+mod child;
+mod clock;
+mod connection;
+mod environment;
+mod executable;
+mod explain;
+mod leftovers;
+mod listener;
+mod log;
+mod orders;
+mod progress;
+mod scratch;
+mod service;
+pub mod settings;
+mod signals;
+mod start;
+mod sweep;
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
+
+use self::executable::Root;
+use self::listener::Listener;
+use self::scratch::Scratch;
+use self::service::Service;
+use self::settings::RunnerArgs;
+use self::start::Station;
+use crate::account::Account;
+
+/// What the runner writes to standard output once it listens; anything else is why it cannot.
+pub(crate) const READY: &[u8] = b"ready\n";
+
+/// The whole life of a runner. Standard output tells the server once whether it listens.
+///
+/// To be called first in its process: no thread may have been started, and no descriptor above
+/// standard error may be owned by anything.
+pub fn serve_runner(args: RunnerArgs) -> ExitCode {
+    let service = prepare(args).and_then(|service| {
+        announce(READY)?;
+        release_streams(service.null())?;
+        Ok(service)
+    });
+    match service.and_then(|mut service| service.serve()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Whoever started it reads one of the two.
+            let _ = announce(error.to_string().as_bytes());
+            log::log(format_args!("{error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// In this order, because each step relies on the ones above it.
+fn prepare(args: RunnerArgs) -> io::Result<Service> {
+    // What the server's parent left open must not live as long as the runner.
+    signals::close_inherited()?;
+    // A signal to the server's terminal or process group must not reach the runner. It fails where
+    // the runner leads a session already, which is as good.
+    let _ = rustix::process::setsid();
+    // Its memory passes secrets on.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    // What a script leaves behind becomes the runner's child, so that it can be ended.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    let signals = signals::take()?;
+    let open_files = raise_open_files();
+    let account = scripts_account(&args)?;
+    let root = open_root(&args)?;
+    let stat = rustix::fs::fstat(&root)?;
+    let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    let settings = args.identity((stat.st_dev, stat.st_ino));
+    let scratch = Scratch::open(&args.scratch, account.clone())
+        .map_err(|error| explained(&error, "scratch folder", &args.scratch))?;
+    // Last, because whoever can connect is served.
+    let listener = Listener::bind(&args.socket, args.server_uid)
+        .map_err(|error| explained(&error, "socket", &args.socket))?;
+    let stranger = account.clone().filter(|account| account.uid != 0);
+    let station = Station {
+        root: Root {
+            dir: root,
+            path: args.root,
+            stranger,
+        },
+        scratch,
+        account,
+        null,
+        open_files,
+        zone: environment::system_zone(),
+    };
+    Service::new(listener, signals, station, settings)
+}
+
+/// Who scripts run as; none means the runner's own account.
+fn scripts_account(args: &RunnerArgs) -> io::Result<Option<Account>> {
+    let own = rustix::process::geteuid();
+    match &args.account {
+        Some(account) if account.uid == own.as_raw() && !own.is_root() => Ok(None),
+        Some(_) if !own.is_root() => Err(io::Error::other(
+            "only root can run scripts as another account",
+        )),
+        Some(account) if account.uid != 0 || args.allow_root_scripts => Ok(Some(account.clone())),
+        None if !own.is_root() || args.allow_root_scripts => Ok(None),
+        _ => Err(io::Error::other(
+            "scripts would run as root: name an account for them, or set allow_root_scripts",
+        )),
+    }
+}
+
+fn open_root(args: &RunnerArgs) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = if args.root_on_stdin {
+        rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?
+    } else {
+        rustix::fs::open(&args.root, flags, Mode::empty())
+            .map_err(|errno| explained(&errno.into(), "folder of scripts", &args.root))?
+    };
+    let stat = rustix::fs::fstat(&root)?;
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+        Ok(root)
+    } else {
+        Err(io::Error::other(
+            "standard input is not the folder of scripts",
+        ))
+    }
+}
+
+/// Three descriptors are kept per attempt. Scripts get the limit that this process was given.
+fn raise_open_files() -> libc::rlimit {
+    let given = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: given.maximum,
+        maximum: given.maximum,
+    };
+    // A lower limit means fewer attempts at once, which are refused with that reason.
+    let _ = rustix::process::setrlimit(Resource::Nofile, raised);
+    libc::rlimit {
+        rlim_cur: given.current.unwrap_or(libc::RLIM_INFINITY),
+        rlim_max: given.maximum.unwrap_or(libc::RLIM_INFINITY),
+    }
+}
+
+fn announce(text: &[u8]) -> io::Result<()> {
+    rustix::io::write(rustix::stdio::stdout(), text)?;
+    Ok(())
+}
+
+/// Standard input was the root, standard output the way to say "ready"; both stay occupied, so that
+/// no descriptor of a script can get their numbers.
+fn release_streams(null: impl AsFd) -> io::Result<()> {
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    Ok(())
+}
+
+fn explained(error: &io::Error, what: &str, path: &std::path::Path) -> io::Error {
+    io::Error::other(format!(
+        "the {what} {} cannot be used: {error}",
+        path.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(account: Option<u32>, allow_root_scripts: bool) -> RunnerArgs {
+        RunnerArgs {
+            socket: "/s".into(),
+            root: "/r".into(),
+            root_on_stdin: false,
+            scratch: "/x".into(),
+            account: account.map(|uid| Account {
+                uid,
+                gid: uid,
+                groups: vec![uid],
+            }),
+            allow_root_scripts,
+            server_uid: None,
+        }
+    }
+
+    #[test]
+    fn scripts_never_run_as_root_unless_that_is_allowed() {
+        let account = |args| {
+            scripts_account(&args)
+                .map(|account| account.map(|a| a.uid))
+                .ok()
+        };
+        if rustix::process::geteuid().is_root() {
+            assert_eq!(account(args(Some(7374), false)), Some(Some(7374)));
+            assert_eq!(account(args(None, false)), None);
+            assert_eq!(account(args(Some(0), false)), None);
+            assert_eq!(account(args(None, true)), Some(None));
+        } else {
+            assert_eq!(account(args(None, false)), Some(None));
+            assert_eq!(account(args(Some(0), true)), None);
+        }
+    }
+}

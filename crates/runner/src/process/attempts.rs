@@ -1,0 +1,134 @@
+//! All attempts that the runner holds, and the rule that none is started twice.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rustix::process::Pid;
+use stagedoor_domain::id::{Epoch, RunId};
+
+use super::attempt::{Attempt, Live};
+
+/// A run and an epoch.
+pub(super) type Key = (RunId, Epoch);
+
+/// Every attempt until its `forget`.
+#[derive(Default)]
+pub(super) struct Attempts {
+    held: BTreeMap<Key, Attempt>,
+    mains: HashMap<Pid, Key>,
+}
+
+/// What a request to start meets.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Nothing of this run that would forbid it.
+    Free,
+    /// This attempt or a later one is held: it is the answer, and nothing is started.
+    Held(Key),
+    /// An earlier attempt still has processes.
+    Occupied,
+}
+
+impl Attempts {
+    /// Decides about a request to start this attempt.
+    pub(super) fn place(&self, (run, epoch): Key) -> Place {
+        let mut of_run = self.held.range((run, Epoch(0))..=(run, Epoch(u32::MAX)));
+        match of_run.next_back() {
+            Some((key, _)) if key.1 >= epoch => Place::Held(*key),
+            Some((_, Attempt::Live(_))) => Place::Occupied,
+            _ => Place::Free,
+        }
+    }
+
+    pub(super) fn insert(&mut self, key: Key, attempt: Attempt) {
+        if let Attempt::Live(live) = &attempt {
+            self.mains.insert(live.ends.pid, key);
+        }
+        self.held.insert(key, attempt);
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&Attempt> {
+        self.held.get(&key)
+    }
+
+    /// The attempt if it still has processes.
+    pub(super) fn live(&mut self, key: Key) -> Option<&mut Live> {
+        match self.held.get_mut(&key) {
+            Some(Attempt::Live(live)) => Some(live),
+            _ => None,
+        }
+    }
+
+    /// Every attempt that still has processes.
+    pub(super) fn all_live(&self) -> impl Iterator<Item = (Key, &Live)> {
+        self.held.iter().filter_map(|(key, attempt)| match attempt {
+            Attempt::Live(live) => Some((*key, live.as_ref())),
+            _ => None,
+        })
+    }
+
+    /// Takes out an attempt that has no process any more; a live one stays.
+    pub(super) fn forget(&mut self, key: Key) -> Option<Attempt> {
+        if matches!(self.held.get(&key), Some(Attempt::Live(_))) {
+            return None;
+        }
+        self.held.remove(&key)
+    }
+
+    /// Puts what becomes of a live attempt in its place.
+    pub(super) fn replace(&mut self, key: Key, with: impl FnOnce(Live) -> Attempt) {
+        match self.held.remove(&key) {
+            Some(Attempt::Live(live)) => {
+                self.held.insert(key, with(*live));
+            }
+            Some(other) => {
+                self.held.insert(key, other);
+            }
+            None => {}
+        }
+    }
+
+    /// Whose main process this is.
+    pub(super) fn of_main(&self, pid: Pid) -> Option<Key> {
+        self.mains.get(&pid).copied()
+    }
+
+    /// This main process was waited for: its number may become another's.
+    pub(super) fn main_is_gone(&mut self, pid: Pid) {
+        self.mains.remove(&pid);
+    }
+
+    pub(super) fn keys(&self) -> Vec<Key> {
+        self.held.keys().copied().collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Refusal;
+
+    #[test]
+    fn a_held_or_older_attempt_is_answered_and_a_newer_one_is_free() {
+        let run = RunId::from_bytes([1; 16]);
+        let other = RunId::from_bytes([2; 16]);
+        let mut attempts = Attempts::default();
+        assert_eq!(attempts.place((run, Epoch(2))), Place::Free);
+        attempts.insert((run, Epoch(2)), Attempt::Refused(Refusal::Gone));
+        assert_eq!(
+            attempts.place((run, Epoch(2))),
+            Place::Held((run, Epoch(2)))
+        );
+        assert_eq!(
+            attempts.place((run, Epoch(1))),
+            Place::Held((run, Epoch(2)))
+        );
+        assert_eq!(attempts.place((run, Epoch(3))), Place::Free);
+        assert_eq!(attempts.place((other, Epoch(1))), Place::Free);
+        assert!(attempts.forget((run, Epoch(2))).is_some());
+        assert_eq!(attempts.len(), 0);
+    }
+}

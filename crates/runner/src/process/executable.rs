@@ -1,0 +1,277 @@
+//! Opens what a plan names, below the root and without following a link, and checks that it is
+//! what was asked for and that nobody else could have changed it.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use stagedoor_domain::script::{Fingerprint, Launch};
+
+use crate::account::Account;
+use crate::protocol::{Plan, Refusal};
+
+/// Where scripts are, and who must not be able to change them.
+pub(super) struct Root {
+    /// Opened before any privilege was dropped.
+    pub(super) dir: OwnedFd,
+    /// For a shebang file that starts in another working directory.
+    pub(super) path: std::path::PathBuf,
+    /// The account of the scripts, when it is not the one that owns them all.
+    pub(super) stranger: Option<Account>,
+}
+
+/// What is executed, ready for the child.
+pub(super) enum Target {
+    /// A binary: exactly the file that was checked.
+    Opened(OwnedFd),
+    /// A shebang file, an interpreter or a command, which the kernel opens by its path.
+    Path(CString),
+}
+
+/// An opened folder, what is executed, and the first words of argv.
+pub(super) struct Executable {
+    pub(super) directory: OwnedFd,
+    pub(super) target: Target,
+    pub(super) argv: Vec<CString>,
+}
+
+const BELOW: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Opens and checks what the plan names.
+pub(super) fn open(plan: &Plan, root: &Root) -> Result<Executable, Refusal> {
+    match &plan.launch {
+        Launch::Command { argv } => command(argv, &plan.folder, root),
+        Launch::File { file, interpreter } => script(plan, file, interpreter, root),
+    }
+}
+
+fn command(argv: &[String], folder: &str, root: &Root) -> Result<Executable, Refusal> {
+    let argv = argv
+        .iter()
+        .map(|word| c_string(word))
+        .collect::<Result<Vec<_>, _>>()?;
+    let program = argv
+        .first()
+        .filter(|word| word.to_bytes().starts_with(b"/"));
+    let program = program.cloned().ok_or_else(|| {
+        Refusal::Unsafe("the command is not an absolute path: correct its definition".into())
+    })?;
+    let directory = open_folder(folder, root, |_| Ok(()))?;
+    Ok(Executable {
+        directory,
+        target: Target::Path(program),
+        argv,
+    })
+}
+
+fn script(
+    plan: &Plan,
+    file: &str,
+    interpreter: &[String],
+    root: &Root,
+) -> Result<Executable, Refusal> {
+    let unchangeable = |stat: &Stat| check_writers("the script's folder", stat, root);
+    let directory = open_folder(&plan.folder, root, unchangeable)?;
+    let opened = open_file(&directory, file)?;
+    let stat = rustix::fs::fstat(&opened).map_err(|errno| Refusal::Folder(file_error(errno)))?;
+    check_file(&stat, plan.fingerprint, !interpreter.is_empty(), root)?;
+    let location = match plan.working_directory {
+        None => c_string(&format!("./{file}"))?,
+        Some(_) => absolute(&root.path, &plan.folder, file)?,
+    };
+    let mut argv = interpreter
+        .iter()
+        .map(|word| c_string(word))
+        .collect::<Result<Vec<_>, _>>()?;
+    let target = match argv.first() {
+        Some(program) => Target::Path(program.clone()),
+        None if has_shebang(directory.as_fd(), file) => Target::Path(location.clone()),
+        None => Target::Opened(opened),
+    };
+    argv.push(location);
+    Ok(Executable {
+        directory,
+        target,
+        argv,
+    })
+}
+
+/// Opens the folder part by part; no part may be a link. Each folder is shown to `check`.
+fn open_folder(
+    folder: &str,
+    root: &Root,
+    check: impl Fn(&Stat) -> Result<(), Refusal>,
+) -> Result<OwnedFd, Refusal> {
+    let refuse = |errno: Errno| {
+        let shown = if folder.is_empty() { "." } else { folder };
+        Refusal::Folder(format!(
+            "the script's folder `{shown}` cannot be opened: {}",
+            say(errno)
+        ))
+    };
+    let flags = BELOW | OFlags::DIRECTORY;
+    let mut dir = rustix::fs::openat(&root.dir, c".", flags, Mode::empty()).map_err(refuse)?;
+    check(&rustix::fs::fstat(&dir).map_err(refuse)?)?;
+    for part in folder.split('/').filter(|_| !folder.is_empty()) {
+        if matches!(part, "" | "." | "..") {
+            return Err(refuse(Errno::INVAL));
+        }
+        dir = rustix::fs::openat(&dir, part, flags, Mode::empty()).map_err(refuse)?;
+        check(&rustix::fs::fstat(&dir).map_err(refuse)?)?;
+    }
+    Ok(dir)
+}
+
+fn open_file(directory: &OwnedFd, file: &str) -> Result<OwnedFd, Refusal> {
+    if matches!(file, "" | "." | "..") || file.contains(['/', '\0']) {
+        return Err(Refusal::Unsafe(format!(
+            "`{file}` is not the name of a file in its folder"
+        )));
+    }
+    rustix::fs::openat(directory, file, BELOW, Mode::empty()).map_err(|errno| match errno {
+        Errno::NOENT => Refusal::Gone,
+        errno => Refusal::Folder(file_error(errno)),
+    })
+}
+
+/// In the order of what helps most: what it is, whether it changed, who else can change it.
+fn check_file(
+    stat: &Stat,
+    fingerprint: Option<Fingerprint>,
+    interpreted: bool,
+    root: &Root,
+) -> Result<(), Refusal> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => {}
+        FileType::Symlink => {
+            return Err(Refusal::Unsafe(
+                "the script's file is a symbolic link: put the file itself in its place".into(),
+            ));
+        }
+        _ => {
+            return Err(Refusal::Unsafe(
+                "the script's file is not a regular file".into(),
+            ));
+        }
+    }
+    if stat.st_mode & 0o7000 != 0 {
+        return Err(Refusal::Unsafe(
+            "the script's file has a setuid, setgid or sticky bit: remove it (chmod u-s,g-s,-t)"
+                .into(),
+        ));
+    }
+    check_writers("the script's file", stat, root)?;
+    if fingerprint.is_some_and(|wanted| wanted != fingerprint_of(stat)) {
+        return Err(Refusal::Changed);
+    }
+    if !interpreted && stat.st_mode & 0o111 == 0 {
+        return Err(Refusal::NotExecutable);
+    }
+    Ok(())
+}
+
+/// Whoever can change a script, or a folder above it, can run as everyone who may start it.
+fn check_writers(what: &str, stat: &Stat, root: &Root) -> Result<(), Refusal> {
+    if stat.st_mode & 0o002 != 0 {
+        return Err(Refusal::Unsafe(format!(
+            "{what} may be changed by every account of the machine: run chmod o-w on it"
+        )));
+    }
+    match &root.stranger {
+        Some(account) if account.can_change(stat) => Err(Refusal::Unsafe(format!(
+            "{what} may be changed by the account that scripts run as (uid {}): give it another owner and group, and no write bit for them",
+            account.uid
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn fingerprint_of(stat: &Stat) -> Fingerprint {
+    let nanos = |seconds: i128, nanos: i128| seconds * 1_000_000_000 + nanos;
+    Fingerprint {
+        dev: stat.st_dev,
+        ino: stat.st_ino,
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        mtime_ns: nanos(stat.st_mtime.into(), stat.st_mtime_nsec.into()),
+        ctime_ns: nanos(stat.st_ctime.into(), stat.st_ctime_nsec.into()),
+    }
+}
+
+fn absolute(root: &Path, folder: &str, file: &str) -> Result<CString, Refusal> {
+    let path = root.join(folder).join(file);
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| nul())
+}
+
+/// Whether the file begins as a script. One that cannot be read is no script: its interpreter
+/// could not read it either.
+fn has_shebang(directory: BorrowedFd<'_>, file: &str) -> bool {
+    first_line(directory, file).is_some_and(|line| line.starts_with(b"#!"))
+}
+
+/// The beginning of the file up to the first line end, as far as the kernel looks.
+pub(super) fn first_line(directory: BorrowedFd<'_>, file: &str) -> Option<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(directory, file, flags, Mode::empty()).ok()?;
+    let mut line = vec![0; 256];
+    let read = rustix::io::pread(&file, &mut line, 0).ok()?;
+    line.truncate(read);
+    if let Some(end) = line.iter().position(|byte| *byte == b'\n') {
+        line.truncate(end);
+    }
+    Some(line)
+}
+
+pub(super) fn c_string(text: &str) -> Result<CString, Refusal> {
+    CString::new(text).map_err(|_| nul())
+}
+
+pub(super) fn nul() -> Refusal {
+    Refusal::Unsafe(
+        "an argument or a variable has a NUL byte, which no process can be given".into(),
+    )
+}
+
+fn file_error(errno: Errno) -> String {
+    format!("the script's file cannot be opened: {}", say(errno))
+}
+
+/// An errno in words, without the number that `io::Error` adds.
+pub(super) fn say(errno: Errno) -> String {
+    let text = std::io::Error::from(errno).to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_name_of_a_file_in_its_folder_is_opened() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("ok"), "#!/bin/sh\necho\n").expect("written");
+        let dir = OwnedFd::from(std::fs::File::open(folder.path()).expect("opened"));
+        assert!(open_file(&dir, "ok").is_ok());
+        assert_eq!(
+            first_line(dir.as_fd(), "ok").as_deref(),
+            Some(&b"#!/bin/sh"[..])
+        );
+        assert_eq!(open_file(&dir, "gone").err(), Some(Refusal::Gone));
+        for name in ["", ".", "..", "../ok", "/bin/sh", "ok\0"] {
+            assert!(
+                matches!(open_file(&dir, name), Err(Refusal::Unsafe(_))),
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_errno_is_said_in_words() {
+        assert_eq!(say(Errno::NOENT), "no such file or directory");
+    }
+}

@@ -1,0 +1,122 @@
+//! Why a script could not be executed, in words that name the mend.
+
+use std::os::fd::BorrowedFd;
+
+use rustix::io::Errno;
+use stagedoor_domain::script::Launch;
+
+use super::child::{Failure, Step};
+use super::executable::{first_line, say};
+use crate::protocol::{Plan, Refusal};
+
+/// The refusal for a step that failed in the child.
+pub(super) fn failure(failure: Failure, plan: &Plan, folder: BorrowedFd<'_>) -> Refusal {
+    let errno = Errno::from_raw_os_error(failure.errno);
+    match failure.step {
+        Step::Execute => execute(errno, plan, folder),
+        Step::Directory => {
+            let shown = plan
+                .working_directory
+                .as_deref()
+                .unwrap_or(match plan.folder.as_str() {
+                    "" => ".",
+                    folder => folder,
+                });
+            Refusal::Folder(format!(
+                "the account that scripts run as cannot enter the folder `{shown}`: {}",
+                say(errno)
+            ))
+        }
+        step => {
+            let what = match step {
+                Step::Signals => "reset the signals",
+                Step::Session => "begin a session",
+                Step::Streams => "connect the standard streams",
+                Step::Limits => "set the limits",
+                Step::Account => "change to the account of scripts",
+                Step::Privileges => "give up privileges",
+                _ => "close descriptors (Linux 5.11 or newer is needed)",
+            };
+            Refusal::Resources(format!(
+                "the script's process could not {what}: {}",
+                say(errno)
+            ))
+        }
+    }
+}
+
+fn execute(errno: Errno, plan: &Plan, folder: BorrowedFd<'_>) -> Refusal {
+    match errno {
+        Errno::TOOBIG => Refusal::TooLarge,
+        Errno::TXTBSY => Refusal::Changed,
+        Errno::NOMEM | Errno::AGAIN | Errno::MFILE | Errno::NFILE => Refusal::Resources(format!(
+            "the system could not start the script: {}",
+            say(errno)
+        )),
+        errno => match &plan.launch {
+            Launch::Command { argv } => command(errno, argv),
+            Launch::File { interpreter, .. } if !interpreter.is_empty() => {
+                Refusal::BadInterpreter(format!(
+                    "the interpreter `{}` of its definition cannot be started: {}",
+                    interpreter.first().map_or("", String::as_str),
+                    say(errno)
+                ))
+            }
+            Launch::File { file, .. } => self_started(errno, file, folder),
+        },
+    }
+}
+
+fn command(errno: Errno, argv: &[String]) -> Refusal {
+    let program = argv.first().map_or("", String::as_str);
+    Refusal::BadInterpreter(format!(
+        "the command `{program}` cannot be started: {}",
+        match errno {
+            Errno::NOEXEC => "it is neither a binary nor a script with a `#!` line".to_owned(),
+            errno => say(errno),
+        }
+    ))
+}
+
+/// A file that the kernel was to start by itself.
+fn self_started(errno: Errno, file: &str, folder: BorrowedFd<'_>) -> Refusal {
+    let line = first_line(folder, file);
+    let shebang = line.as_deref().and_then(|line| line.strip_prefix(b"#!"));
+    match (errno, shebang) {
+        (Errno::NOEXEC, None) => Refusal::BadInterpreter(
+            "the script's file is neither a binary nor does its first line name an interpreter: begin it with `#!/bin/sh` or the like, or name an `interpreter` in its definition".into(),
+        ),
+        (_, Some(words)) if words.ends_with(b"\r") => Refusal::BadInterpreter(
+            "the script's first line ends with a carriage return, so its interpreter is not found: save the file with LF line ends".into(),
+        ),
+        (errno, Some(words)) if errno != Errno::ACCESS || !interpreter_is_fine(words) => {
+            Refusal::BadInterpreter(format!(
+                "the interpreter `{}` of the script's first line cannot be started: {}",
+                program_of(words),
+                say(errno)
+            ))
+        }
+        (Errno::ACCESS, _) => Refusal::NotExecutable,
+        (Errno::NOENT, None) => Refusal::BadInterpreter(
+            "the binary's loader is not on this machine: it was built for another system".into(),
+        ),
+        (errno, _) => Refusal::BadInterpreter(format!(
+            "the system could not execute the script's file: {}",
+            say(errno)
+        )),
+    }
+}
+
+/// The interpreter of a `#!` line.
+fn program_of(words: &[u8]) -> String {
+    String::from_utf8_lossy(words)
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// Whether "permission denied" is about the script's file rather than about its interpreter.
+fn interpreter_is_fine(words: &[u8]) -> bool {
+    rustix::fs::stat(program_of(words).as_str()).is_ok_and(|stat| stat.st_mode & 0o111 != 0)
+}

@@ -1,0 +1,178 @@
+//! What the server asks for, and what it is told of an attempt.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::process::Pid;
+use stagedoor_domain::time::Clock;
+
+use super::attempt::{Attempt, Ends};
+use super::attempts::{Key, Place};
+use super::log::log;
+use super::scratch;
+use super::service::Service;
+use crate::protocol::{FromRunner, Plan, Refusal, StopKind, ToRunner, VERSION};
+use crate::wire;
+
+impl Service {
+    /// Does what a message asks for.
+    pub(super) fn obey(&mut self, message: ToRunner, fds: &[OwnedFd]) {
+        match message {
+            ToRunner::Hello { version } => self.welcome(version),
+            ToRunner::Bye => {
+                self.dismissed = self.attempts.len() == 0;
+                self.disconnect();
+            }
+            ToRunner::Start(plan) => self.start(plan),
+            ToRunner::StartLarge { bytes } => self.start_large(bytes, fds),
+            ToRunner::Stop {
+                run,
+                epoch,
+                kind,
+                cause,
+            } => {
+                log(format_args!(
+                    "run {run}, attempt {}: stop: {}",
+                    epoch.0,
+                    cause.escape_debug()
+                ));
+                self.stop((run, epoch), kind);
+            }
+            ToRunner::Forget { run, epoch } => self.forget((run, epoch)),
+        }
+    }
+
+    /// Tells the new server who this is and everything that is held.
+    fn welcome(&mut self, version: u32) {
+        if version != VERSION {
+            log(format_args!(
+                "the server speaks version {version}, this runner {VERSION}"
+            ));
+        }
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        connection.greeted = true;
+        let welcome = FromRunner::Welcome {
+            version: VERSION,
+            held: u32::try_from(self.attempts.len()).unwrap_or(u32::MAX),
+            settings: self.settings.clone(),
+        };
+        self.tell(&welcome, &[]);
+        for key in self.attempts.keys() {
+            self.report(key);
+        }
+        let unconfirmed = self
+            .attempts
+            .all_live()
+            .filter(|(_, live)| live.unconfirmed.is_some());
+        let starting = unconfirmed.map(|(key, _)| key).collect();
+        self.tell(&FromRunner::Complete { starting }, &[]);
+    }
+
+    /// Tells what is known of an attempt: everything, however often it was told before.
+    pub(super) fn report(&mut self, key: Key) {
+        let (run, epoch) = key;
+        let Some(connection) = self.connection.as_mut().filter(|c| c.greeted) else {
+            return;
+        };
+        let sent = match self.attempts.get(key) {
+            None => return,
+            Some(Attempt::Refused(reason)) => {
+                let reason = reason.clone();
+                connection.send(&FromRunner::Refused { run, epoch, reason }, &[])
+            }
+            Some(Attempt::Live(live)) if live.unconfirmed.is_some() => return,
+            Some(Attempt::Live(live)) => {
+                connection.send(&started(key, &live.ends), &live.ends.fds())
+            }
+            Some(Attempt::Ended(ends, record)) => {
+                let record = record.clone();
+                connection
+                    .send(&started(key, ends), &ends.fds())
+                    .and_then(|()| connection.send(&FromRunner::Exited { run, epoch, record }, &[]))
+            }
+        };
+        if sent.is_err() {
+            self.disconnect();
+        }
+    }
+
+    fn start_large(&mut self, bytes: u64, fds: &[OwnedFd]) {
+        let plan = fds
+            .first()
+            .ok_or_else(|| std::io::ErrorKind::InvalidInput.into());
+        let plan = plan.and_then(|file| wire::unseal(file, bytes));
+        match plan.and_then(|bytes| wire::decode::<Plan>(&bytes)) {
+            Ok(plan) => self.start(Box::new(plan)),
+            Err(error) => {
+                log(format_args!("a plan could not be read: {error}"));
+                self.disconnect();
+            }
+        }
+    }
+
+    /// Starts an attempt unless it, or a later one, is held already.
+    fn start(&mut self, plan: Box<Plan>) {
+        let key = (plan.run, plan.epoch);
+        match self.attempts.place(key) {
+            Place::Held(held) => self.report(held),
+            Place::Occupied => {
+                self.refuse(key, "an earlier attempt of this run still has processes");
+            }
+            Place::Free if self.ending => self.refuse(key, "the runner was told to end"),
+            Place::Free => {
+                let attempt = match self.station.start(plan, &self.clock) {
+                    Ok(live) => Attempt::Live(Box::new(live)),
+                    Err(reason) => {
+                        self.remove_scratch(scratch::name_of(key.0, key.1));
+                        Attempt::Refused(reason)
+                    }
+                };
+                self.keep(key, attempt);
+            }
+        }
+    }
+
+    fn keep(&mut self, key: Key, attempt: Attempt) {
+        if let Attempt::Live(live) = &attempt
+            && let Some(unconfirmed) = &live.unconfirmed
+        {
+            self.await_confirmation(unconfirmed.report.as_fd(), live.ends.pid);
+        }
+        self.attempts.insert(key, attempt);
+        self.report(key);
+    }
+
+    /// Refuses without keeping it: a later request may succeed.
+    fn refuse(&mut self, (run, epoch): Key, why: &str) {
+        let reason = Refusal::Resources(why.to_owned());
+        self.tell(&FromRunner::Refused { run, epoch, reason }, &[]);
+    }
+
+    /// Ends an attempt that has processes; any other has ended already.
+    pub(super) fn stop(&mut self, key: Key, kind: StopKind) {
+        let (now, orphans) = (self.clock.monotonic(), self.orphans());
+        if let Some(live) = self.attempts.live(key) {
+            live.stop(kind, now, &orphans);
+        }
+    }
+
+    /// Lets go of an attempt that has ended.
+    fn forget(&mut self, key: Key) {
+        match self.attempts.forget(key) {
+            Some(Attempt::Ended(..)) => self.remove_scratch(scratch::name_of(key.0, key.1)),
+            Some(_) => {}
+            None => log(format_args!("run {}: nothing to forget", key.0)),
+        }
+    }
+}
+
+fn started((run, epoch): Key, ends: &Ends) -> FromRunner {
+    let pid = Pid::as_raw_nonzero(ends.pid).get().unsigned_abs();
+    FromRunner::Started {
+        run,
+        epoch,
+        pid,
+        started_at: ends.started_at,
+    }
+}

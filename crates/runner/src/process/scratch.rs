@@ -1,0 +1,236 @@
+//! What an attempt has for itself on disk: home, temporary files, private files, credentials.
+
+use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Stat, Uid};
+use rustix::process::Pid;
+use stagedoor_domain::id::{Epoch, RunId};
+use stagedoor_domain::invocation::PrivateFile;
+
+use super::{child, sweep};
+use crate::account::Account;
+
+/// The folder below which every attempt has its own.
+pub(super) struct Scratch {
+    dir: OwnedFd,
+    path: PathBuf,
+    /// Who owns what is made here; none means the runner's own account.
+    account: Option<Account>,
+}
+
+/// One attempt's folder.
+pub(super) struct Places {
+    path: PathBuf,
+    /// Each private file with its path below the folder.
+    files: BTreeMap<String, PathBuf>,
+}
+
+impl Places {
+    fn below(&self, part: impl AsRef<Path>) -> Vec<u8> {
+        self.path.join(part).into_os_string().as_bytes().to_vec()
+    }
+
+    /// `HOME`.
+    pub(super) fn home(&self) -> Vec<u8> {
+        self.below("home")
+    }
+
+    /// `TMPDIR`.
+    pub(super) fn tmp(&self) -> Vec<u8> {
+        self.below("tmp")
+    }
+
+    /// `CREDENTIALS_DIRECTORY`.
+    pub(super) fn credentials(&self) -> Vec<u8> {
+        self.below("credentials")
+    }
+
+    /// The path of a private file.
+    pub(super) fn file(&self, name: &str) -> Option<Vec<u8>> {
+        self.files.get(name).map(|path| self.below(path))
+    }
+}
+
+/// The name of an attempt's folder.
+pub(super) fn name_of(run: RunId, epoch: Epoch) -> String {
+    format!("{run}.{}", epoch.0)
+}
+
+const OPEN_DIR: OFlags = OFlags::DIRECTORY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::RDONLY);
+
+impl Scratch {
+    /// Makes the folder if it is not there. As root, what is made can be entered, not listed, by the
+    /// scripts' account, which must be able to enter every folder above it, too.
+    pub(super) fn open(path: &Path, account: Option<Account>) -> io::Result<Self> {
+        let mode = if account.is_some() { 0o711 } else { 0o700 };
+        let missing: Vec<&Path> = path.ancestors().take_while(|path| !path.exists()).collect();
+        std::fs::create_dir_all(path)?;
+        for made in missing {
+            std::fs::set_permissions(made, Permissions::from_mode(mode))?;
+        }
+        let dir = rustix::fs::open(path, OPEN_DIR, Mode::empty())?;
+        check_owner(&rustix::fs::fstat(&dir)?)?;
+        for above in path.ancestors() {
+            check_entry(account.as_ref(), above)?;
+        }
+        Ok(Self {
+            dir,
+            path: path.to_owned(),
+            account,
+        })
+    }
+
+    /// Makes an attempt's folder with its private files. The folder is given to the account only
+    /// when all is in it, so that nobody can redirect what is written here.
+    pub(super) fn make(
+        &self,
+        run: RunId,
+        epoch: Epoch,
+        private: &[PrivateFile],
+    ) -> io::Result<Places> {
+        let name = name_of(run, epoch);
+        let path = self.path.join(&name);
+        let mut places = Places {
+            path,
+            files: BTreeMap::new(),
+        };
+        self.fill(&name, &mut places, private)?;
+        Ok(places)
+    }
+
+    fn fill(&self, name: &str, places: &mut Places, private: &[PrivateFile]) -> io::Result<()> {
+        let top = make_folder(&self.dir, name)?;
+        for name in ["home", "tmp"] {
+            self.give(&make_folder(&top, name)?)?;
+        }
+        for (folder, secret, mode) in [("files", false, 0o700), ("credentials", true, 0o500)] {
+            let mut wanted = private
+                .iter()
+                .filter(|file| file.secret == secret)
+                .peekable();
+            if wanted.peek().is_none() {
+                continue;
+            }
+            let dir = make_folder(&top, folder)?;
+            for file in wanted {
+                self.write(&dir, file)?;
+                places
+                    .files
+                    .insert(file.name.clone(), Path::new(folder).join(&file.name));
+            }
+            rustix::fs::fchmod(&dir, Mode::from_raw_mode(mode))?;
+            self.give(&dir)?;
+        }
+        self.give(&top)
+    }
+
+    fn write(&self, dir: &OwnedFd, file: &PrivateFile) -> io::Result<()> {
+        if matches!(file.name.as_str(), "" | "." | "..") || file.name.contains(['/', '\0']) {
+            return Err(io::Error::other(format!(
+                "`{}` is not the name of a file",
+                file.name
+            )));
+        }
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(dir, &*file.name, flags, Mode::from_raw_mode(0o400))?;
+        io::Write::write_all(&mut std::fs::File::from(opened.try_clone()?), &file.content)?;
+        self.give(&opened)
+    }
+
+    fn give(&self, file: &OwnedFd) -> io::Result<()> {
+        if let Some(account) = &self.account {
+            let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
+            rustix::fs::fchown(file, Some(uid), Some(gid))?;
+        }
+        Ok(())
+    }
+
+    /// Removes an attempt's folder. What a script left in it is removed by a process of the
+    /// script's account, whose end is to be reported to [`Scratch::swept`].
+    pub(super) fn remove(&self, name: &str) -> io::Result<Option<Pid>> {
+        for part in ["home", "tmp"] {
+            // Fails when it is not empty, or is no folder any more; then the sweeper does it.
+            let _ = rustix::fs::unlinkat(&self.dir, format!("{name}/{part}"), AtFlags::REMOVEDIR);
+        }
+        match rustix::fs::unlinkat(&self.dir, name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(_) => self.sweep(name),
+        }
+    }
+
+    fn sweep(&self, name: &str) -> io::Result<Option<Pid>> {
+        let top = rustix::fs::openat(&self.dir, name, OPEN_DIR, Mode::empty())?;
+        let owner = rustix::fs::fstat(&top)?.st_uid;
+        if self
+            .account
+            .as_ref()
+            .is_some_and(|account| account.uid != owner)
+        {
+            // It was never given away, so only the runner wrote in it, and not much.
+            std::fs::remove_dir_all(self.path.join(name))?;
+            return Ok(None);
+        }
+        let sweeper = child::start_worker(&top, |top| {
+            let assumed = self.account.as_ref().map_or(Ok(()), Account::assume);
+            // What cannot be removed is tried again when the next runner starts.
+            let _ = assumed.and_then(|()| sweep::empty(top));
+        })?;
+        Ok(Some(sweeper))
+    }
+
+    /// The sweeper of this folder has ended: removes what is left of it, the folder itself.
+    pub(super) fn swept(&self, name: &str) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(&self.dir, name, AtFlags::REMOVEDIR)?)
+    }
+
+    /// The folders of attempts that an earlier runner left behind.
+    pub(super) fn stale(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.dir)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy();
+            let (run, epoch) = name.split_once('.').unwrap_or_default();
+            // Whatever else lies here is not ours.
+            if RunId::parse(run).is_some() && epoch.parse::<u32>().is_ok() {
+                names.push(name.into_owned());
+            }
+        }
+        Ok(names)
+    }
+}
+
+fn make_folder(parent: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+    rustix::fs::mkdirat(parent, name, Mode::RWXU)?;
+    Ok(rustix::fs::openat(parent, name, OPEN_DIR, Mode::empty())?)
+}
+
+/// Whoever else could write there could redirect what is written.
+fn check_owner(stat: &Stat) -> io::Result<()> {
+    if stat.st_uid == rustix::process::geteuid().as_raw() && stat.st_mode & 0o022 == 0 {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "it belongs to another account, or others may write in it",
+    ))
+}
+
+fn check_entry(account: Option<&Account>, folder: &Path) -> io::Result<()> {
+    let stat = rustix::fs::stat(folder)?;
+    match account {
+        Some(account) if !account.can_enter(&stat) => Err(io::Error::other(format!(
+            "the account that scripts run as (uid {}) cannot enter {}",
+            account.uid,
+            folder.display()
+        ))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,229 @@
+//! What a runner is started with, as a command line: written by the server, read by the runner.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use crate::account::Account;
+
+/// The arguments of the hidden subcommand. All paths are absolute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunnerArgs {
+    /// Where the runner listens.
+    pub socket: PathBuf,
+    /// The root of the catalog.
+    pub root: PathBuf,
+    /// The root is already open as standard input, because its path may not be reachable.
+    pub root_on_stdin: bool,
+    /// Below this folder every attempt has its home and its temporary files. When started as
+    /// root, the scripts' account must be able to enter every folder above it.
+    pub scratch: PathBuf,
+    /// Who scripts run as; needs root. None means the runner's own account.
+    pub account: Option<Account>,
+    /// Scripts may run as root.
+    pub allow_root_scripts: bool,
+    /// The account that the server runs as, beside root and the runner's own.
+    pub server_uid: Option<u32>,
+}
+
+/// Why a command line is not a runner's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadArgs {
+    /// An option that no runner has.
+    #[error("`{0}` is no option of the runner")]
+    Unknown(String),
+    /// An option without its value, or with one that is not understood.
+    #[error("`{0}` needs a value of its kind")]
+    Value(&'static str),
+    /// An option that must be given.
+    #[error("`{0}` is missing; the runner is started by `stagedoor serve`")]
+    Missing(&'static str),
+}
+
+impl RunnerArgs {
+    /// The command line without the program and its subcommand.
+    pub fn to_argv(&self) -> Vec<OsString> {
+        let mut argv: Vec<OsString> = Vec::new();
+        let mut pair = |name: &str, value: OsString| argv.extend([name.into(), value]);
+        pair("--socket", self.socket.clone().into());
+        pair("--root", self.root.clone().into());
+        pair("--scratch", self.scratch.clone().into());
+        if let Some(account) = &self.account {
+            pair("--account", write_account(account).into());
+        }
+        if let Some(uid) = self.server_uid {
+            pair("--server-uid", uid.to_string().into());
+        }
+        if self.root_on_stdin {
+            argv.push("--root-on-stdin".into());
+        }
+        if self.allow_root_scripts {
+            argv.push("--allow-root-scripts".into());
+        }
+        argv
+    }
+
+    /// Reads what [`RunnerArgs::to_argv`] wrote, or what a unit file says.
+    pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Self, BadArgs> {
+        let mut argv = argv.into_iter();
+        let (mut socket, mut root, mut scratch) = (None, None, None);
+        let (mut account, mut server_uid) = (None, None);
+        let (mut root_on_stdin, mut allow_root_scripts) = (false, false);
+        while let Some(name) = argv.next() {
+            match name.to_str().unwrap_or_default() {
+                "--socket" => socket = Some(path("--socket", argv.next())?),
+                "--root" => root = Some(path("--root", argv.next())?),
+                "--scratch" => scratch = Some(path("--scratch", argv.next())?),
+                "--account" => account = Some(read_account(argv.next())?),
+                "--server-uid" => {
+                    server_uid = Some(number(argv.next()).ok_or(BadArgs::Value("--server-uid"))?);
+                }
+                "--root-on-stdin" => root_on_stdin = true,
+                "--allow-root-scripts" => allow_root_scripts = true,
+                _ => return Err(BadArgs::Unknown(name.to_string_lossy().into_owned())),
+            }
+        }
+        Ok(Self {
+            socket: socket.ok_or(BadArgs::Missing("--socket"))?,
+            root: root.ok_or(BadArgs::Missing("--root"))?,
+            root_on_stdin,
+            scratch: scratch.ok_or(BadArgs::Missing("--scratch"))?,
+            account,
+            allow_root_scripts,
+            server_uid,
+        })
+    }
+
+    /// What two runners must have in common to be exchangeable, as text.
+    pub(crate) fn identity(&self, root: (u64, u64)) -> Vec<String> {
+        let mut words: Vec<String> = self
+            .to_argv()
+            .iter()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        words.retain(|word| word != "--root-on-stdin");
+        words.push(format!("{}:{}", root.0, root.1));
+        words
+    }
+}
+
+fn path(name: &'static str, value: Option<OsString>) -> Result<PathBuf, BadArgs> {
+    value
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute() && !path.as_os_str().as_bytes().contains(&0))
+        .ok_or(BadArgs::Value(name))
+}
+
+fn number(value: Option<OsString>) -> Option<u32> {
+    String::from_utf8(value?.into_vec()).ok()?.parse().ok()
+}
+
+/// `uid:gid:group,group`.
+fn write_account(account: &Account) -> String {
+    let groups: Vec<String> = account.groups.iter().map(u32::to_string).collect();
+    format!("{}:{}:{}", account.uid, account.gid, groups.join(","))
+}
+
+fn read_account(value: Option<OsString>) -> Result<Account, BadArgs> {
+    let read = |text: &str| -> Option<Account> {
+        let mut parts = text.splitn(3, ':');
+        let uid = parts.next()?.parse().ok()?;
+        let gid = parts.next()?.parse().ok()?;
+        let groups = parts.next()?.split(',').filter(|group| !group.is_empty());
+        let groups = groups
+            .map(|group| group.parse().ok())
+            .collect::<Option<Vec<u32>>>()?;
+        Some(Account { uid, gid, groups })
+    };
+    value
+        .and_then(|value| value.to_str().and_then(read))
+        .ok_or(BadArgs::Value("--account"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args() -> RunnerArgs {
+        RunnerArgs {
+            socket: "/state/runner.sock".into(),
+            root: "/scripts".into(),
+            root_on_stdin: true,
+            scratch: "/run/scratch".into(),
+            account: Some(Account {
+                uid: 7374,
+                gid: 7374,
+                groups: vec![7374, 4],
+            }),
+            allow_root_scripts: false,
+            server_uid: Some(7373),
+        }
+    }
+
+    #[test]
+    fn a_command_line_reads_as_it_was_written() {
+        let bare = RunnerArgs {
+            account: None,
+            server_uid: None,
+            root_on_stdin: false,
+            allow_root_scripts: true,
+            ..args()
+        };
+        let alone = Account {
+            uid: 1,
+            gid: 2,
+            groups: Vec::new(),
+        };
+        for args in [
+            args(),
+            bare,
+            RunnerArgs {
+                account: Some(alone),
+                ..args()
+            },
+        ] {
+            assert_eq!(RunnerArgs::parse(args.to_argv()), Ok(args));
+        }
+    }
+
+    #[test]
+    fn a_wrong_command_line_says_which_word_is_wrong() {
+        let parse = |words: &[&str]| RunnerArgs::parse(words.iter().map(OsString::from));
+        assert_eq!(parse(&[]), Err(BadArgs::Missing("--socket")));
+        assert_eq!(
+            parse(&["--socket", "relative"]),
+            Err(BadArgs::Value("--socket"))
+        );
+        assert_eq!(
+            parse(&["--account", "1:2"]),
+            Err(BadArgs::Value("--account"))
+        );
+        assert_eq!(
+            parse(&["--account", "1:2:x"]),
+            Err(BadArgs::Value("--account"))
+        );
+        assert_eq!(parse(&["--shell"]), Err(BadArgs::Unknown("--shell".into())));
+    }
+
+    #[test]
+    fn another_root_or_account_is_another_identity() {
+        let one = args().identity((1, 2));
+        assert_eq!(
+            one,
+            RunnerArgs {
+                root_on_stdin: false,
+                ..args()
+            }
+            .identity((1, 2))
+        );
+        assert_ne!(one, args().identity((1, 3)));
+        assert_ne!(
+            one,
+            RunnerArgs {
+                account: None,
+                ..args()
+            }
+            .identity((1, 2))
+        );
+    }
+}

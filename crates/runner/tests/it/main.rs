@@ -1,0 +1,17 @@
+//! The runner as a real process, with real scripts. Every test holds for root and for an ordinary
+//! user; started as root, `accounts` runs all of them again as uid 65534.
+
+#![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests panic when something is wrong, and measure real time on real processes"
+)]
+
+mod accounts;
+mod arrival;
+mod endings;
+mod house;
+mod refusals;
+mod scratch;
+mod takeover;

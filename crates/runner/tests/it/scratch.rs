@@ -1,0 +1,70 @@
+//! Home and temporary files: there from the first moment, gone when the attempt is forgotten.
+
+use std::fs;
+
+use stagedoor_runner::Runner;
+
+use crate::house::*;
+
+const FILLER: &str = "#!/bin/sh
+cd \"$HOME\" && mkdir -p a/b/c && echo x > a/b/c/file && ln -s / root && chmod 000 a/b
+echo y > \"$TMPDIR/tmp\" && mkdir \"$HOME/../more\"
+";
+
+fn names(house: &House) -> Vec<String> {
+    let entries = fs::read_dir(house.base.path().join("scratch")).expect("there");
+    entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn what_a_script_left_there_is_removed_when_it_is_forgotten() {
+    let mut house = House::open();
+    let plan = house.script("filler", FILLER);
+    let (run, epoch) = (plan.run, plan.epoch);
+    let started = house.start(plan).await;
+    let errors = read_all(started.stderr);
+    assert_eq!(String::from_utf8_lossy(&errors), "");
+    assert_eq!(house.exited().await.exit_code, Some(0));
+    assert_eq!(names(&house), [format!("{run}.1")], "kept until then");
+    house.runner.forget(run, epoch).await.expect("sent");
+    eventually("the folder is gone", || names(&house).is_empty()).await;
+    assert!(
+        fs::exists("/bin/sh").expect("asked"),
+        "the link was not followed"
+    );
+}
+
+#[tokio::test]
+async fn a_scratch_folder_in_which_others_can_write_is_not_used() {
+    let base = new_base();
+    let scratch = base.path().join("scratch");
+    fs::create_dir(&scratch).expect("made");
+    set_mode(&scratch, 0o777);
+    let error = Runner::ensure(binary(), &options(base.path())).expect_err("others can write");
+    assert!(
+        error.to_string().contains("others may write in it"),
+        "{error}"
+    );
+    set_mode(&scratch, 0o755);
+    drop(House::in_base(base));
+}
+
+#[tokio::test]
+async fn what_an_earlier_runner_left_is_removed_and_nothing_else() {
+    let base = new_base();
+    let scratch = base.path().join("scratch");
+    let stale = format!("{}.3", new_run());
+    fs::create_dir_all(scratch.join(&stale).join("home/deep/er")).expect("made");
+    fs::create_dir(scratch.join("mine")).expect("made");
+    if is_root() {
+        for folder in ["", "home", "home/deep", "home/deep/er"] {
+            let path = scratch.join(&stale).join(folder);
+            std::os::unix::fs::chown(&path, Some(65534), Some(65534)).expect("given");
+        }
+    }
+    let house = House::in_base(base);
+    eventually("only the stale one is gone", || names(&house) == ["mine"]).await;
+}
