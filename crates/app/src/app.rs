@@ -1,0 +1,185 @@
+//! The application: its parts, wired once by the binary.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use stagedoor_catalog::{Catalog, Snapshot};
+use stagedoor_config::Environment;
+use stagedoor_domain::access::Grants;
+use stagedoor_domain::id::RunId;
+use stagedoor_domain::queue::{Capacity, Queue};
+use stagedoor_domain::time::{Chance, Clock};
+use stagedoor_output::{Outputs, PumpEvent};
+use stagedoor_runner::{Reports, Runner};
+use stagedoor_store::{Store, StoreError};
+use tokio::sync::{mpsc, watch};
+
+use crate::csrf::Csrf;
+use crate::live::LiveRun;
+use crate::password::Hasher;
+use crate::sealed::{KEY_BYTES, Vault};
+use crate::{recover, reports};
+
+/// What the operator has set, as far as the use cases need it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many runs there may be.
+    pub capacity: Capacity,
+    /// Bytes of output per stream, where a script does not say.
+    pub output_cap: u64,
+    /// A session ends this long after signing in.
+    pub session_absolute: Duration,
+    /// A session ends after this long without a request.
+    pub session_idle: Duration,
+    /// Grants of stagedoor.toml.
+    pub grants: Grants,
+    /// Variables that scripts may ask for with `inherit_env`, and `TZ`.
+    pub environment: Environment,
+}
+
+/// Everything the application stands on.
+pub struct Parts {
+    /// The scripts.
+    pub catalog: Catalog,
+    /// The database.
+    pub store: Store,
+    /// The process that starts scripts.
+    pub runner: Runner,
+    /// What it reports.
+    pub reports: Reports,
+    /// Segments and live output.
+    pub outputs: Outputs,
+    /// What the pumps report.
+    pub pump_events: mpsc::UnboundedReceiver<PumpEvent>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub chance: Arc<dyn Chance>,
+    /// The key of secret arguments at rest.
+    pub vault_key: zeroize::Zeroizing<[u8; KEY_BYTES]>,
+    /// Settings.
+    pub options: Options,
+}
+
+/// Why the application cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fatal {
+    /// The runner ended: no script can be started or stopped any more.
+    RunnerGone,
+}
+
+/// The application. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) catalog: Catalog,
+    pub(crate) store: Store,
+    pub(crate) runner: Runner,
+    pub(crate) outputs: Outputs,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Arc<dyn Chance>,
+    pub(crate) vault: Vault,
+    pub(crate) hasher: Hasher,
+    pub(crate) csrf: Csrf,
+    pub(crate) options: Options,
+    pub(crate) queue: Mutex<Queue>,
+    pub(crate) live: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+    pub(crate) fatal: watch::Sender<Option<Fatal>>,
+}
+
+impl App {
+    /// Takes over what an earlier server left, then works. Returns when every unfinished run of
+    /// the store is accounted for.
+    pub async fn start(parts: Parts) -> Result<Self, StoreError> {
+        let inner = Inner {
+            hasher: Hasher::new(&*parts.chance),
+            csrf: Csrf::new(Arc::clone(&parts.clock), Arc::clone(&parts.chance)),
+            vault: Vault::new(&parts.vault_key),
+            queue: Mutex::new(Queue::new(parts.options.capacity)),
+            live: Mutex::default(),
+            fatal: watch::Sender::new(None),
+            catalog: parts.catalog,
+            store: parts.store,
+            runner: parts.runner,
+            outputs: parts.outputs,
+            clock: parts.clock,
+            chance: parts.chance,
+            options: parts.options,
+        };
+        let app = Self { inner: Arc::new(inner) };
+        let reports = recover::recover(&app, parts.reports).await?;
+        tokio::spawn(reports::listen(app.clone(), reports, parts.pump_events));
+        app.start_what_may();
+        Ok(app)
+    }
+
+    /// The scripts as they are on disk now.
+    pub fn catalog(&self) -> Arc<Snapshot> {
+        self.inner.catalog.snapshot()
+    }
+
+    /// Grants that apply beside the scripts' own `access`.
+    pub fn grants(&self) -> &Grants {
+        &self.inner.options.grants
+    }
+
+    /// One-time tokens of forms.
+    pub fn csrf(&self) -> &Csrf {
+        &self.inner.csrf
+    }
+
+    /// Time.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.inner.clock
+    }
+
+    /// Chance.
+    pub fn chance(&self) -> &dyn Chance {
+        &*self.inner.chance
+    }
+
+    /// Settings.
+    pub fn options(&self) -> &Options {
+        &self.inner.options
+    }
+
+    /// Resolves when the application cannot go on.
+    pub async fn fatal(&self) -> Fatal {
+        let mut receiver = self.inner.fatal.subscribe();
+        loop {
+            if let Some(fatal) = *receiver.borrow_and_update() {
+                return fatal;
+            }
+            if receiver.changed().await.is_err() {
+                return Fatal::RunnerGone;
+            }
+        }
+    }
+
+    /// How many runs hold a slot, and how many wait.
+    pub fn load(&self) -> (usize, usize) {
+        let queue = self.queue();
+        (queue.running(), queue.waiting())
+    }
+
+    /// Can requests be answered?
+    pub async fn is_ready(&self) -> bool {
+        self.inner.store.count_users().await.is_ok() && self.inner.fatal.borrow().is_none()
+    }
+
+    pub(crate) fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.inner.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn live(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Arc<LiveRun>>> {
+        self.inner.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn live_run(&self, id: RunId) -> Option<Arc<LiveRun>> {
+        self.live().get(&id).cloned()
+    }
+}

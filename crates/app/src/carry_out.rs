@@ -1,0 +1,151 @@
+//! Carries out what the machine of a run's life decided.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stagedoor_domain::id::{Epoch, RunId};
+use stagedoor_domain::invocation::invocation;
+use stagedoor_domain::run::{Effect, Event, State};
+use stagedoor_domain::script::Script;
+use stagedoor_runner::{Plan, SendError, StopKind};
+use stagedoor_store::RunUpdate;
+
+use crate::app::App;
+use crate::live::LiveRun;
+
+/// First pause before an outcome is written again after the store refused it.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+impl App {
+    pub(crate) async fn carry_out(&self, run: &Arc<LiveRun>, effects: Vec<Effect>) {
+        let _turn = run.order.lock().await;
+        for effect in effects {
+            match effect {
+                Effect::Record => self.record(run).await,
+                Effect::Start(epoch) => self.hand_over(run, epoch).await,
+                Effect::Requeue => self.queue().restore_waiting(run.entry()),
+                Effect::Stop(epoch) => self.stop_attempt(run.id, epoch, StopKind::Term).await,
+                Effect::Kill(epoch) => self.stop_attempt(run.id, epoch, StopKind::Kill).await,
+                Effect::Release => {
+                    self.queue().release(run.id);
+                    self.start_what_may();
+                }
+                Effect::Forget(epoch) => self.forget_attempt(run.id, epoch).await,
+            }
+        }
+    }
+
+    /// Writes the life of the run. An outcome is written until it is on disk, then told to who
+    /// waits for it; anything else may be written later, because the runner knows it too.
+    async fn record(&self, run: &Arc<LiveRun>) {
+        let view = Arc::new(run.view());
+        let is_ended = view.is_ended();
+        if !is_ended {
+            run.changes.send_replace(Arc::clone(&view));
+        }
+        let update = update_of(run);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.inner.store.update_run(update.clone()).await {
+                Ok(_) => break,
+                Err(error) if is_ended => {
+                    tracing::error!(run = %run.id, %error, "could not record an outcome; trying again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Err(error) => {
+                    tracing::warn!(run = %run.id, %error, "could not record a change of state");
+                    break;
+                }
+            }
+        }
+        if is_ended {
+            self.live().remove(&run.id);
+            run.changes.send_replace(view);
+        }
+    }
+
+    /// A runner that cannot be told has ended, which is reported by itself.
+    pub(crate) async fn stop_attempt(&self, run: RunId, epoch: Epoch, kind: StopKind) {
+        if let Err(error) = self.inner.runner.stop(run, epoch, kind, "stopped").await {
+            tracing::warn!(%run, %error, "could not stop an attempt");
+        }
+    }
+
+    /// Like [`App::stop_attempt`]; what is not forgotten is reported again to the next server.
+    pub(crate) async fn forget_attempt(&self, run: RunId, epoch: Epoch) {
+        if let Err(error) = self.inner.runner.forget(run, epoch).await {
+            tracing::debug!(%run, %error, "could not let the runner forget an attempt");
+        }
+    }
+
+    /// Hands an attempt to the runner. What cannot be handed over is refused.
+    async fn hand_over(&self, run: &Arc<LiveRun>, epoch: Epoch) {
+        let refuse = |why: &str| self.happen(run, &Event::Refused(epoch, why.to_owned()));
+        let (Some(script), Some(args)) = (&run.script, &run.args) else {
+            return refuse("The script is gone, or no longer takes the arguments of this run. Run it again from its form.");
+        };
+        if let Some(why) = &script.disabled {
+            return refuse(&format!("The script is disabled: {why}"));
+        }
+        let plan = Plan {
+            run: run.id,
+            epoch,
+            launch: script.launch.clone(),
+            folder: script.folder.clone(),
+            working_directory: script.working_directory.clone(),
+            fingerprint: script.fingerprint,
+            invocation: invocation(script, args),
+            env: self.environment_for(run, script),
+            timeout: script.timeout,
+            stop_grace: script.stop_grace,
+        };
+        match self.inner.runner.start(plan).await {
+            Ok(()) => {}
+            Err(SendError::Gone) => self.happen(run, &Event::NeverStarted(epoch)),
+            Err(error) => refuse(&format!("The script could not be handed to the process that starts it: {error}.")),
+        }
+    }
+
+    /// Constants of the definition, what it inherits, and what tells the script about its run.
+    fn environment_for(&self, run: &LiveRun, script: &Script) -> Vec<(String, String)> {
+        let given = &self.inner.options.environment;
+        let passed_on = |name: &String| given.get(name).map(|value| (name.clone(), value.to_owned()));
+        let time_zone = given.get("TZ").map(|zone| ("TZ".to_owned(), zone.to_owned()));
+        let own = [
+            ("STAGEDOOR_RUN_ID".to_owned(), run.id.to_string()),
+            ("STAGEDOOR_SCRIPT".to_owned(), script.name.to_string()),
+            ("STAGEDOOR_USER".to_owned(), run.user_name.to_string()),
+        ];
+        time_zone
+            .into_iter()
+            .chain(script.inherit_env.iter().filter_map(passed_on))
+            .chain(script.env.iter().cloned())
+            .chain(own)
+            .collect()
+    }
+}
+
+fn update_of(run: &LiveRun) -> RunUpdate {
+    let facts = run.facts();
+    let life = &facts.life;
+    let ending = life.ending.as_ref();
+    let exit = ending.and_then(|ending| ending.exit);
+    let sizes = facts.output.filter(|(epoch, ..)| *epoch == life.epoch);
+    RunUpdate {
+        stop: life.stop,
+        outcome: ending.map(|ending| ending.outcome),
+        reason: ending.and_then(|ending| ending.reason.clone()),
+        exit_code: exit.and_then(|exit| exit.code),
+        signal: exit.and_then(|exit| exit.signal),
+        leftovers: facts.exit.as_ref().map(|(_, record)| record.leftovers),
+        stdout_bytes: sizes.map(|(_, stdout, _)| stdout),
+        stderr_bytes: sizes.map(|(_, _, stderr)| stderr),
+        started_at: facts.started_at,
+        ended_at: facts.ended_at,
+        clear_secrets: life.state == State::Ended,
+        ..RunUpdate::new(run.id, life.epoch, life.state)
+    }
+}

@@ -1,0 +1,193 @@
+//! Finds runs that somebody may read. What one may not read does not exist.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use stagedoor_domain::access::{MayRead, MayStop, RunFacts, User, may_read, may_stop};
+use stagedoor_domain::id::{RunId, UserId};
+use stagedoor_domain::name::{ScriptName, UserName};
+use stagedoor_domain::run::{Outcome, State};
+use stagedoor_domain::time::Timestamp;
+use stagedoor_store::{Cursor, RunFilter, RunRecord, StoreError, Visible};
+
+use crate::app::App;
+use crate::view::RunView;
+
+/// Why there is no such run for this caller.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// Unknown, or not theirs to see: the same answer.
+    #[error("there is no such run")]
+    Absent,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Which runs to list.
+#[derive(Debug, Clone, Default)]
+pub struct RunsFilter {
+    /// Of this script.
+    pub script: Option<ScriptName>,
+    /// Started by this user.
+    pub user: Option<UserName>,
+    /// In this state.
+    pub state: Option<State>,
+    /// With this outcome.
+    pub outcome: Option<Outcome>,
+    /// Accepted at this time or later.
+    pub from: Option<Timestamp>,
+    /// Accepted before this time.
+    pub to: Option<Timestamp>,
+    /// Where the last page ended.
+    pub cursor: Option<String>,
+    /// At most so many, 1 to 200.
+    pub limit: usize,
+}
+
+/// A page of history, newest first.
+#[derive(Debug)]
+pub struct RunsPage {
+    /// The runs.
+    pub items: Vec<RunView>,
+    /// Where the next page begins; none at the end.
+    pub next: Option<String>,
+}
+
+/// Most runs on one page.
+pub const LARGEST_PAGE: usize = 200;
+
+impl App {
+    /// A run by its id, without asking who wants to know.
+    pub(crate) async fn run(&self, id: RunId) -> Result<Option<RunView>, StoreError> {
+        if let Some(live) = self.live_run(id) {
+            return Ok(Some(self.placed(live.view())));
+        }
+        let record = self.inner.store.run(id).await?;
+        Ok(record.map(|record| self.view_of(record)))
+    }
+
+    /// A run that this user may read, with the proof.
+    pub async fn readable<'a>(&self, user: &'a User, id: RunId) -> Result<(MayRead<'a>, RunView), FindError> {
+        let run = self.run(id).await?.ok_or(FindError::Absent)?;
+        let script = self.catalog().get(&run.script).cloned();
+        let facts = RunFacts {
+            started_by: run.user_id,
+            script_name: &run.script,
+            access: script.as_ref().map(|script| &script.access),
+        };
+        let permit = may_read(user, facts, self.grants()).map_err(|_| FindError::Absent)?;
+        Ok((permit, run))
+    }
+
+    /// A run that this user may stop, with the proof. One who may only read it, or not even
+    /// that, gets the same answer as for an unknown run.
+    pub async fn stoppable<'a>(&self, user: &'a User, id: RunId) -> Result<(MayStop<'a>, RunView), FindError> {
+        let run = self.run(id).await?.ok_or(FindError::Absent)?;
+        let script = self.catalog().get(&run.script).cloned();
+        let facts = RunFacts {
+            started_by: run.user_id,
+            script_name: &run.script,
+            access: script.as_ref().map(|script| &script.access),
+        };
+        let permit = may_stop(user, facts, self.grants()).map_err(|_| FindError::Absent)?;
+        Ok((permit, run))
+    }
+
+    /// Waits until the run has an outcome, but not longer than this. The proof says that the
+    /// caller may know.
+    pub async fn wait_for(
+        &self,
+        _permit: MayRead<'_>,
+        id: RunId,
+        at_most: Duration,
+    ) -> Result<Option<RunView>, StoreError> {
+        if let Some(live) = self.live_run(id) {
+            let mut changes = live.changes.subscribe();
+            let ended = changes.wait_for(|view| view.is_ended());
+            if let Ok(Ok(view)) = tokio::time::timeout(at_most, ended).await {
+                return Ok(Some(RunView::clone(&view)));
+            }
+        }
+        self.run(id).await
+    }
+
+    /// A page of the runs that this user may read, newest first.
+    pub async fn runs(&self, user: &User, filter: RunsFilter) -> Result<RunsPage, StoreError> {
+        let started_by = match &filter.user {
+            None => None,
+            Some(name) => match self.inner.store.user_by_name(name).await? {
+                Some(record) => Some(record.user.id),
+                None => return Ok(RunsPage { items: Vec::new(), next: None }),
+            },
+        };
+        let filter = RunFilter {
+            script: filter.script,
+            user: started_by,
+            state: filter.state,
+            outcome: filter.outcome,
+            from: filter.from,
+            to: filter.to,
+            visible: self.visible_to(user),
+            cursor: filter.cursor.as_deref().and_then(Cursor::parse),
+            limit: filter.limit.clamp(1, LARGEST_PAGE),
+        };
+        let page = self.inner.store.runs(&filter).await?;
+        let items = page.items.into_iter().map(|record| self.view_of(record)).collect();
+        Ok(RunsPage { items, next: page.next.map(|cursor| cursor.to_string()) })
+    }
+
+    /// This user's own last run of each of these scripts.
+    pub async fn last_runs(
+        &self,
+        user: &User,
+        scripts: &[ScriptName],
+    ) -> Result<HashMap<ScriptName, RunView>, StoreError> {
+        let records = self.inner.store.last_runs(user.id, scripts).await?;
+        Ok(records
+            .into_iter()
+            .map(|(script, record)| (script, self.view_of(record)))
+            .collect())
+    }
+
+    /// Whose runs a user may read: everyone's for admins; else their own, and those of scripts
+    /// whose output they may see.
+    fn visible_to(&self, user: &User) -> Option<Visible> {
+        if user.is_admin() {
+            return None;
+        }
+        let scripts = self
+            .catalog()
+            .scripts()
+            .filter(|script| {
+                let facts = RunFacts {
+                    started_by: UserId(0),
+                    script_name: &script.name,
+                    access: Some(&script.access),
+                };
+                may_read(user, facts, self.grants()).is_ok()
+            })
+            .map(|script| script.name.clone())
+            .collect();
+        Some(Visible { own: user.id, scripts })
+    }
+
+    /// A row as it is shown. What goes on is newer in memory than on disk.
+    fn view_of(&self, record: RunRecord) -> RunView {
+        if let Some(live) = self.live_run(record.id) {
+            return self.placed(live.view());
+        }
+        let title = self.catalog().get(&record.script).map(|script| script.title.clone());
+        RunView::of_record(record, title)
+    }
+
+    /// Adds a waiting run's place in the queue.
+    pub(crate) fn placed(&self, view: RunView) -> RunView {
+        let queue_position = match view.state {
+            State::Queued => self.queue().position(view.id),
+            _ => None,
+        };
+        RunView { queue_position, ..view }
+    }
+}
+

@@ -1,0 +1,23 @@
+//! The use cases of Stagedoor: sign in, start a run, stop it, read it.
+//!
+//! Every door (page, API, command line) calls the same function here, so there is one
+//! permission check and one place where a transaction begins and ends. This crate knows
+//! neither HTTP nor SQL nor system calls.
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod csrf;
+pub mod find;
+pub mod password;
+pub mod people;
+pub mod sealed;
+pub mod session_key;
+pub mod start_run;
+pub mod stop_run;
+pub mod view;
+pub mod watch;
+
+mod carry_out;
+mod live;
+mod recover;
+mod reports;

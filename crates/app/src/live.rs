@@ -1,0 +1,157 @@
+//! A run that has no outcome yet: its life, and who waits to hear of it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use stagedoor_domain::arguments::CheckedArgs;
+use stagedoor_domain::id::{Epoch, RunId, UserId};
+use stagedoor_domain::name::{ScriptName, UserName};
+use stagedoor_domain::queue::Entry;
+use stagedoor_domain::run::{Effect, Event, Life, step};
+use stagedoor_domain::script::Script;
+use stagedoor_domain::time::Timestamp;
+use stagedoor_runner::ExitRecord;
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::view::RunView;
+
+/// What does not change about a run.
+pub(crate) struct About {
+    pub(crate) id: RunId,
+    pub(crate) user: UserId,
+    pub(crate) user_name: UserName,
+    pub(crate) script_name: ScriptName,
+    /// As it was when the run was accepted; none when it was gone at a restart.
+    pub(crate) script: Option<Arc<Script>>,
+    /// With secrets, in memory only; none when they could not be restored.
+    pub(crate) args: Option<CheckedArgs>,
+    /// The arguments without secrets.
+    pub(crate) history: serde_json::Map<String, serde_json::Value>,
+    pub(crate) created_at: Timestamp,
+}
+
+/// A run without an outcome.
+pub(crate) struct LiveRun {
+    about: About,
+    facts: Mutex<Facts>,
+    /// Held while effects of this run are carried out, and while its row is inserted.
+    pub(crate) order: tokio::sync::Mutex<()>,
+    pub(crate) changes: watch::Sender<Arc<RunView>>,
+}
+
+impl std::ops::Deref for LiveRun {
+    type Target = About;
+    fn deref(&self) -> &About {
+        &self.about
+    }
+}
+
+/// What changes.
+pub(crate) struct Facts {
+    pub(crate) life: Life,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) ended_at: Option<Timestamp>,
+    /// The runner's record, kept until the output is complete.
+    pub(crate) exit: Option<(Epoch, ExitRecord)>,
+    /// Sizes of both streams once the output is complete.
+    pub(crate) output: Option<(Epoch, u64, u64)>,
+}
+
+impl Facts {
+    pub(crate) fn new(life: Life) -> Self {
+        Self { life, started_at: None, ended_at: None, exit: None, output: None }
+    }
+}
+
+impl About {
+    pub(crate) fn entry(&self) -> Entry {
+        let limits = self.script.as_ref().map(|script| &script.limits);
+        Entry {
+            run: self.id,
+            user: self.user,
+            script: self.script_name.clone(),
+            script_running: limits.and_then(|limits| limits.running),
+            script_queued: limits.and_then(|limits| limits.queued),
+        }
+    }
+
+    fn view(&self, facts: &Facts) -> RunView {
+        let life = &facts.life;
+        let ending = life.ending.as_ref();
+        let exit = ending.and_then(|ending| ending.exit);
+        let title = self.script.as_ref().map(|script| script.title.clone());
+        RunView {
+            id: self.id,
+            script: self.script_name.clone(),
+            title: title.unwrap_or_else(|| self.script_name.to_string()),
+            user: self.user_name.clone(),
+            user_id: self.user,
+            args: self.history.clone(),
+            state: life.state,
+            outcome: ending.map(|ending| ending.outcome),
+            reason: ending.and_then(|ending| ending.reason.clone()),
+            stop: life.stop,
+            exit_code: exit.and_then(|exit| exit.code),
+            signal: exit.and_then(|exit| exit.signal),
+            epoch: life.epoch,
+            queue_position: None,
+            leftovers: facts.exit.as_ref().map_or(0, |(_, record)| record.leftovers),
+            created_at: self.created_at,
+            started_at: facts.started_at,
+            ended_at: facts.ended_at,
+        }
+    }
+}
+
+impl LiveRun {
+    pub(crate) fn new(about: About, facts: Facts) -> Self {
+        let changes = watch::Sender::new(Arc::new(about.view(&facts)));
+        Self { about, facts: Mutex::new(facts), order: tokio::sync::Mutex::default(), changes }
+    }
+
+    pub(crate) fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn view(&self) -> RunView {
+        self.about.view(&self.facts())
+    }
+}
+
+impl App {
+    /// The one place where something happens to a run: the pure machine decides, then the
+    /// effects are carried out in a task of their own, in order.
+    pub(crate) fn happen(&self, run: &Arc<LiveRun>, event: &Event) {
+        let effects = self.decide(run, event);
+        if effects.is_empty() {
+            return;
+        }
+        let (app, run) = (self.clone(), Arc::clone(run));
+        tokio::spawn(async move { app.carry_out(&run, effects).await });
+    }
+
+    pub(crate) fn decide(&self, run: &Arc<LiveRun>, event: &Event) -> Vec<Effect> {
+        let mut facts = run.facts();
+        let (life, effects) = step(&facts.life, event);
+        if life.ending.is_some() && facts.ended_at.is_none() {
+            let ended_at = facts.exit.as_ref().map(|(_, record)| record.ended_at);
+            facts.ended_at = Some(ended_at.unwrap_or_else(|| self.clock().now()));
+        }
+        facts.life = life;
+        effects
+    }
+
+    /// Gives free slots to waiting runs.
+    pub(crate) fn start_what_may(&self) {
+        while self.inner.fatal.borrow().is_none() {
+            let next = self.queue().start_next();
+            let Some(id) = next else { return };
+            match self.live_run(id) {
+                Some(run) => self.happen(&run, &Event::Claimed),
+                None => {
+                    self.queue().release(id);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Passwords: what is good enough, and how they are hashed and compared.
+//!
+//! Hashing runs in the blocking pool, a few at once, so a flood of sign-ins cannot take all
+//! cores or all memory.
+
+use std::sync::Arc;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use secrecy::{ExposeSecret as _, SecretString};
+use stagedoor_domain::time::Chance;
+use tokio::sync::Semaphore;
+
+/// A password as somebody typed it; prints as `[REDACTED]`.
+pub type Password = SecretString;
+
+/// Fewest characters.
+pub const SHORTEST: usize = 12;
+/// Most characters; longer ones are refused before any work.
+pub const LONGEST: usize = 256;
+/// Hashes computed at once. Each takes 19 MiB.
+const AT_ONCE: usize = 2;
+/// Sign-ins that may wait for a hash; beyond it they are told to try again.
+const WAITING: usize = 64;
+
+/// Why a new password is not good enough.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Weak {
+    /// Fewer than [`SHORTEST`] characters.
+    #[error("use at least 12 characters")]
+    Short,
+    /// More than [`LONGEST`] characters.
+    #[error("use at most 256 characters")]
+    Long,
+    /// Easy to guess; the text says why.
+    #[error("this password is easy to guess: {0}")]
+    Guessable(String),
+}
+
+/// The server has as many passwords to check as it can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many sign-ins at once; try again in a moment")]
+pub struct Busy;
+
+/// Is this password good enough for this user?
+pub fn judge(password: &Password, user_name: &str) -> Result<(), Weak> {
+    let text = password.expose_secret();
+    let length = text.chars().count();
+    if length < SHORTEST {
+        return Err(Weak::Short);
+    }
+    if length > LONGEST {
+        return Err(Weak::Long);
+    }
+    // The estimate's cost grows with the length; the first 100 characters decide.
+    let head: String = text.chars().take(100).collect();
+    let estimate = zxcvbn::zxcvbn(&head, &[user_name, "stagedoor"]);
+    if estimate.score() < zxcvbn::Score::Three {
+        let why = estimate
+            .feedback()
+            .and_then(zxcvbn::feedback::Feedback::warning)
+            .map_or_else(
+                || "use more words, or less common ones".to_owned(),
+                |warning| warning.to_string().trim_end_matches('.').to_lowercase(),
+            );
+        return Err(Weak::Guessable(why));
+    }
+    Ok(())
+}
+
+/// Hashes and compares passwords with argon2id, 19 MiB, two passes.
+#[derive(Clone)]
+pub struct Hasher {
+    permits: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    /// Compared against when there is no such user, so that the answer takes as long.
+    nobody: Arc<str>,
+}
+
+impl Hasher {
+    /// Ready to hash.
+    pub fn new(chance: &dyn Chance) -> Self {
+        let mut salt = [0; 16];
+        chance.fill(&mut salt);
+        let nobody = hash_with(b"nobody has this password", &salt).unwrap_or_default();
+        Self {
+            permits: Arc::new(Semaphore::new(AT_ONCE)),
+            queue: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
+            nobody: nobody.into(),
+        }
+    }
+
+    /// The hash of a new password, in PHC form.
+    pub async fn hash(&self, password: Password, chance: &dyn Chance) -> Result<String, Busy> {
+        let mut salt = [0; 16];
+        chance.fill(&mut salt);
+        self.in_turn(move || hash_with(password.expose_secret().as_bytes(), &salt)).await?.ok_or(Busy)
+    }
+
+    /// Is this the password of that hash? Without a hash: no, and it takes as long.
+    pub async fn matches(&self, password: Password, hash: Option<String>) -> Result<bool, Busy> {
+        if password.expose_secret().chars().count() > LONGEST {
+            return Ok(false);
+        }
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.nobody.to_string());
+        let same = self
+            .in_turn(move || compare(password.expose_secret().as_bytes(), &hash))
+            .await?;
+        Ok(same && known)
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let _place = self.queue.try_acquire().map_err(|_| Busy)?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Busy)?;
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        })
+        .await
+        .map_err(|_| Busy)
+    }
+}
+
+/// The hash of a password outside the server, for the command line.
+pub fn hash_now(password: &Password, chance: &dyn Chance) -> Option<String> {
+    let mut salt = [0; 16];
+    chance.fill(&mut salt);
+    hash_with(password.expose_secret().as_bytes(), &salt)
+}
+
+fn argon2() -> Option<Argon2<'static>> {
+    let params = Params::new(19 * 1024, 2, 1, None).ok()?;
+    Some(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn hash_with(password: &[u8], salt: &[u8]) -> Option<String> {
+    let hash: PasswordHash = argon2()?.hash_password_with_salt(password, salt).ok()?;
+    Some(hash.to_string())
+}
+
+fn compare(password: &[u8], hash: &str) -> bool {
+    let (Some(argon2), Ok(hash)) = (argon2(), PasswordHash::new(hash)) else {
+        return false;
+    };
+    argon2.verify_password(password, &hash).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Zero;
+    impl Chance for Zero {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(5);
+        }
+    }
+
+    fn password(text: &str) -> Password {
+        SecretString::from(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_password_matches_its_own_hash_only() {
+        let hasher = Hasher::new(&Zero);
+        let hash = hasher.hash(password("correct horse battery"), &Zero).await.expect("hashes");
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        let same = hasher.matches(password("correct horse battery"), Some(hash.clone())).await;
+        assert_eq!(same, Ok(true));
+        let other = hasher.matches(password("correct horse batterz"), Some(hash)).await;
+        assert_eq!(other, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn nobody_has_no_password() {
+        let hasher = Hasher::new(&Zero);
+        assert_eq!(hasher.matches(password("nobody has this password"), None).await, Ok(false));
+    }
+
+    #[test]
+    fn a_weak_password_is_refused_with_the_reason() {
+        assert_eq!(judge(&password("short"), "ann"), Err(Weak::Short));
+        assert_eq!(judge(&password(&"x".repeat(257)), "ann"), Err(Weak::Long));
+        assert!(matches!(judge(&password("password12345"), "ann"), Err(Weak::Guessable(_))));
+        assert_eq!(judge(&password("violet tractor ninety owls"), "ann"), Ok(()));
+    }
+}

@@ -1,0 +1,221 @@
+//! Who comes in: the setup link, signing in and out, sessions and API tokens.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv6Addr};
+
+use stagedoor_domain::access::User;
+use stagedoor_domain::name::{BadName, GroupName, UserName};
+use stagedoor_store::{NewUser, SessionRecord, SetupError as StoreSetupError, StoreError, UserRecord};
+
+use crate::app::App;
+use crate::password::{self, Busy, Password, Weak};
+use crate::session_key::{SessionKey, new_cookie_value, setup_hash, token_hash};
+
+/// A session that was just made.
+#[derive(Debug)]
+pub struct NewSession {
+    /// The cookie's value, `<user>:<128 hex digits>`. Shown to nobody but the browser.
+    pub cookie_value: String,
+    /// Whose it is.
+    pub user: User,
+}
+
+/// A request that came with a good session.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// Who.
+    pub user: User,
+    /// Which session.
+    pub session: SessionKey,
+}
+
+/// Why the setup link did not make an account.
+#[derive(Debug, thiserror::Error)]
+pub enum SetUpError {
+    /// Never printed, replaced by a newer one, or used.
+    #[error("this setup link is not known, or was used already")]
+    UnknownLink,
+    /// Too old.
+    #[error("this setup link has expired; start Stagedoor again to get a new one")]
+    Expired,
+    /// The user's name.
+    #[error(transparent)]
+    BadName(BadName),
+    /// The password.
+    #[error(transparent)]
+    WeakPassword(Weak),
+    /// Too many at once.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why signing in did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// Name or password, and nobody is told which.
+    #[error("name or password is wrong")]
+    Refused,
+    /// Too many at once.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl App {
+    /// Makes the first account by the one-time link, and signs it in.
+    pub async fn set_up(
+        &self,
+        key: &str,
+        name: &str,
+        password: Password,
+        address: IpAddr,
+    ) -> Result<NewSession, SetUpError> {
+        let name = UserName::parse(name.trim()).map_err(SetUpError::BadName)?;
+        password::judge(&password, name.as_str()).map_err(SetUpError::WeakPassword)?;
+        if !self.inner.store.setup_open(self.clock().now()).await? {
+            return Err(SetUpError::UnknownLink);
+        }
+        let password_hash = self.inner.hasher.hash(password, self.chance()).await?;
+        let admins = GroupName::parse(GroupName::ADMINS).map_err(SetUpError::BadName)?;
+        let groups = BTreeSet::from([admins]);
+        let new = NewUser { name: name.clone(), password_hash, groups: groups.clone() };
+        let made = self.inner.store.use_setup(setup_hash(key), self.clock().now(), new).await;
+        let id = made.map_err(|error| match error {
+            StoreSetupError::Unknown | StoreSetupError::Used => SetUpError::UnknownLink,
+            StoreSetupError::Expired => SetUpError::Expired,
+            StoreSetupError::Store(error) => SetUpError::Store(error),
+        })?;
+        let user = User { id, name, groups };
+        tracing::info!(user = %user.name, %address, "the first account was created");
+        Ok(self.open_session(user, address).await?)
+    }
+
+    /// Can the first account still be made?
+    pub async fn setup_is_open(&self) -> Result<bool, StoreError> {
+        self.inner.store.setup_open(self.clock().now()).await
+    }
+
+    /// Signs in with name and password. Unknown, disabled and wrong look and take the same.
+    pub async fn sign_in(
+        &self,
+        name: &str,
+        password: Password,
+        address: IpAddr,
+    ) -> Result<NewSession, SignInError> {
+        let record = match UserName::parse(name) {
+            Ok(name) => self.inner.store.user_by_name(&name).await?,
+            Err(_) => None,
+        };
+        let record = record.filter(|record| !record.disabled);
+        let hash = record.as_ref().map(|record| record.password_hash.clone());
+        let matches = self.inner.hasher.matches(password, hash).await?;
+        match record {
+            Some(UserRecord { user, .. }) if matches => {
+                tracing::info!(user = %user.name, %address, "signed in");
+                Ok(self.open_session(user, address).await?)
+            }
+            _ => {
+                tracing::info!(%address, "a sign-in was refused");
+                Err(SignInError::Refused)
+            }
+        }
+    }
+
+    async fn open_session(&self, user: User, address: IpAddr) -> Result<NewSession, StoreError> {
+        loop {
+            let cookie_value = new_cookie_value(user.id, self.chance());
+            let Some(key) = SessionKey::of(&cookie_value) else { continue };
+            let now = self.clock().now();
+            let session = SessionRecord {
+                id_hash: key.0,
+                user: user.id,
+                created_at: now,
+                last_seen: now,
+                address: bound_address(address),
+            };
+            self.inner.store.add_session(&session).await?;
+            return Ok(NewSession { cookie_value, user });
+        }
+    }
+
+    /// Who this cookie belongs to. `None` when the session is unknown, over, or of another
+    /// address; the last two end it.
+    pub async fn session(
+        &self,
+        cookie_value: &str,
+        address: IpAddr,
+    ) -> Result<Option<SignedIn>, StoreError> {
+        let Some(key) = SessionKey::of(cookie_value) else { return Ok(None) };
+        let Some((session, record)) = self.inner.store.session(key.0).await? else {
+            return Ok(None);
+        };
+        let now = self.clock().now();
+        let options = self.options();
+        let is_over = now.since(session.created_at) >= options.session_absolute
+            || now.since(session.last_seen) >= options.session_idle
+            || session.address != bound_address(address)
+            || record.disabled;
+        if is_over {
+            self.sign_out(&key).await?;
+            return Ok(None);
+        }
+        // Written at most once a minute: what matters is the idle limit of half an hour.
+        if now.since(session.last_seen).as_secs() >= 60 {
+            self.inner.store.touch_session(key.0, now).await?;
+        }
+        Ok(Some(SignedIn { user: record.user, session: key }))
+    }
+
+    /// Ends a session; its tokens are worth nothing from now on.
+    pub async fn sign_out(&self, session: &SessionKey) -> Result<(), StoreError> {
+        self.inner.csrf.forget(session);
+        self.inner.store.end_session(session.0).await?;
+        Ok(())
+    }
+
+    /// Who this API token belongs to, if it is good.
+    pub async fn bearer(&self, token: &str) -> Result<Option<User>, StoreError> {
+        let found = self.inner.store.token(token_hash(token)).await?;
+        let now = self.clock().now();
+        let Some((token, owner)) = found.filter(|(token, owner)| {
+            !owner.disabled
+                && token.expires_at.is_none_or(|end| now < end)
+        }) else {
+            return Ok(None);
+        };
+        if token.last_used.is_none_or(|used| now.since(used).as_secs() >= 60) {
+            self.inner.store.touch_token(token.id, now).await?;
+        }
+        Ok(Some(owner.user))
+    }
+}
+
+/// What a session is bound to: the address, or the /64 network of an IPv6 address.
+fn bound_address(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn w74_a_session_is_bound_to_the_address_and_ipv6_to_its_network() {
+        let bound = |text: &str| bound_address(text.parse().expect("an address"));
+        assert_ne!(bound("127.0.0.1"), bound("127.0.0.2"));
+        assert_eq!(bound("127.0.0.1"), bound("::ffff:127.0.0.1"));
+        assert_eq!(bound("2001:db8::1"), bound("2001:db8::2"));
+        assert_ne!(bound("2001:db8::1"), bound("2001:db8:0:1::1"));
+    }
+}

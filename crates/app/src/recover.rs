@@ -1,0 +1,107 @@
+//! Takes over what an earlier server left: every unfinished run of the store is put beside what
+//! the runner still holds, and each gets the event that is true.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use stagedoor_domain::arguments::CheckedArgs;
+use stagedoor_domain::id::{Epoch, RunId};
+use stagedoor_domain::param::Value;
+use stagedoor_domain::run::{Event, Life, State};
+use stagedoor_runner::{Report, Reports};
+use stagedoor_store::{RunRecord, StoreError};
+
+use crate::app::App;
+use crate::live::{About, Facts, LiveRun};
+use crate::reports::handle_report;
+
+/// Returns the reports, from which everything that the runner held has been read.
+pub(crate) async fn recover(app: &App, mut reports: Reports) -> Result<Reports, StoreError> {
+    let (mut held, starting) = held(&mut reports).await;
+    for record in app.inner.store.unfinished_runs().await? {
+        let run = restore(app, record);
+        app.live().insert(run.id, Arc::clone(&run));
+        let (state, epoch) = {
+            let facts = run.facts();
+            (facts.life.state, facts.life.epoch)
+        };
+        if matches!(state, State::Queued | State::Ended) {
+            app.queue().restore_waiting(run.entry());
+            continue;
+        }
+        app.queue().restore_running(&run.entry());
+        match held.remove(&(run.id, epoch)) {
+            Some(reports) => {
+                for report in reports {
+                    handle_report(app, report).await;
+                }
+            }
+            // Its report is on the way.
+            None if starting.contains(&(run.id, epoch)) => {}
+            // The runner that had it is gone, or the server ended just as it handed it over.
+            None => app.happen(&run, &Event::Unknown(epoch)),
+        }
+    }
+    // What no row vouches for, or an old epoch of a run, is ended or forgotten.
+    for report in held.into_values().flatten() {
+        handle_report(app, report).await;
+    }
+    Ok(reports)
+}
+
+type Held = HashMap<(RunId, Epoch), Vec<Report>>;
+
+/// What the runner holds of an earlier server, and what it was starting just now.
+async fn held(reports: &mut Reports) -> (Held, Vec<(RunId, Epoch)>) {
+    let mut held = Held::new();
+    loop {
+        let report = reports.recv().await;
+        let key = match &report {
+            Report::Started(started) => (started.run, started.epoch),
+            Report::Refused { run, epoch, .. } | Report::Exited { run, epoch, .. } => (*run, *epoch),
+            Report::Complete { starting } => return (held, starting.clone()),
+            Report::Gone => return (held, Vec::new()),
+        };
+        held.entry(key).or_default().push(report);
+    }
+}
+
+fn restore(app: &App, record: RunRecord) -> Arc<LiveRun> {
+    let script = app.catalog().get(&record.script).cloned();
+    let args = script.as_ref().and_then(|script| {
+        CheckedArgs::restore(script, &record.args, secrets_of(app, &record)?)
+    });
+    let life = Life {
+        state: record.state,
+        epoch: record.epoch,
+        stop: record.stop,
+        ..Life::accepted(
+            script.as_ref().is_some_and(|script| script.idempotent),
+            script.as_ref().map_or_else(|| vec![0], |script| script.success_exit.clone()),
+        )
+    };
+    let facts = Facts { started_at: record.started_at, ..Facts::new(life) };
+    let about = About {
+        id: record.id,
+        user: record.user,
+        user_name: record.user_name,
+        script_name: record.script,
+        script,
+        args,
+        history: record.args,
+        created_at: record.created_at,
+    };
+    Arc::new(LiveRun::new(about, facts))
+}
+
+/// The secret arguments of a run; none when they do not open.
+fn secrets_of(app: &App, record: &RunRecord) -> Option<BTreeMap<String, Value>> {
+    let Some(sealed) = &record.secrets else { return Some(BTreeMap::new()) };
+    match app.inner.vault.open(record.id.as_bytes(), sealed) {
+        Ok(text) => serde_json::from_slice(&text).ok(),
+        Err(error) => {
+            tracing::error!(run = %record.id, %error, "could not read the secret arguments of a run");
+            None
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Listens to the runner and to the pumps, and turns what they say into events of runs.
+
+use std::sync::Arc;
+
+use stagedoor_domain::id::{Epoch, RunId};
+use stagedoor_domain::run::{Event, Exit, State, StopCause};
+use stagedoor_output::{PumpEvent, Stream};
+use stagedoor_runner::{ExitRecord, Report, Reports, Started, StopKind};
+use tokio::sync::mpsc;
+
+use crate::app::{App, Fatal};
+use crate::live::LiveRun;
+
+pub(crate) async fn listen(
+    app: App,
+    mut reports: Reports,
+    mut pump_events: mpsc::UnboundedReceiver<PumpEvent>,
+) {
+    loop {
+        tokio::select! {
+            report = reports.recv() => match report {
+                Report::Gone => return runner_gone(&app),
+                report => handle_report(&app, report).await,
+            },
+            Some(event) = pump_events.recv() => handle_pump_event(&app, event),
+        }
+    }
+}
+
+pub(crate) async fn handle_report(app: &App, report: Report) {
+    match report {
+        Report::Started(started) => process_started(app, started).await,
+        Report::Refused { run, epoch, reason } => match app.live_run(run) {
+            Some(live) => app.happen(&live, &Event::Refused(epoch, reason.to_string())),
+            None => app.forget_attempt(run, epoch).await,
+        },
+        Report::Exited { run, epoch, record } => match expects(app, run, epoch) {
+            Some(live) => process_ended(app, &live, epoch, record),
+            None => app.forget_attempt(run, epoch).await,
+        },
+        Report::Complete { .. } => {}
+        Report::Gone => runner_gone(app),
+    }
+}
+
+async fn process_started(app: &App, started: Started) {
+    let Started { run, epoch, started_at, stdout, stderr, .. } = started;
+    let Some(live) = expects(app, run, epoch) else {
+        tracing::warn!(%run, epoch = epoch.0, "killed a process that no record vouches for");
+        return app.stop_attempt(run, epoch, StopKind::Kill).await;
+    };
+    live.facts().started_at = Some(started_at);
+    attach(app, &live, epoch, Stream::Stdout, stdout);
+    attach(app, &live, epoch, Stream::Stderr, stderr);
+    app.happen(&live, &Event::Started(epoch));
+}
+
+/// The live run, if this is the attempt that counts.
+fn expects(app: &App, run: RunId, epoch: Epoch) -> Option<Arc<LiveRun>> {
+    let live = app.live_run(run)?;
+    let counts = {
+        let facts = live.facts();
+        facts.life.epoch == epoch
+            && matches!(facts.life.state, State::Starting | State::Running | State::Stopping)
+    };
+    counts.then_some(live)
+}
+
+fn attach(app: &App, live: &LiveRun, epoch: Epoch, stream: Stream, pipe: std::os::fd::OwnedFd) {
+    let limit = live.script.as_ref().and_then(|script| script.limits.output);
+    let cap = limit.unwrap_or(app.inner.options.output_cap);
+    if let Err(error) = app.inner.outputs.attach(live.id, epoch, stream, pipe, cap) {
+        tracing::error!(run = %live.id, %error, "could not keep the output of a run");
+    }
+}
+
+/// The main process ended. The run ends when its output is complete too.
+fn process_ended(app: &App, live: &Arc<LiveRun>, epoch: Epoch, record: ExitRecord) {
+    let is_complete = {
+        let mut facts = live.facts();
+        facts.exit = Some((epoch, record));
+        facts.output.is_some_and(|(of, ..)| of == epoch)
+    };
+    if is_complete {
+        end(app, live, epoch);
+    } else {
+        app.inner.outputs.finish(live.id, epoch);
+    }
+}
+
+fn handle_pump_event(app: &App, event: PumpEvent) {
+    match event {
+        PumpEvent::Closed { run, epoch, stdout, stderr } => {
+            let Some(live) = expects(app, run, epoch) else { return };
+            let has_ended = {
+                let mut facts = live.facts();
+                facts.output = Some((epoch, stdout, stderr));
+                facts.exit.is_some()
+            };
+            if has_ended {
+                end(app, &live, epoch);
+            }
+        }
+        PumpEvent::OverLimit { run, epoch, .. } => {
+            if let Some(live) = expects(app, run, epoch) {
+                app.happen(&live, &Event::Stop(StopCause::Output));
+            }
+        }
+        PumpEvent::Stalled { run, error, .. } => {
+            tracing::error!(%run, %error, "output cannot be written; the script waits");
+        }
+        PumpEvent::Resumed { run, .. } => tracing::info!(%run, "output is written again"),
+    }
+}
+
+fn end(app: &App, live: &Arc<LiveRun>, epoch: Epoch) {
+    let exit = live.facts().exit.as_ref().map(|(_, record)| Exit {
+        code: record.exit_code,
+        signal: record.signal,
+        timed_out: record.timed_out,
+        stopped: record.stopped,
+    });
+    if let Some(exit) = exit {
+        app.happen(live, &Event::Exited(epoch, exit));
+    }
+}
+
+/// Nobody can tell any more how the running scripts end.
+fn runner_gone(app: &App) {
+    // First, so that nothing that is queued again is handed to a runner that is not there.
+    app.inner.fatal.send_replace(Some(Fatal::RunnerGone));
+    let runs: Vec<_> = app.live().values().cloned().collect();
+    for run in runs {
+        let epoch = run.facts().life.epoch;
+        app.happen(&run, &Event::Unknown(epoch));
+    }
+}

@@ -1,0 +1,182 @@
+//! Starts a run: a slot or a place in the queue, a row on disk, then the runner.
+
+use std::sync::Arc;
+
+use stagedoor_domain::access::MayRun;
+use stagedoor_domain::arguments::CheckedArgs;
+use stagedoor_domain::id::RunId;
+use stagedoor_domain::queue::{Admission, QueueFull};
+use stagedoor_domain::run::{Effect, Event, Life};
+use stagedoor_domain::script::Script;
+use stagedoor_store::{Inserted, RunRecord, StoreError};
+
+use crate::app::App;
+use crate::live::{About, Facts, LiveRun};
+use crate::session_key::RequestKey;
+use crate::view::RunView;
+
+/// A run that is on disk.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The run.
+    pub run: RunView,
+    /// False when the same request had been accepted before.
+    pub new: bool,
+}
+
+/// Why no run was accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The author disabled the script, for this reason.
+    #[error("this script is disabled: {0}")]
+    Disabled(String),
+    /// A limit of waiting runs is reached.
+    #[error(transparent)]
+    QueueFull(#[from] QueueFull),
+    /// The request's key was used for other arguments.
+    #[error("this request was made before with another script or other arguments")]
+    OtherArguments,
+    /// The server is about to end.
+    #[error("the server is stopping")]
+    Stopping,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl App {
+    /// Accepts a run. When this returns, the run is on disk, and it will have an outcome.
+    ///
+    /// A request with a key that was used before gets the run of that time.
+    pub async fn start_run(
+        &self,
+        permit: MayRun<'_>,
+        args: CheckedArgs,
+        request: Option<RequestKey>,
+    ) -> Result<Accepted, StartError> {
+        let script = self.shared_script(permit.script());
+        if let Some(why) = &script.disabled {
+            return Err(StartError::Disabled(why.clone()));
+        }
+        if self.inner.fatal.borrow().is_some() {
+            return Err(StartError::Stopping);
+        }
+        let run = self.new_live_run(&permit, script, args);
+        // A task of its own: a client that goes away must not leave half an acceptance.
+        let app = self.clone();
+        tokio::spawn(async move { app.accept(run, request).await })
+            .await
+            .unwrap_or(Err(StartError::Stopping))
+    }
+
+    /// The catalog's own copy where the script is unchanged, which saves a deep clone.
+    fn shared_script(&self, script: &Script) -> Arc<Script> {
+        self.catalog()
+            .get(&script.name)
+            .filter(|known| std::ptr::eq(known.as_ref(), script))
+            .cloned()
+            .unwrap_or_else(|| Arc::new(script.clone()))
+    }
+
+    fn new_live_run(&self, permit: &MayRun<'_>, script: Arc<Script>, args: CheckedArgs) -> Arc<LiveRun> {
+        let now = self.clock().now();
+        let life = Life::accepted(script.idempotent, script.success_exit.clone());
+        let about = About {
+            id: RunId::new(now, self.chance()),
+            user: permit.user().id,
+            user_name: permit.user().name.clone(),
+            script_name: script.name.clone(),
+            history: args.history(),
+            script: Some(script),
+            args: Some(args),
+            created_at: now,
+        };
+        Arc::new(LiveRun::new(about, Facts::new(life)))
+    }
+
+    async fn accept(&self, run: Arc<LiveRun>, request: Option<RequestKey>) -> Result<Accepted, StartError> {
+        // Held until the row is there: the queue may claim the run at any moment.
+        let turn = run.order.lock().await;
+        self.live().insert(run.id, Arc::clone(&run));
+        let inserted = match self.admit_and_insert(&run, request).await {
+            Ok(inserted) => inserted,
+            Err(error) => {
+                self.withdraw(&run);
+                return Err(error);
+            }
+        };
+        drop(turn);
+        match inserted {
+            (Inserted::New, effects) => {
+                self.carry_out(&run, effects).await;
+                Ok(Accepted { run: self.placed(run.view()), new: true })
+            }
+            (Inserted::SameRequest { run: earlier, same_args }, _) => {
+                self.withdraw(&run);
+                let earlier = self.run(earlier).await?.filter(|_| same_args);
+                let run = earlier.ok_or(StartError::OtherArguments)?;
+                Ok(Accepted { run, new: false })
+            }
+        }
+    }
+
+    /// Slot and row at once: a run that gets a slot is inserted as starting, in one write.
+    async fn admit_and_insert(
+        &self,
+        run: &Arc<LiveRun>,
+        request: Option<RequestKey>,
+    ) -> Result<(Inserted, Vec<Effect>), StartError> {
+        let admission = self.queue().admit(run.entry())?;
+        let effects = match admission {
+            Admission::Start => self.decide(run, &Event::Claimed),
+            Admission::Wait => Vec::new(),
+        };
+        let record = self.record_of(run, request)?;
+        let inserted = self.inner.store.insert_run(&record).await?;
+        // The row is the record of this first step.
+        let effects = effects.into_iter().filter(|effect| *effect != Effect::Record).collect();
+        Ok((inserted, effects))
+    }
+
+    fn withdraw(&self, run: &LiveRun) {
+        self.live().remove(&run.id);
+        self.queue().release(run.id);
+        self.start_what_may();
+    }
+
+    fn record_of(&self, run: &LiveRun, request: Option<RequestKey>) -> Result<RunRecord, StartError> {
+        let view = run.view();
+        Ok(RunRecord {
+            id: view.id,
+            script: view.script,
+            user: view.user_id,
+            user_name: view.user,
+            args: view.args,
+            secrets: self.sealed_secrets(run)?,
+            state: view.state,
+            stop: None,
+            outcome: None,
+            reason: None,
+            exit_code: None,
+            signal: None,
+            epoch: view.epoch,
+            leftovers: 0,
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            created_at: view.created_at,
+            started_at: None,
+            ended_at: None,
+            request_key: request.map(|key| key.0),
+        })
+    }
+
+    fn sealed_secrets(&self, run: &LiveRun) -> Result<Option<Vec<u8>>, StartError> {
+        let Some(args) = run.args.as_ref().filter(|args| args.has_secrets()) else {
+            return Ok(None);
+        };
+        let text = serde_json::to_vec(&args.secrets()).map(zeroize::Zeroizing::new);
+        let text = text.map_err(|_| StartError::Stopping)?;
+        let sealed = self.inner.vault.seal(run.id.as_bytes(), &text, self.chance());
+        sealed.map(Some).map_err(|_| StartError::Stopping)
+    }
+}

@@ -1,0 +1,35 @@
+//! What a page of a run listens to.
+
+use std::io;
+use std::sync::Arc;
+
+use stagedoor_domain::access::MayRead;
+use stagedoor_output::{Tail, View};
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::view::RunView;
+
+/// Changes of a live run. Both are none when it is not live any more.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Its state; the last value is the ended run.
+    pub state: Option<watch::Receiver<Arc<RunView>>>,
+    /// The last lines of its output.
+    pub tail: Option<watch::Receiver<Arc<Tail>>>,
+}
+
+impl App {
+    /// The output of a run's last attempt.
+    pub fn output(&self, _permit: MayRead<'_>, run: &RunView) -> io::Result<View> {
+        self.inner.outputs.view(run.id, run.epoch)
+    }
+
+    /// Listens to a run.
+    pub fn watch(&self, _permit: MayRead<'_>, run: &RunView) -> Watch {
+        Watch {
+            state: self.live_run(run.id).map(|live| live.changes.subscribe()),
+            tail: self.inner.outputs.watch(run.id, run.epoch),
+        }
+    }
+}
