@@ -1,0 +1,110 @@
+//! `GET /openapi.json`: the description of this API, made from the types that are served.
+
+use std::sync::LazyLock;
+
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use crate::api::{events, lines, me, output, runs, scripts, start};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Stagedoor",
+        description = "Starts scripts, follows them and reads what they printed. Errors are problem \
+            details (RFC 9457), `application/problem+json`. Every call needs a session cookie or \
+            `Authorization: Bearer sd_…`; what a caller may not see is answered as if it did not exist.",
+        version = "1",
+    ),
+    paths(
+        scripts::list, scripts::one, start::start, runs::list, runs::one, runs::stop,
+        output::output, lines::lines, lines::search, events::events, me::me, me::csrf, openapi,
+    ),
+    modifiers(&Security),
+    security(("token" = []), ("session" = [])),
+)]
+struct Description;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("token", SecurityScheme::Http(token));
+        let cookie = ApiKeyValue::new("SessionID-<port>");
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    }
+}
+
+/// Made once: it is the same for every caller.
+static TEXT: LazyLock<String> = LazyLock::new(|| Description::openapi().to_json().unwrap_or_default());
+
+/// This description.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "me", responses(
+    (status = 200, content_type = "application/json", description = "OpenAPI 3.1"),
+))]
+pub(super) async fn openapi() -> Response {
+    ([(CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn described() -> serde_json::Value {
+        serde_json::from_str(&TEXT).expect("JSON")
+    }
+
+    #[test]
+    fn the_description_has_exactly_the_routes_of_the_table() {
+        let json = described();
+        let described: BTreeSet<(String, String)> = json["paths"]
+            .as_object()
+            .expect("paths")
+            .iter()
+            .flat_map(|(path, calls)| {
+                let calls = calls.as_object().expect("calls");
+                calls.keys().map(move |method| (method.to_uppercase(), path.clone()))
+            })
+            .collect();
+        let served: BTreeSet<(String, String)> = crate::routes::table()
+            .into_iter()
+            .filter(|route| route.path.starts_with("/api/"))
+            .map(|route| (route.method.to_owned(), route.path.replace("{*", "{")))
+            .collect();
+        assert_eq!(described, served);
+        assert!(served.len() >= 13, "{served:?}");
+    }
+
+    #[test]
+    fn it_is_openapi_3_1_and_every_reference_leads_somewhere() {
+        let json = described();
+        assert!(json["openapi"].as_str().expect("a version").starts_with("3.1"));
+        let mut refs = Vec::new();
+        references(&json, &mut refs);
+        assert!(!refs.is_empty());
+        for reference in refs {
+            let pointer = reference.trim_start_matches('#');
+            assert!(json.pointer(pointer).is_some(), "{reference}");
+        }
+    }
+
+    fn references<'a>(json: &'a serde_json::Value, found: &mut Vec<&'a str>) {
+        match json {
+            serde_json::Value::Object(map) => {
+                for (key, value) in map {
+                    match value.as_str().filter(|_| key == "$ref") {
+                        Some(reference) => found.push(reference),
+                        None => references(value, found),
+                    }
+                }
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+}

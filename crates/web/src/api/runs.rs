@@ -1,0 +1,137 @@
+//! `GET /runs`, `GET /runs/{id}` and `POST /runs/{id}/stop`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Deserialize;
+use stagedoor_app::find::{LARGEST_PAGE, RunsFilter};
+use stagedoor_app::stop_run::StopError;
+use stagedoor_domain::name::{ScriptName, UserName};
+use stagedoor_domain::run::{Outcome, State as RunState};
+use stagedoor_domain::time::Timestamp;
+use utoipa::IntoParams;
+
+use crate::api::query::{PathRun, StrictQuery, bad_key, read};
+use crate::api::run_json::{RunJson, RunsJson};
+use crate::problem::Problem;
+use crate::session::Caller;
+use crate::state::AppState;
+
+/// Runs on a page when the client does not say.
+const USUAL_PAGE: usize = 50;
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunsQuery {
+    /// Of this script.
+    script: Option<String>,
+    /// Started by this user.
+    user: Option<String>,
+    /// `queued`, `starting`, `running`, `stopping` or `ended`.
+    state: Option<String>,
+    /// `succeeded`, `failed`, `signalled`, `timed_out`, `cancelled`, `over_limit`, `refused` or `lost`.
+    outcome: Option<String>,
+    /// Accepted at this time or later; RFC 3339.
+    from: Option<String>,
+    /// Accepted before this time; RFC 3339.
+    to: Option<String>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// At most so many, 1 to 200; 50 when not given.
+    limit: Option<usize>,
+}
+
+impl RunsQuery {
+    fn filter(self) -> Result<RunsFilter, Problem> {
+        let limit = self.limit.unwrap_or(USUAL_PAGE);
+        if !(1..=LARGEST_PAGE).contains(&limit) {
+            return Err(bad_key("limit", format!("write a number from 1 to {LARGEST_PAGE}")));
+        }
+        let states = RunState::ALL.map_words();
+        let outcomes = Outcome::ALL.map_words();
+        let script = |text: &str| ScriptName::parse(text).ok();
+        let user = |text: &str| UserName::parse(text).ok();
+        let time = "a time like 2026-11-21T20:15:00Z";
+        Ok(RunsFilter {
+            script: read("script", self.script.as_deref(), script, "a script's name")?,
+            user: read("user", self.user.as_deref(), user, "a user's name")?,
+            state: read("state", self.state.as_deref(), RunState::parse, &states)?,
+            outcome: read("outcome", self.outcome.as_deref(), Outcome::parse, &outcomes)?,
+            from: read("from", self.from.as_deref(), timestamp, time)?,
+            to: read("to", self.to.as_deref(), timestamp, time)?,
+            cursor: self.cursor.filter(|cursor| !cursor.is_empty()),
+            limit,
+        })
+    }
+}
+
+trait MapWords {
+    fn map_words(&self) -> String;
+}
+
+impl<T> MapWords for [(&'static str, T)] {
+    fn map_words(&self) -> String {
+        let words: Vec<&str> = self.iter().map(|(word, _)| *word).collect();
+        format!("one of {}", words.join(", "))
+    }
+}
+
+fn timestamp(text: &str) -> Option<Timestamp> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    Some(Timestamp::from_millis(time.as_millisecond()))
+}
+
+/// The history that the caller may read, newest first.
+#[utoipa::path(get, path = "/api/v1/runs", tag = "runs", params(RunsQuery), responses(
+    (status = 200, body = RunsJson),
+    (status = 400, description = "A filter is not understood."),
+))]
+pub(super) async fn list(
+    State(state): State<AppState>,
+    caller: Caller,
+    StrictQuery(query): StrictQuery<RunsQuery>,
+) -> Result<Json<RunsJson>, Problem> {
+    let page = state.app.runs(&caller.user, query.filter()?).await?;
+    let items = page.items.iter().map(RunJson::from).collect();
+    Ok(Json(RunsJson { items, next: page.next }))
+}
+
+/// One run.
+#[utoipa::path(get, path = "/api/v1/runs/{id}", tag = "runs",
+    params(("id" = String, Path, description = "the run's id")),
+    responses(
+        (status = 200, body = RunJson),
+        (status = 404, description = "Unknown, or not for this caller: the same answer."),
+    ))]
+pub(super) async fn one(
+    State(state): State<AppState>,
+    caller: Caller,
+    PathRun(id): PathRun,
+) -> Result<Json<RunJson>, Problem> {
+    let (_, run) = state.app.readable(&caller.user, id).await?;
+    Ok(Json(RunJson::from(&run)))
+}
+
+/// Tells the run to end: TERM, and KILL after the script's grace. Telling it twice is fine.
+#[utoipa::path(post, path = "/api/v1/runs/{id}/stop", tag = "runs",
+    params(("id" = String, Path, description = "the run's id"),
+        ("X-CSRF-Token" = Option<String>, Header, description = "with a session cookie only")),
+    responses(
+        (status = 202, body = RunJson, description = "It was told; the outcome comes when it has ended."),
+        (status = 404, description = "Unknown, or not for this caller: the same answer."),
+        (status = 409, description = "It has ended already."),
+    ))]
+pub(super) async fn stop(
+    State(state): State<AppState>,
+    caller: Caller,
+    PathRun(id): PathRun,
+) -> Result<Response, Problem> {
+    let (permit, run) = state.app.stoppable(&caller.user, id).await?;
+    state.app.stop_run(permit, id).map_err(|StopError::Ended| {
+        Problem::new(StatusCode::CONFLICT, "This run has ended already.").with_code("ended")
+    })?;
+    // Who may stop another's run need not be allowed to read it: the answer is what they knew.
+    let run = state.app.readable(&caller.user, id).await.map_or(run, |(_, now)| now);
+    Ok((StatusCode::ACCEPTED, Json(RunJson::from(&run))).into_response())
+}

@@ -1,0 +1,94 @@
+//! The front: listeners, connections and their limits, and the gate that each request passes
+//! before the router sees it.
+
+mod body;
+mod connection;
+mod gate;
+mod limits;
+mod stall;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use stagedoor_app::app::App;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::state::AppState;
+use crate::{headers, problem, routes};
+use gate::Hosts;
+use limits::Limits;
+
+/// How long open requests may go on after the shutdown began.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Most bytes of a request's body.
+const LARGEST_BODY: usize = 1 << 20;
+
+/// What the operator has set of the web door.
+#[derive(Debug, Clone, Default)]
+pub struct WebOptions {
+    /// Host names that are served beside those of the loopback.
+    pub public_hosts: Vec<String>,
+}
+
+/// Why the server could not work.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// There is nothing to listen on.
+    #[error("there is no address to listen on")]
+    NoListener,
+    /// A listener could not be handed to the runtime.
+    #[error("could not listen: {0}")]
+    Listen(#[source] std::io::Error),
+}
+
+/// Serves until `shutdown` is cancelled and the open requests are done, at most 10 s later.
+/// Runs go on meanwhile and afterwards.
+pub async fn serve(
+    listeners: Vec<std::net::TcpListener>,
+    app: App,
+    options: WebOptions,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    if listeners.is_empty() {
+        return Err(ServeError::NoListener);
+    }
+    let router = service(AppState { app, shutdown: shutdown.clone() }, &options);
+    let limits = Arc::new(Limits::default());
+    let connections = TaskTracker::new();
+    let accepting = TaskTracker::new();
+    for listener in listeners {
+        listener.set_nonblocking(true).map_err(ServeError::Listen)?;
+        let listener = TcpListener::from_std(listener).map_err(ServeError::Listen)?;
+        let port = listener.local_addr().map_err(ServeError::Listen)?.port();
+        let door = connection::Door {
+            router: router.clone(),
+            limits: Arc::clone(&limits),
+            shutdown: shutdown.clone(),
+            port,
+        };
+        accepting.spawn(connection::accept(listener, door, connections.clone()));
+    }
+    accepting.close();
+    accepting.wait().await;
+    connections.close();
+    if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+        tracing::warn!(open = connections.len(), "closing connections that did not end in time");
+    }
+    Ok(())
+}
+
+/// The router within its layers, outermost last: headers, bodies of refusals, panics, the gate.
+pub(crate) fn service(state: AppState, options: &WebOptions) -> Router {
+    let hosts = Arc::new(Hosts::new(&options.public_hosts));
+    routes::router(&state)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn_with_state(hosts, gate::gate))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(gate::panicked))
+        .layer(middleware::from_fn_with_state(state, problem::render))
+        .layer(middleware::from_fn(headers::secure))
+}

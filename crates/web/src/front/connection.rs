@@ -1,0 +1,124 @@
+//! One connection: accepted, counted, served by hyper's own HTTP/1 with timers, drained.
+//!
+//! Not `axum::serve`: it sets no timers. Not hyper-util's builder either: while it finds out
+//! which HTTP a client speaks, it has no timer.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+use super::body::timed;
+use super::limits::{Limits, Place};
+use super::stall::Stall;
+use crate::headers;
+use crate::session::Arrival;
+
+/// A request's head must be there this long after the connection is ready for it; hyper counts
+/// an idle connection by the same timer.
+const HEAD: Duration = Duration::from_secs(10);
+/// Most bytes of a head.
+const LARGEST_HEAD: usize = 16 * 1024;
+/// Most header lines.
+const MOST_HEADERS: usize = 100;
+/// When no descriptor is left, some must be given back first.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// What each connection of one listener needs.
+#[derive(Clone)]
+pub(super) struct Door {
+    /// Answers.
+    pub router: Router,
+    /// Counts.
+    pub limits: Arc<Limits>,
+    /// Ends.
+    pub shutdown: CancellationToken,
+    /// The listener's port.
+    pub port: u16,
+}
+
+/// Takes connections until the shutdown begins.
+pub(super) async fn accept(listener: TcpListener, door: Door, connections: TaskTracker) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = door.shutdown.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                let peer = address.ip().to_canonical();
+                match door.limits.enter(peer) {
+                    Some(place) => {
+                        connections.spawn(connection(stream, peer, door.clone(), place));
+                    }
+                    None => refuse(&stream),
+                }
+            }
+            Err(error) => hold_breath(&error).await,
+        }
+    }
+}
+
+/// A connection that failed before it was accepted is nobody's fault; anything else is logged
+/// and not repeated at full speed.
+async fn hold_breath(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        tracing::warn!(%error, "could not accept a connection");
+        tokio::time::sleep(BREATH).await;
+    }
+}
+
+/// One that is too many gets a short answer if its buffer takes it, and is closed.
+fn refuse(stream: &TcpStream) {
+    let text = "There are too many connections. Try again in a moment.\n";
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
+         content-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n{}\r\n{text}",
+        text.len(),
+        headers::as_text(),
+    );
+    // Nothing depends on whether it arrives.
+    let _ = stream.try_write(answer.as_bytes());
+}
+
+async fn connection(stream: TcpStream, peer: IpAddr, door: Door, place: Place) {
+    // Small answers must not wait for the acknowledgement of earlier ones.
+    let _ = stream.set_nodelay(true);
+    let arrival = Arrival { peer, port: door.port };
+    let router = door.router;
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(timed);
+        request.extensions_mut().insert(arrival);
+        router.clone().oneshot(request)
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(Stall::new(stream)), service);
+    tokio::pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = door.shutdown.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection ended early");
+    }
+    drop(place);
+}

@@ -1,0 +1,198 @@
+//! Keeps the classes that each route states: who may call it, and how it is protected against
+//! requests that another site makes a browser send.
+
+mod origin;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::header::{AUTHORIZATION, COOKIE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use stagedoor_app::csrf::Spent;
+use stagedoor_app::people::SignedIn;
+
+use crate::cookies::Jar;
+use crate::pages;
+use crate::problem::Problem;
+use crate::routes::{Access, CsrfClass, RouteSpec};
+use crate::session::{Arrival, Caller, Me};
+use crate::state::AppState;
+
+pub(crate) use origin::{check_origin, is_cross_site};
+
+/// Where page scripts send their one-time token, and get the next one.
+pub(crate) const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
+
+/// The layer of every route.
+pub(crate) async fn guard(
+    State((state, spec)): State<(AppState, RouteSpec)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if spec.csrf != CsrfClass::Safe
+        && let Err(problem) = check_origin(request.headers())
+    {
+        return problem.into_response();
+    }
+    match spec.access {
+        Access::Public | Access::PreSession => next.run(request).await,
+        Access::SignedIn | Access::Admin => page(&state, spec, request, next).await,
+        Access::Bearer => api(&state, spec, request, next).await,
+    }
+}
+
+async fn page(state: &AppState, spec: RouteSpec, mut request: Request, next: Next) -> Response {
+    let arrival = arrival(&request);
+    let found = match signed_in(state, request.headers(), arrival).await {
+        Ok(found) => found,
+        Err(problem) => return problem.into_response(),
+    };
+    let Some(signed_in) = found else {
+        return not_signed_in(&request);
+    };
+    if spec.access == Access::Admin && !signed_in.user.is_admin() {
+        return Problem::not_found().into_response();
+    }
+    request.extensions_mut().insert(Me(signed_in));
+    next.run(request).await
+}
+
+async fn signed_in(
+    state: &AppState,
+    headers: &HeaderMap,
+    arrival: Result<Arrival, Problem>,
+) -> Result<Option<SignedIn>, Problem> {
+    let arrival = arrival?;
+    match Jar::Session.read(headers, arrival.port) {
+        Some(value) => Ok(state.app.session(&value, arrival.peer).await?),
+        None => Ok(None),
+    }
+}
+
+fn arrival(request: &Request) -> Result<Arrival, Problem> {
+    let found = request.extensions().get::<Arrival>().copied();
+    found.ok_or_else(|| Problem::internal("the request did not come through the accept loop"))
+}
+
+/// A strict cookie is not sent when another site leads here. A page that reloads itself comes
+/// from our own site, so the second request has the cookie, if there is one.
+fn not_signed_in(request: &Request) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if reads && is_cross_site(request.headers()) {
+        return pages::arrival::page();
+    }
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    if reads && target != "/" {
+        return Redirect::to(&pages::paths::login_then(target)).into_response();
+    }
+    Redirect::to(pages::paths::LOGIN).into_response()
+}
+
+async fn api(state: &AppState, spec: RouteSpec, mut request: Request, next: Next) -> Response {
+    let arrival = arrival(&request);
+    let caller = match caller(state, spec, request.headers(), arrival).await {
+        Ok(caller) => caller,
+        Err(response) => return response,
+    };
+    let session = caller.session;
+    request.extensions_mut().insert(caller);
+    let mut response = next.run(request).await;
+    if let Some(session) = session
+        && spec.csrf == CsrfClass::Header
+        && let Ok(token) = HeaderValue::from_str(&state.app.csrf().mint(&session))
+    {
+        response.headers_mut().insert(CSRF_HEADER, token);
+    }
+    response
+}
+
+async fn caller(
+    state: &AppState,
+    spec: RouteSpec,
+    headers: &HeaderMap,
+    arrival: Result<Arrival, Problem>,
+) -> Result<Caller, Response> {
+    let refuse = |problem: Problem| problem.into_response();
+    if let Some(token) = bearer_token(headers).map_err(refuse)? {
+        let arrival = arrival.map_err(refuse)?;
+        shows_no_browser(headers, arrival.port).map_err(refuse)?;
+        let user = state.app.bearer(token).await.map_err(|e| refuse(e.into()))?;
+        let user = user.ok_or_else(|| refuse(unauthorized()))?;
+        return Ok(Caller { user, session: None, request: None });
+    }
+    let SignedIn { user, session } =
+        signed_in(state, headers, arrival).await.map_err(refuse)?.ok_or_else(|| refuse(unauthorized()))?;
+    if !origin::is_typed(headers) {
+        check_origin(headers).map_err(refuse)?;
+    }
+    if spec.csrf != CsrfClass::Header {
+        return Ok(Caller { user, session: Some(session), request: None });
+    }
+    let token = headers.get(CSRF_HEADER).and_then(|token| token.to_str().ok()).unwrap_or("");
+    let refused = match state.app.csrf().spend(&session, token) {
+        Spent::Fresh(key) => {
+            return Ok(Caller { user, session: Some(session), request: Some(key) });
+        }
+        Spent::Used(Some(run)) => Redirect::to(&format!("/api/v1/runs/{run}")).into_response(),
+        Spent::Used(None) => refuse(stale("csrf_used")),
+        Spent::Unknown => refuse(stale("csrf_expired")),
+    };
+    Err(with_next_token(state, &session, refused))
+}
+
+fn with_next_token(
+    state: &AppState,
+    session: &stagedoor_app::session_key::SessionKey,
+    mut response: Response,
+) -> Response {
+    if let Ok(token) = HeaderValue::from_str(&state.app.csrf().mint(session)) {
+        response.headers_mut().insert(CSRF_HEADER, token);
+    }
+    response
+}
+
+fn stale(code: &'static str) -> Problem {
+    Problem::forbidden(
+        "The request needs a fresh X-CSRF-Token; the answer's header of that name has one.",
+    )
+    .with_code(code)
+}
+
+fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut lines = headers.get_all(AUTHORIZATION).iter();
+    let Some(line) = lines.next() else { return Ok(None) };
+    let token = line
+        .to_str()
+        .ok()
+        .and_then(|line| line.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    match (token, lines.next()) {
+        (Some(token), None) => Ok(Some(token)),
+        _ => Err(unauthorized()),
+    }
+}
+
+/// Row W83: what holds a token is a program. A browser that sends one was made to.
+fn shows_no_browser(headers: &HeaderMap, port: u16) -> Result<(), Problem> {
+    if Jar::Session.read(headers, port).is_some() {
+        return Err(Problem::bad_request(
+            "The request has a session cookie and a bearer token; send one of them.",
+        ));
+    }
+    let from_browser = headers.contains_key(COOKIE)
+        || headers.contains_key("origin")
+        || headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"));
+    if from_browser {
+        return Err(Problem::forbidden("Bearer tokens are for programs, not for browsers."));
+    }
+    Ok(())
+}
+
+fn unauthorized() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "Sign in, or send `Authorization: Bearer sd_…` with a token that is good.",
+    )
+    .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}

@@ -1,0 +1,24 @@
+//! The web door: the HTTP gate, the pages and the API.
+//!
+//! Requests come in through [`serve`], pass the gate (`front`), find their route in one table
+//! (`routes`) whose classes of access and of protection against cross-site requests are kept by
+//! `guard`, and reach a handler that calls one use case of `stagedoor_app`. This crate knows
+//! neither SQL nor processes.
+#![forbid(unsafe_code)]
+
+mod api;
+mod assets;
+mod checked;
+mod cookies;
+mod front;
+mod guard;
+mod headers;
+mod pages;
+mod problem;
+pub mod routes;
+mod safe_form;
+mod session;
+mod state;
+
+pub use front::{ServeError, WebOptions, serve};
+

@@ -1,0 +1,70 @@
+//! The pages: server-rendered, and working without JavaScript.
+
+pub(crate) mod account;
+pub(crate) mod arrival;
+pub(crate) mod catalog;
+pub(crate) mod health;
+pub(crate) mod login;
+pub(crate) mod markdown;
+pub(crate) mod paths;
+pub(crate) mod problem;
+pub(crate) mod run;
+pub(crate) mod runs;
+pub(crate) mod said;
+pub(crate) mod script;
+pub(crate) mod setup;
+pub(crate) mod shell;
+
+use askama::Template;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue};
+
+use crate::headers::HasForm;
+use crate::problem::Problem;
+use crate::routes::{Access, CsrfClass, Route};
+
+/// Every page. A name's slashes stand as they are, so nothing follows it.
+pub(crate) fn routes() -> Vec<Route> {
+    use Access::{Admin, PreSession, SignedIn};
+    use CsrfClass::Form;
+    vec![
+        Route::get("/setup", PreSession, setup::form),
+        Route::post("/setup", PreSession, Form, setup::send),
+        Route::get("/login", PreSession, login::form),
+        Route::post("/login", PreSession, Form, login::send),
+        Route::post("/logout", SignedIn, Form, login::leave),
+        Route::get("/", SignedIn, catalog::show),
+        Route::get("/scripts/{*name}", SignedIn, script::form),
+        Route::post("/scripts/{*name}", SignedIn, Form, script::send),
+        Route::get("/runs", SignedIn, runs::list),
+        Route::get("/runs/{id}", SignedIn, run::show),
+        Route::post("/runs/{id}/stop", SignedIn, Form, run::stop),
+        Route::get("/account", SignedIn, account::show),
+        Route::get("/admin/health", Admin, health::show),
+    ]
+}
+
+/// Marks an answer that has its page already, whatever its status.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rendered;
+
+/// A page whose template has forms, for the policy of what it may do.
+pub(crate) fn page(status: StatusCode, template: &impl Template) -> Response {
+    let mut response = plain_page(status, template);
+    response.extensions_mut().insert(HasForm);
+    response
+}
+
+/// A page without a form.
+pub(crate) fn plain_page(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => {
+            let kind = HeaderValue::from_static("text/html; charset=utf-8");
+            let mut response = (status, [(CONTENT_TYPE, kind)], html).into_response();
+            response.extensions_mut().insert(Rendered);
+            response
+        }
+        Err(error) => Problem::internal(error).into_response(),
+    }
+}

@@ -1,0 +1,160 @@
+//! The catalog: every script that this user may see, by folder.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use http::StatusCode;
+use serde::Deserialize;
+use stagedoor_app::view::RunView;
+use stagedoor_domain::access::{may_run, may_view};
+use stagedoor_domain::name::ScriptName;
+use stagedoor_domain::script::Script;
+use stagedoor_domain::time::Timestamp;
+
+use super::said::{Chip, When, took};
+use super::shell::{Here, Shell};
+use super::{markdown, paths};
+use crate::assets::asset;
+use crate::problem::Problem;
+use crate::session::Me;
+use crate::state::AppState;
+
+#[derive(Template)]
+#[template(path = "catalog.html")]
+pub(super) struct CatalogPage {
+    pub shell: Shell,
+    pub search_script: String,
+    pub query: String,
+    pub folders: Vec<FolderView>,
+    pub count: usize,
+    /// Definitions that are broken, for admins.
+    pub broken: usize,
+}
+
+pub(super) struct FolderView {
+    pub id: String,
+    /// Its heading is for people who hear the page.
+    pub is_root: bool,
+    pub title: String,
+    pub icon: Option<String>,
+    pub cards: Vec<Card>,
+}
+
+pub(super) struct Card {
+    pub href: String,
+    pub title: String,
+    pub icon: Option<String>,
+    pub summary: String,
+    pub disabled: Option<String>,
+    pub may_run: bool,
+    pub last: Option<LastRun>,
+    /// What the search looks at, in small letters.
+    pub search: String,
+}
+
+pub(super) struct LastRun {
+    pub chip: Chip,
+    pub ago: String,
+    pub took: String,
+}
+
+/// The page's query.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Search {
+    #[serde(default)]
+    q: String,
+}
+
+/// `GET /`
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    me: Me,
+    query: Result<Query<Search>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let query = query.map(|Query(search)| search.q).unwrap_or_default();
+    let user = &me.0.user;
+    let catalog = state.app.catalog();
+    let visible: Vec<Arc<Script>> = catalog
+        .scripts()
+        .filter(|script| !script.hidden && may_view(user, script, state.app.grants()).is_ok())
+        .cloned()
+        .collect();
+    let names: Vec<ScriptName> = visible.iter().map(|script| script.name.clone()).collect();
+    let last = state.app.last_runs(user, &names).await?;
+    let now = state.app.clock().now();
+    let words = words(&query);
+    let mut folders: Vec<(String, Vec<Card>)> = Vec::new();
+    for script in &visible {
+        let may_run = may_run(user, script, state.app.grants()).is_ok();
+        let card = card(script, may_run, &last, now);
+        if !words.iter().all(|word| card.search.contains(word.as_str())) {
+            continue;
+        }
+        let folder = script.name.folder();
+        match folders.iter_mut().find(|(name, _)| name == folder) {
+            Some((_, cards)) => cards.push(card),
+            None => folders.push((folder.to_owned(), vec![card])),
+        }
+    }
+    let folders: Vec<FolderView> = folders
+        .into_iter()
+        .map(|(name, cards)| {
+            let said = catalog.folder(&name);
+            FolderView {
+                id: format!("folder.{}", name.replace('/', ".")),
+                is_root: name.is_empty(),
+                title: said
+                    .map(|folder| folder.title.clone())
+                    .filter(|title| !title.is_empty())
+                    .unwrap_or_else(|| title_of(&name)),
+                icon: said.and_then(|folder| folder.icon.clone()),
+                cards,
+            }
+        })
+        .collect();
+    let page = CatalogPage {
+        shell: Shell::of(&state, &me, Here::Scripts),
+        search_script: asset("search.js"),
+        count: folders.iter().map(|folder| folder.cards.len()).sum(),
+        query,
+        folders,
+        broken: if user.is_admin() { catalog.broken().len() } else { 0 },
+    };
+    Ok(super::page(StatusCode::OK, &page))
+}
+
+fn words(query: &str) -> Vec<String> {
+    query.split_whitespace().map(str::to_lowercase).collect()
+}
+
+fn title_of(folder: &str) -> String {
+    if folder.is_empty() { "Scripts".to_owned() } else { folder.replace('/', " / ") }
+}
+
+fn card(
+    script: &Script,
+    may_run: bool,
+    last: &HashMap<ScriptName, RunView>,
+    now: Timestamp,
+) -> Card {
+    let summary = script.description.as_deref().map(markdown::summary).unwrap_or_default();
+    let search = [&script.title, script.name.as_str(), &summary, &script.tags.join(" ")].join(" ");
+    Card {
+        href: paths::script(&script.name),
+        title: script.title.clone(),
+        icon: script.icon.clone(),
+        disabled: script.disabled.clone(),
+        may_run,
+        last: last.get(&script.name).map(|run| LastRun {
+            chip: Chip::of(run),
+            ago: When::new(run.ended_at.unwrap_or(run.created_at), now).ago,
+            took: took(run, now),
+        }),
+        search: search.to_lowercase(),
+        summary,
+    }
+}

@@ -1,0 +1,73 @@
+//! What is wrong right now, for admins: definitions that are broken, and how much runs.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use stagedoor_domain::name::ScriptName;
+
+use super::shell::{Here, Shell};
+use crate::session::Me;
+use crate::state::AppState;
+
+#[derive(Template)]
+#[template(path = "health.html")]
+pub(super) struct HealthPage {
+    pub shell: Shell,
+    /// Set when somebody asked for this one broken script.
+    pub only: Option<String>,
+    pub running: usize,
+    pub waiting: usize,
+    pub scripts: usize,
+    pub broken: Vec<BrokenView>,
+}
+
+pub(super) struct BrokenView {
+    pub title: String,
+    pub problems: Vec<ProblemView>,
+}
+
+pub(super) struct ProblemView {
+    pub place: String,
+    pub message: String,
+    pub source: String,
+    pub mend: Option<String>,
+}
+
+/// `GET /admin/health`
+pub(crate) async fn show(State(state): State<AppState>, me: Me) -> Response {
+    page(&state, &me, None)
+}
+
+/// The page, for one broken script or for all.
+pub(super) fn page(state: &AppState, me: &Me, only: Option<&ScriptName>) -> Response {
+    let catalog = state.app.catalog();
+    let (running, waiting) = state.app.load();
+    let broken = catalog
+        .broken()
+        .iter()
+        .filter(|broken| only.is_none_or(|only| broken.name.as_deref() == Some(only.as_str())))
+        .map(|broken| BrokenView {
+            title: broken.name.clone().unwrap_or_else(|| broken.file.clone()),
+            problems: broken
+                .problems
+                .iter()
+                .map(|problem| ProblemView {
+                    place: format!("{}:{}:{}", problem.file, problem.line, problem.column),
+                    message: problem.message.clone(),
+                    source: problem.source_line.clone(),
+                    mend: problem.mend.clone(),
+                })
+                .collect(),
+        })
+        .collect();
+    let page = HealthPage {
+        shell: Shell::of(state, me, Here::Admin),
+        only: only.map(ToString::to_string),
+        running,
+        waiting,
+        scripts: catalog.scripts().count(),
+        broken,
+    };
+    super::page(StatusCode::OK, &page)
+}

@@ -1,0 +1,165 @@
+//! Signing in and out.
+
+use askama::Template;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use http::header::{HeaderMap, RETRY_AFTER, SET_COOKIE, HeaderValue};
+use http::StatusCode;
+use secrecy::SecretString;
+use serde::Deserialize;
+use stagedoor_app::people::{NewSession, SignInError};
+use stagedoor_app::session_key::SessionKey;
+
+use super::paths;
+use super::shell::Shell;
+use crate::cookies::Jar;
+use crate::headers::SignedOut;
+use crate::problem::Problem;
+use crate::safe_form::{Fields, FromFields, NotSafe, SafeForm};
+use crate::session::{Arrival, Me};
+use crate::state::AppState;
+
+#[derive(Template)]
+#[template(path = "login.html")]
+pub(super) struct LoginPage<'a> {
+    pub shell: Shell,
+    pub name: &'a str,
+    pub next: &'a str,
+    pub error: Option<&'a str>,
+}
+
+/// What the form sends.
+pub(crate) struct Login {
+    name: String,
+    password: SecretString,
+    next: String,
+}
+
+impl FromFields for Login {
+    fn from_fields(fields: Fields) -> Self {
+        Self {
+            name: fields.text("name").trim().to_owned(),
+            password: SecretString::from(fields.text("password")),
+            next: fields.text("next").to_owned(),
+        }
+    }
+}
+
+/// The page's query.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Next {
+    #[serde(default)]
+    next: String,
+}
+
+/// `GET /login`
+pub(crate) async fn form(
+    State(state): State<AppState>,
+    arrival: Arrival,
+    query: Result<Query<Next>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let next = query.map(|Query(query)| query.next).unwrap_or_default();
+    if state.app.setup_is_open().await? {
+        return Ok(super::setup::not_yet());
+    }
+    Ok(show(&state, arrival, &headers, StatusCode::OK, ("", &next), None))
+}
+
+/// `POST /login`
+pub(crate) async fn send(
+    State(state): State<AppState>,
+    arrival: Arrival,
+    headers: HeaderMap,
+    form: Result<SafeForm<Login>, NotSafe>,
+) -> Result<Response, NotSafe> {
+    let again = |status, name: &str, next: &str, error: &str| {
+        show(&state, arrival, &headers, status, (name, next), Some(error))
+    };
+    let login = match form {
+        Ok(form) => form.value,
+        Err(NotSafe::Stale(fields)) => {
+            let (name, next) = (fields.text("name"), fields.text("next"));
+            let error = "This page was open for too long. Enter your password once more.";
+            return Ok(again(StatusCode::FORBIDDEN, name, next, error));
+        }
+        Err(other) => return Err(other),
+    };
+    match state.app.sign_in(&login.name, login.password, arrival.peer).await {
+        Ok(session) => Ok(enter(&state, arrival, &session, &login.next)),
+        Err(SignInError::Refused) => {
+            let error = "Name or password is wrong.";
+            Ok(again(StatusCode::UNAUTHORIZED, &login.name, &login.next, error))
+        }
+        Err(SignInError::Busy(busy)) => {
+            let error = busy.to_string();
+            let page = again(StatusCode::SERVICE_UNAVAILABLE, &login.name, &login.next, &error);
+            Ok(([(RETRY_AFTER, HeaderValue::from_static("5"))], page).into_response())
+        }
+        Err(SignInError::Store(error)) => Err(NotSafe::Refused(error.into())),
+    }
+}
+
+/// `POST /logout`
+pub(crate) async fn leave(
+    State(state): State<AppState>,
+    arrival: Arrival,
+    Me(signed_in): Me,
+    form: SafeForm<()>,
+) -> Result<Response, Problem> {
+    let SafeForm { value: (), .. } = form;
+    state.app.sign_out(&signed_in.session).await?;
+    let cookie = Jar::Session.expire(arrival.port).map(|cookie| (SET_COOKIE, cookie));
+    let mut response = (AppendHeaders(cookie), Redirect::to(paths::LOGIN)).into_response();
+    response.extensions_mut().insert(SignedOut);
+    Ok(response)
+}
+
+fn show(
+    state: &AppState,
+    arrival: Arrival,
+    headers: &HeaderMap,
+    status: StatusCode,
+    (name, next): (&str, &str),
+    error: Option<&str>,
+) -> Response {
+    let (token, cookie) = pre_session(state, arrival, headers);
+    let template = LoginPage { shell: Shell::outside(token), name, next: paths::landing(next), error };
+    let page = super::page(status, &template);
+    (AppendHeaders(cookie.map(|cookie| (SET_COOKIE, cookie))), page).into_response()
+}
+
+/// A token for a form before signing in, and the cookie that it is bound to if the browser has
+/// none yet.
+pub(super) fn pre_session(
+    state: &AppState,
+    arrival: Arrival,
+    headers: &HeaderMap,
+) -> (String, Option<HeaderValue>) {
+    let csrf = state.app.csrf();
+    let known = Jar::PreSession.read(headers, arrival.port);
+    if let Some(key) = known.as_deref().and_then(SessionKey::of) {
+        return (csrf.mint(&key), None);
+    }
+    let (value, key) = csrf.pre_session();
+    let lifetime = state.app.options().session_absolute;
+    (csrf.mint(&key), Jar::PreSession.set(arrival.port, &value, lifetime))
+}
+
+/// Leads a new session in. The session of the form is over, so a value that somebody else planted
+/// is worth nothing.
+pub(super) fn enter(
+    state: &AppState,
+    arrival: Arrival,
+    session: &NewSession,
+    next: &str,
+) -> Response {
+    let lifetime = state.app.options().session_absolute;
+    let cookies = [
+        Jar::Session.set(arrival.port, &session.cookie_value, lifetime),
+        Jar::PreSession.expire(arrival.port),
+    ];
+    let cookies = cookies.into_iter().flatten().map(|cookie| (SET_COOKIE, cookie));
+    (AppendHeaders(cookies), Redirect::to(paths::landing(next))).into_response()
+}

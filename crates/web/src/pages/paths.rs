@@ -1,0 +1,78 @@
+//! The addresses of pages, and which of them somebody may be led to after signing in.
+
+use stagedoor_domain::id::RunId;
+use stagedoor_domain::name::ScriptName;
+
+/// The catalog.
+pub(crate) const CATALOG: &str = "/";
+/// The log-in page.
+pub(crate) const LOGIN: &str = "/login";
+/// The history.
+pub(crate) const RUNS: &str = "/runs";
+
+/// A script's form.
+pub(crate) fn script(name: &ScriptName) -> String {
+    format!("/scripts/{name}")
+}
+
+/// A run's page.
+pub(crate) fn run(id: RunId) -> String {
+    format!("{RUNS}/{id}")
+}
+
+/// One stream of a run's output, as it was written.
+pub(crate) fn output(id: RunId, stream: &str) -> String {
+    format!("/api/v1/runs/{id}/output?stream={stream}")
+}
+
+/// The log-in page, which leads on to `target` if that is a page of ours.
+pub(crate) fn login_then(target: &str) -> String {
+    query(LOGIN, &[("next", target)])
+}
+
+/// An address with a query.
+pub(crate) fn query(path: &str, pairs: &[(&str, &str)]) -> String {
+    match serde_urlencoded::to_string(pairs) {
+        Ok(query) if !query.is_empty() => format!("{path}?{query}"),
+        _ => path.to_owned(),
+    }
+}
+
+/// Where to go after signing in: a page of ours, never another site. `//evil.example` and
+/// `/\evil.example` begin like a path, and browsers take them for a host.
+pub(crate) fn landing(next: &str) -> &str {
+    let page = next.split('?').next().unwrap_or("");
+    let is_page = page == CATALOG
+        || [RUNS, "/account"].contains(&page)
+        || ["/runs/", "/scripts/", "/admin/"].iter().any(|start| page.starts_with(start));
+    let is_plain = next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') && !next.contains("//");
+    if is_page && is_plain { next } else { CATALOG }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signing_in_leads_to_pages_of_ours() {
+        for good in ["/", "/runs?script=a", "/scripts/ops/backup?x=1%2F", "/runs/0", "/admin/health"] {
+            assert_eq!(landing(good), good);
+        }
+    }
+
+    #[test]
+    fn signing_in_never_leads_elsewhere() {
+        for bad in [
+            "", "//evil.example", "/\\evil.example", "https://evil.example", "evil", "/scripts//evil",
+            "/runs/\\evil", "/login", "/logout", "/runs/\r\nX: y", "javascript:alert(1)", "/api/v1/me",
+        ] {
+            assert_eq!(landing(bad), CATALOG, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_a_query_is_encoded() {
+        assert_eq!(login_then("/runs?a=b&c"), "/login?next=%2Fruns%3Fa%3Db%26c");
+        assert_eq!(query("/x", &[]), "/x");
+    }
+}

@@ -1,0 +1,168 @@
+//! A run: its output, its outcome, and the button that stops it.
+
+mod output;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use stagedoor_app::find::FindError;
+use stagedoor_app::stop_run::StopError;
+use stagedoor_app::view::RunView;
+use stagedoor_domain::id::RunId;
+use stagedoor_domain::run::State as RunState;
+
+use super::paths;
+use super::said::{self, Chip, When};
+use super::shell::{Here, Shell};
+use crate::assets::asset;
+use crate::problem::Problem;
+use crate::safe_form::SafeForm;
+use crate::session::Me;
+use crate::state::AppState;
+use output::Row;
+
+#[derive(Template)]
+#[template(path = "run.html")]
+pub(super) struct RunPage {
+    pub shell: Shell,
+    pub run_script: String,
+    pub id: String,
+    pub title: String,
+    pub script: String,
+    pub script_href: Option<String>,
+    pub again: Option<String>,
+    pub chip: Chip,
+    pub sentence: String,
+    pub reason: Option<String>,
+    pub state: &'static str,
+    pub live: bool,
+    pub may_stop: bool,
+    pub now_ms: i64,
+    pub started_ms: Option<i64>,
+    pub took: String,
+    pub user: String,
+    pub created: When,
+    pub started: Option<When>,
+    pub ended: Option<When>,
+    pub arguments: Vec<(String, String)>,
+    pub leftovers: u32,
+    pub rows: Vec<Row>,
+    /// Lines above the first one that is shown.
+    pub above: u64,
+    pub output_error: bool,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// An id in a path; anything else is 404.
+fn parse(id: &str) -> Result<RunId, Problem> {
+    RunId::parse(id).ok_or_else(Problem::not_found)
+}
+
+impl From<FindError> for Problem {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Absent => Self::not_found(),
+            FindError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// `GET /runs/{id}`
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    me: Me,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id = parse(&id)?;
+    let user = &me.0.user;
+    let (permit, run) = state.app.readable(user, id).await?;
+    let shown = match state.app.output(permit, &run) {
+        Ok(view) => tokio::task::spawn_blocking(move || output::last_lines(&view))
+            .await
+            .map_err(Problem::internal)?,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = &shown {
+        tracing::warn!(run = %id, %error, "could not read the output");
+    }
+    let may_stop = state.app.stoppable(user, id).await.is_ok();
+    Ok(super::page(StatusCode::OK, &page(&state, &me, &run, shown.ok(), may_stop)))
+}
+
+/// `POST /runs/{id}/stop`; stopping what has ended, or twice, changes nothing.
+pub(crate) async fn stop(
+    State(state): State<AppState>,
+    me: Me,
+    Path(id): Path<String>,
+    form: SafeForm<()>,
+) -> Result<Response, Problem> {
+    let SafeForm { value: (), .. } = form;
+    let id = parse(&id)?;
+    let (permit, _) = state.app.stoppable(&me.0.user, id).await?;
+    match state.app.stop_run(permit, id) {
+        Ok(()) | Err(StopError::Ended) => Ok(Redirect::to(&paths::run(id)).into_response()),
+    }
+}
+
+fn page(
+    state: &AppState,
+    me: &Me,
+    run: &RunView,
+    shown: Option<output::Shown>,
+    may_stop: bool,
+) -> RunPage {
+    let now = state.app.clock().now();
+    let live = !run.is_ended();
+    let exists = state.app.catalog().get(&run.script).is_some();
+    let output_error = shown.is_none();
+    let shown = shown.unwrap_or_default();
+    RunPage {
+        shell: Shell::of(state, me, Here::Runs),
+        run_script: asset("run.js"),
+        id: run.id.to_string(),
+        title: run.title.clone(),
+        script: run.script.to_string(),
+        script_href: exists.then(|| paths::script(&run.script)),
+        again: exists.then(|| again(run)),
+        chip: Chip::of(run),
+        sentence: said::sentence(run),
+        reason: run.reason.clone(),
+        state: run.state.word(),
+        live,
+        may_stop: may_stop && live && run.state != RunState::Stopping,
+        now_ms: now.millis(),
+        started_ms: run.started_at.map(stagedoor_domain::time::Timestamp::millis),
+        took: said::took(run, now),
+        user: run.user.to_string(),
+        created: When::new(run.created_at, now),
+        started: run.started_at.map(|at| When::new(at, now)),
+        ended: run.ended_at.map(|at| When::new(at, now)),
+        arguments: said::arguments(run),
+        leftovers: run.leftovers,
+        rows: shown.rows,
+        above: shown.above,
+        output_error,
+        stdout: paths::output(run.id, "stdout"),
+        stderr: paths::output(run.id, "stderr"),
+    }
+}
+
+/// The form with these arguments filled in. Secrets are not in history, so they are not there.
+fn again(run: &RunView) -> String {
+    let mut pairs = Vec::new();
+    for (name, value) in &run.args {
+        match value {
+            serde_json::Value::Array(items) => {
+                pairs.extend(items.iter().filter_map(|i| i.as_str()).map(|i| (name.as_str(), i.to_owned())));
+            }
+            serde_json::Value::String(text) => pairs.push((name, text.clone())),
+            other => pairs.push((name, other.to_string())),
+        }
+    }
+    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let address = paths::query(&paths::script(&run.script), &pairs);
+    // A longer address would not pass the gate.
+    if address.len() > 4096 { paths::script(&run.script) } else { address }
+}

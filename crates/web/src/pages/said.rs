@@ -1,0 +1,191 @@
+//! States, outcomes, times and arguments in words.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use stagedoor_app::view::RunView;
+use stagedoor_domain::quantity::say_duration;
+use stagedoor_domain::run::{Outcome, State};
+use stagedoor_domain::time::Timestamp;
+
+/// A state or outcome: colour, icon and words, so that none of them is alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chip {
+    /// Class of the style sheet.
+    pub class: &'static str,
+    /// Icon of `icons.html`.
+    pub icon: &'static str,
+    /// In words.
+    pub word: String,
+}
+
+impl Chip {
+    fn new(class: &'static str, icon: &'static str, word: impl Into<String>) -> Self {
+        Self { class, icon, word: word.into() }
+    }
+
+    /// Of a run.
+    pub fn of(run: &RunView) -> Self {
+        match (run.state, run.outcome) {
+            (_, Some(outcome)) => Self::of_outcome(outcome, run.exit_code, run.signal),
+            (State::Queued, _) => match run.queue_position {
+                Some(place) => Self::new("wait", "dots", format!("waiting, place {place}")),
+                None => Self::new("wait", "dots", "waiting"),
+            },
+            (State::Starting, _) => Self::new("live", "spin", "starting"),
+            (State::Stopping, _) => Self::new("wait", "spin", "stopping"),
+            (State::Running | State::Ended, _) => Self::new("live", "spin", "running"),
+        }
+    }
+
+    fn of_outcome(outcome: Outcome, code: Option<i32>, signal: Option<i32>) -> Self {
+        match (outcome, code, signal) {
+            (Outcome::Succeeded, ..) => Self::new("ok", "check", "succeeded"),
+            (Outcome::Failed, Some(code), _) => {
+                Self::new("fail", "cross", format!("failed, exit code {code}"))
+            }
+            (Outcome::Failed, ..) => Self::new("fail", "cross", "failed"),
+            (Outcome::Signalled, _, Some(signal)) => {
+                Self::new("fail", "bolt", format!("ended by signal {signal}"))
+            }
+            (Outcome::Signalled, ..) => Self::new("fail", "bolt", "ended by a signal"),
+            (Outcome::TimedOut, ..) => Self::new("fail", "clock", "timed out"),
+            (Outcome::Cancelled, ..) => Self::new("stopped", "stop", "stopped"),
+            (Outcome::OverLimit, ..) => Self::new("fail", "over", "over the output limit"),
+            (Outcome::Refused, ..) => Self::new("fail", "bar", "refused"),
+            (Outcome::Lost, ..) => Self::new("lost", "question", "outcome unknown"),
+        }
+    }
+}
+
+/// The outcome in a sentence, for the run's page.
+pub(crate) fn sentence(run: &RunView) -> String {
+    let Some(outcome) = run.outcome else {
+        return match (run.state, run.queue_position) {
+            (State::Queued, Some(1)) => "It waits for a free slot and is next.".to_owned(),
+            (State::Queued, Some(place)) => format!("It waits for a free slot, at place {place}."),
+            (State::Queued, None) => "It waits for a free slot.".to_owned(),
+            (State::Stopping, _) => "It was told to end and has some time to do so.".to_owned(),
+            _ => String::new(),
+        };
+    };
+    match outcome {
+        Outcome::Succeeded => "It did its work.".to_owned(),
+        Outcome::Failed => "It says that it failed. The last lines of its output often say why.".to_owned(),
+        Outcome::Signalled => "A signal ended it; it did not finish its work.".to_owned(),
+        Outcome::TimedOut => "It ran longer than it may and was ended.".to_owned(),
+        Outcome::Cancelled => "Somebody stopped it before it was done.".to_owned(),
+        Outcome::OverLimit => "It wrote more than it may and was ended.".to_owned(),
+        Outcome::Refused => "It was not started.".to_owned(),
+        Outcome::Lost => {
+            "Nobody can tell how it ended, or whether it did its work. Look before you repeat it."
+                .to_owned()
+        }
+    }
+}
+
+/// A point in time. A script on the page shows it in the viewer's zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct When {
+    /// For machines.
+    pub iso: String,
+    /// For people, in UTC.
+    pub text: String,
+    /// How long ago, if that says more.
+    pub ago: String,
+}
+
+impl When {
+    /// Seen from `now`.
+    pub fn new(at: Timestamp, now: Timestamp) -> Self {
+        let text = jiff::Timestamp::from_millisecond(at.millis())
+            .map(|at| at.strftime("%-d %b %Y, %H:%M:%S UTC").to_string())
+            .unwrap_or_default();
+        Self { iso: at.rfc3339(), text, ago: ago(now.since(at).as_secs()) }
+    }
+}
+
+fn ago(seconds: u64) -> String {
+    match seconds {
+        0..60 => "just now".to_owned(),
+        60..3600 => format!("{} min ago", seconds / 60),
+        3600..86_400 => format!("{} h ago", seconds / 3600),
+        86_400..172_800 => "yesterday".to_owned(),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// How long it ran, or has run until `now`; empty before its start.
+pub(crate) fn took(run: &RunView, now: Timestamp) -> String {
+    let Some(start) = run.started_at else { return String::new() };
+    match say_duration(run.ended_at.unwrap_or(now).since(start)) {
+        text if text == "0.0 s" => "under 0.1 s".to_owned(),
+        text => text,
+    }
+}
+
+/// A time limit: round ones are said without what is zero.
+pub(crate) fn limit(duration: Duration) -> String {
+    let text = say_duration(duration);
+    let short = [" 0 s", " 0 min", " 0 h"].iter().find_map(|zero| text.strip_suffix(zero));
+    short.map(str::to_owned).unwrap_or(text)
+}
+
+/// Name and value of each argument; secrets are masked already.
+pub(crate) fn arguments(run: &RunView) -> Vec<(String, String)> {
+    run.args.iter().map(|(name, value)| (name.clone(), argument(value))).collect()
+}
+
+fn argument(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Array(items) => items.iter().map(argument).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// All arguments in one short line.
+pub(crate) fn arguments_line(run: &RunView) -> String {
+    const LONGEST: usize = 120;
+    let line = arguments(run)
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join("  ");
+    if line.chars().count() <= LONGEST {
+        return line;
+    }
+    line.chars().take(LONGEST).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_colour_icon_and_word() {
+        for (word, outcome) in Outcome::ALL {
+            let chip = Chip::of_outcome(*outcome, None, None);
+            assert!(!chip.class.is_empty() && !chip.icon.is_empty() && !chip.word.is_empty(), "{word}");
+        }
+        assert_eq!(Chip::of_outcome(Outcome::Failed, Some(2), None).word, "failed, exit code 2");
+        assert_eq!(Chip::of_outcome(Outcome::Lost, None, None).class, "lost");
+    }
+
+    #[test]
+    fn a_round_limit_is_said_without_zeros() {
+        assert_eq!(limit(Duration::from_secs(300)), "5 min");
+        assert_eq!(limit(Duration::from_secs(3600)), "1 h");
+        assert_eq!(limit(Duration::from_secs(90)), "1 min 30 s");
+    }
+
+    #[test]
+    fn a_time_is_said_from_the_reader_s_point_of_view() {
+        let at = Timestamp::from_millis(0);
+        let when = When::new(at, Timestamp::from_millis(3 * 3_600_000));
+        assert_eq!((when.text.as_str(), when.ago.as_str()), ("1 Jan 1970, 00:00:00 UTC", "3 h ago"));
+        assert_eq!(When::new(at, at).ago, "just now");
+    }
+}

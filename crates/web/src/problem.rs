@@ -1,0 +1,233 @@
+//! The one boundary from what went wrong to an HTTP answer.
+//!
+//! A handler returns a [`Problem`]; [`render`] turns it into problem details (RFC 9457) below
+//! `/api` and into a page elsewhere, and logs the cause of a 5xx once, with the id that is shown.
+
+use std::fmt::Display;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+use stagedoor_store::StoreError;
+
+use crate::pages;
+use crate::state::AppState;
+
+/// What is wrong with one argument.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct FieldError {
+    /// Which, as the client named it.
+    pub param: Option<String>,
+    /// What, and how to mend it.
+    pub message: String,
+}
+
+/// A refusal or failure on its way to the client.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: Option<&'static str>,
+    detail: String,
+    errors: Vec<FieldError>,
+    headers: HeaderMap,
+    /// For the log only.
+    cause: Option<String>,
+}
+
+impl Problem {
+    /// `detail` is shown: it says what is wrong and what to do.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code: None,
+            detail: detail.into(),
+            errors: Vec::new(),
+            headers: HeaderMap::new(),
+            cause: None,
+        }
+    }
+
+    /// 404: there is no such thing, or not for this user.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "There is nothing here, or not for you.")
+    }
+
+    /// 400.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// 403.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    /// 500; the cause goes to the log, not to the client.
+    pub fn internal(cause: impl Display) -> Self {
+        Self {
+            cause: Some(cause.to_string()),
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on this server.")
+        }
+    }
+
+    /// 503 or 507 with a text that is shown and a cause that is logged.
+    pub fn unavailable(status: StatusCode, detail: impl Into<String>, cause: impl Display) -> Self {
+        Self { cause: Some(cause.to_string()), ..Self::new(status, detail) }
+    }
+
+    /// A word that programs can tell this problem by.
+    #[must_use]
+    pub fn with_code(mut self, code: &'static str) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// What is wrong with which argument.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// A header of the answer.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// The status of the answer.
+    #[cfg(test)]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => Self::unavailable(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "The disk of this server is full or read-only. Nothing was changed.",
+                error,
+            ),
+            StoreError::Busy => Self::unavailable(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "This server is busy. Nothing was changed; try again in a moment.",
+                error,
+            ),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.headers_mut().extend(self.headers.clone());
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// RFC 9457, section 3.
+#[derive(Serialize)]
+struct Details<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'a str>,
+}
+
+/// Gives every refusal its body. A layer around the router, so that the router's own 404 and 405
+/// and the panics of handlers are answered the same way.
+pub(crate) async fn render(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/api/");
+    let started = state.app.clock().now().millis();
+    let response = next.run(request).await;
+    let Some(problem) = problem_of(&response) else {
+        return response;
+    };
+    let id = problem.status.is_server_error().then(|| request_id(started));
+    if let Some(id) = &id {
+        let cause = problem.cause.as_deref().unwrap_or(&problem.detail);
+        tracing::error!(request = id, status = problem.status.as_u16(), cause, "request failed");
+    }
+    let mut answer = if is_api {
+        details(&problem, id.as_deref())
+    } else {
+        pages::problem::page(problem.status, &problem.detail, id.as_deref())
+    };
+    // Allow, WWW-Authenticate, Retry-After and cookies stay; what describes the old body goes.
+    for (name, value) in response.headers() {
+        if !matches!(name.as_str(), "content-type" | "content-length") {
+            answer.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    answer
+}
+
+fn problem_of(response: &Response) -> Option<Problem> {
+    if let Some(problem) = response.extensions().get::<Problem>() {
+        return Some(problem.clone());
+    }
+    let status = response.status();
+    let ours = response.headers().contains_key(CONTENT_TYPE)
+        && response.extensions().get::<pages::Rendered>().is_some();
+    let refused = status.is_client_error() || status.is_server_error();
+    (refused && !ours && !has_problem_body(response)).then(|| Problem::new(status, say(status, response)))
+}
+
+/// An API handler may have written its own problem details.
+fn has_problem_body(response: &Response) -> bool {
+    response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"))
+}
+
+fn say(status: StatusCode, response: &Response) -> String {
+    match status {
+        StatusCode::NOT_FOUND => "There is nothing here, or not for you.".to_owned(),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let allow = response.headers().get(ALLOW).and_then(|a| a.to_str().ok()).unwrap_or("");
+            format!("This address does not take that method; it takes {allow}.")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => "The request is too large; at most 1 MiB is taken.".to_owned(),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            "The request's Content-Type is not one that this address takes.".to_owned()
+        }
+        _ => status.canonical_reason().unwrap_or("The request was refused.").to_owned(),
+    }
+}
+
+fn details(problem: &Problem, id: Option<&str>) -> Response {
+    let body = Details {
+        r#type: "about:blank",
+        title: problem.status.canonical_reason().unwrap_or("Refused"),
+        status: problem.status.as_u16(),
+        detail: &problem.detail,
+        code: problem.code,
+        errors: &problem.errors,
+        request: id,
+    };
+    let text = serde_json::to_string(&body).unwrap_or_default();
+    let kind = HeaderValue::from_static("application/problem+json");
+    (problem.status, [(CONTENT_TYPE, kind)], text).into_response()
+}
+
+/// Names one failed request in the log and on the page; unique while the server runs.
+fn request_id(millis: i64) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("{millis:x}-{:x}", NEXT.fetch_add(1, Ordering::Relaxed))
+}

@@ -1,0 +1,109 @@
+//! Every route in one table. A route states its class of access and of protection against
+//! cross-site requests, and `guard` keeps both: one that does not state them cannot be written
+//! (rows W77, B27).
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::middleware;
+use axum::routing::{self, MethodRouter};
+use serde::Serialize;
+
+use crate::state::AppState;
+use crate::{api, assets, guard, pages};
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Anyone.
+    Public,
+    /// Anyone; its form is bound to a session of somebody who is not signed in yet.
+    PreSession,
+    /// A signed-in user; others are led to the log-in page.
+    SignedIn,
+    /// The API: a session or a bearer token; others get 401.
+    Bearer,
+    /// A signed-in member of `admins`; to others it does not exist.
+    Admin,
+}
+
+/// How a route is protected against cross-site requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CsrfClass {
+    /// It changes nothing (GET and HEAD).
+    Safe,
+    /// A form with a one-time token, read through `SafeForm`.
+    Form,
+    /// By session: the header `X-CSRF-Token` with a one-time token. By bearer token: nothing, for
+    /// a browser cannot be made to send one.
+    Header,
+}
+
+/// One route, as `stagedoor routes --json` prints it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RouteSpec {
+    /// `GET` (which takes HEAD too) or `POST`.
+    pub method: &'static str,
+    /// With `{name}` for a part and `{*name}` for the rest.
+    pub path: &'static str,
+    /// Who.
+    pub access: Access,
+    /// How protected.
+    pub csrf: CsrfClass,
+}
+
+/// A route and what answers it.
+pub(crate) struct Route {
+    spec: RouteSpec,
+    handler: MethodRouter<AppState>,
+}
+
+impl Route {
+    /// A route that changes nothing.
+    pub fn get<H, T>(path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, AppState>,
+        T: 'static,
+    {
+        Self {
+            spec: RouteSpec { method: "GET", path, access, csrf: CsrfClass::Safe },
+            handler: routing::get(handler),
+        }
+    }
+
+    /// A route that changes something.
+    pub fn post<H, T>(path: &'static str, access: Access, csrf: CsrfClass, handler: H) -> Self
+    where
+        H: Handler<T, AppState>,
+        T: 'static,
+    {
+        Self {
+            spec: RouteSpec { method: "POST", path, access, csrf },
+            handler: routing::post(handler),
+        }
+    }
+}
+
+/// Pages, API and static files.
+fn all() -> Vec<Route> {
+    let mut routes = pages::routes();
+    routes.extend(api::routes());
+    routes.push(assets::route());
+    routes
+}
+
+/// The table for `stagedoor routes --json`.
+pub fn table() -> Vec<RouteSpec> {
+    all().into_iter().map(|route| route.spec).collect()
+}
+
+/// The router, with each route behind the guard of its classes.
+pub(crate) fn router(state: &AppState) -> Router {
+    let mut router = Router::new();
+    for Route { spec, handler } in all() {
+        let guard = middleware::from_fn_with_state((state.clone(), spec), guard::guard);
+        router = router.route(spec.path, handler.route_layer(guard));
+    }
+    router.with_state(state.clone())
+}

@@ -1,0 +1,215 @@
+//! The only way to a form's values: its one-time token is good (rows W77 to W81).
+//!
+//! A handler takes `SafeForm<T>`; one that shows its form again when the token was used or too
+//! old takes `Result<SafeForm<T>, NotSafe>`, and finds the values there for showing only.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::header::CONTENT_TYPE;
+use http::StatusCode;
+use stagedoor_app::csrf::Spent;
+use stagedoor_app::session_key::{RequestKey, SessionKey};
+use stagedoor_domain::id::RunId;
+
+use crate::cookies::Jar;
+use crate::guard::check_origin;
+use crate::pages::paths;
+use crate::problem::Problem;
+use crate::session::{Arrival, Me};
+use crate::state::AppState;
+
+/// The field with the token; it stands first in every form of ours.
+pub(crate) const TOKEN_FIELD: &str = "csrf_token";
+/// More fields than any form of ours has.
+const MOST_FIELDS: usize = 4096;
+
+/// A form's fields in the order they were sent, without the token.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Fields(pub Vec<(String, String)>);
+
+impl Fields {
+    /// Every value of this field.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The last value of this field.
+    pub fn last(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The field as text; empty when it was not sent.
+    pub fn text(&self, name: &str) -> &str {
+        self.last(name).unwrap_or("")
+    }
+}
+
+/// What a form becomes.
+pub(crate) trait FromFields: Sized {
+    /// Total: what is missing is found by the checks of the use case.
+    fn from_fields(fields: Fields) -> Self;
+}
+
+impl FromFields for Fields {
+    fn from_fields(fields: Fields) -> Self {
+        fields
+    }
+}
+
+impl FromFields for () {
+    fn from_fields(_: Fields) -> Self {}
+}
+
+/// A form whose token was good, and is used up now.
+pub(crate) struct SafeForm<T> {
+    /// The values.
+    pub value: T,
+    /// Names this sending of the form.
+    pub key: RequestKey,
+    /// The session whose token it was.
+    pub session: SessionKey,
+}
+
+/// Why there is no form.
+pub(crate) enum NotSafe {
+    /// The token was used before, and started this run.
+    Started(RunId),
+    /// The token was used before or is too old. The fields are for showing the form again.
+    Stale(Fields),
+    /// It is not a form, or not from here.
+    Refused(Problem),
+}
+
+impl IntoResponse for NotSafe {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Started(run) => Redirect::to(&paths::run(run)).into_response(),
+            Self::Stale(_) => Problem::forbidden(
+                "This page was open for too long, or was sent already. Nothing was changed: go \
+                 back, load the page again and repeat what you did.",
+            )
+            .with_code("csrf_expired")
+            .into_response(),
+            Self::Refused(problem) => problem.into_response(),
+        }
+    }
+}
+
+impl<T: FromFields> FromRequest<AppState> for SafeForm<T> {
+    type Rejection = NotSafe;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, NotSafe> {
+        check_origin(request.headers()).map_err(NotSafe::Refused)?;
+        let session = session_of(&request);
+        let mut fields = read(request, state).await.map_err(NotSafe::Refused)?;
+        let token = take_token(&mut fields);
+        let Some(session) = session else { return Err(NotSafe::Stale(fields)) };
+        match state.app.csrf().spend(&session, &token) {
+            Spent::Fresh(key) => Ok(Self { value: T::from_fields(fields), key, session }),
+            Spent::Used(Some(run)) => Err(NotSafe::Started(run)),
+            Spent::Used(None) | Spent::Unknown => Err(NotSafe::Stale(fields)),
+        }
+    }
+}
+
+/// The signed-in session, else the one of the log-in and setup forms.
+fn session_of(request: &Request) -> Option<SessionKey> {
+    if let Some(Me(signed_in)) = request.extensions().get::<Me>() {
+        return Some(signed_in.session);
+    }
+    let port = request.extensions().get::<Arrival>()?.port;
+    SessionKey::of(&Jar::PreSession.read(request.headers(), port)?)
+}
+
+async fn read(request: Request, state: &AppState) -> Result<Fields, Problem> {
+    let is_form = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .and_then(|kind| kind.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
+    if !is_form {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "This address takes forms: application/x-www-form-urlencoded.",
+        ));
+    }
+    let bytes = Bytes::from_request(request, state).await.map_err(|refused| {
+        match refused.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The form is too large; at most 1 MiB is taken.",
+            ),
+            _ => Problem::bad_request("The form did not arrive whole. Nothing was changed."),
+        }
+    })?;
+    parse(&bytes)
+}
+
+fn parse(bytes: &[u8]) -> Result<Fields, Problem> {
+    // A browser sends UTF-8; replacing what is not would change an argument behind its sender.
+    let not_text = || Problem::bad_request("The form is not valid UTF-8. Nothing was changed.");
+    if std::str::from_utf8(&unescaped(bytes)).is_err() {
+        return Err(not_text());
+    }
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(bytes).map_err(|_| not_text())?;
+    if pairs.len() > MOST_FIELDS {
+        return Err(Problem::bad_request("The form has more than 4096 fields."));
+    }
+    Ok(Fields(pairs))
+}
+
+/// The bytes behind `%xx`, only to see whether they are UTF-8: the parser of forms replaces what
+/// is not, and does not tell.
+fn unescaped(bytes: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&byte, after)) = rest.split_first() {
+        let escaped = (byte == b'%')
+            .then(|| after.split_at_checked(2))
+            .flatten()
+            .and_then(|(hex, after)| Some((std::str::from_utf8(hex).ok()?, after)))
+            .and_then(|(hex, after)| Some((u8::from_str_radix(hex, 16).ok()?, after)));
+        let (value, after) = escaped.unwrap_or((byte, after));
+        decoded.push(value);
+        rest = after;
+    }
+    decoded
+}
+
+/// The first field of that name is ours; a parameter may have the same name.
+fn take_token(fields: &mut Fields) -> String {
+    match fields.0.iter().position(|(name, _)| name == TOKEN_FIELD) {
+        Some(at) => fields.0.remove(at).1,
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_keep_their_order_and_repetitions() {
+        let fields = parse(b"a=1&b=%26%0A&a=+2").expect("a form");
+        assert_eq!(fields.all("a").collect::<Vec<_>>(), ["1", " 2"]);
+        assert_eq!(fields.text("b"), "&\n");
+        assert_eq!(fields.last("c"), None);
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_refused_and_the_replacement_character_is_not() {
+        assert!(parse(b"a=%ff").is_err());
+        assert!(parse(b"a=%ff&b=%EF%BF%BD").is_err());
+        assert!(parse(b"a=\xff").is_err());
+        assert_eq!(parse(b"a=%EF%BF%BD").expect("a form").text("a"), "\u{fffd}");
+    }
+
+    #[test]
+    fn the_token_is_taken_out_once() {
+        let mut fields = parse(b"csrf_token=x&csrf_token=y").expect("a form");
+        assert_eq!(take_token(&mut fields), "x");
+        assert_eq!(fields.text("csrf_token"), "y");
+    }
+}

@@ -1,0 +1,54 @@
+//! Who sends the request. The extractors only hand out what `guard` found by the route's class;
+//! on a route without that class they refuse, so a handler cannot skip the check.
+
+use std::net::IpAddr;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use stagedoor_app::people::SignedIn;
+use stagedoor_app::session_key::{RequestKey, SessionKey};
+use stagedoor_domain::access::User;
+
+use crate::problem::Problem;
+
+/// Where the request came in; put into every request by the accept loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// The client's address, IPv4 even when it came as mapped IPv6.
+    pub peer: IpAddr,
+    /// The port of our listener; part of the cookie's name.
+    pub port: u16,
+}
+
+/// The signed-in user of a page (classes `SignedIn` and `Admin`).
+#[derive(Debug, Clone)]
+pub(crate) struct Me(pub SignedIn);
+
+/// The caller of the API (class `Bearer`): a session or a token.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// Who.
+    pub user: User,
+    /// The session, when the caller is one of our own pages.
+    pub session: Option<SessionKey>,
+    /// Names this request when it spent a CSRF token, so that sending it twice starts one run.
+    pub request: Option<RequestKey>,
+}
+
+macro_rules! found_by_the_guard {
+    ($($type:ty),*) => { $(
+        impl<S: Sync> FromRequestParts<S> for $type {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+                parts.extensions.get::<Self>().cloned().ok_or_else(|| {
+                    Problem::internal(concat!(
+                        "the route's class does not provide ",
+                        stringify!($type)
+                    ))
+                })
+            }
+        }
+    )* };
+}
+found_by_the_guard!(Arrival, Me, Caller);

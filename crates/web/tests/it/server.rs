@@ -1,0 +1,220 @@
+//! A whole server in this process, with a real database, a real runner process and real scripts.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::process::{Pid, Signal};
+use stagedoor_app::app::{App, Options, Parts};
+use stagedoor_app::session_key::{SessionKey, new_api_token, new_cookie_value, token_hash};
+use stagedoor_catalog::{Catalog, open_folder};
+use stagedoor_domain::access::Grants;
+use stagedoor_domain::id::UserId;
+use stagedoor_domain::name::{GroupName, UserName};
+use stagedoor_domain::queue::Capacity;
+use stagedoor_domain::time::{Chance, Clock, Timestamp};
+use stagedoor_output::Outputs;
+use stagedoor_runner::{Connection, Runner, RunnerOptions};
+use stagedoor_store::{NewToken, NewUser, SessionRecord, Store};
+use stagedoor_web::{WebOptions, serve};
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Client;
+
+pub struct Machine {
+    start: Instant,
+}
+
+impl Clock for Machine {
+    #[expect(clippy::disallowed_methods, reason = "the test's own clock")]
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+impl Chance for Machine {
+    fn fill(&self, buffer: &mut [u8]) {
+        let random = std::fs::File::open("/dev/urandom").expect("a source of chance");
+        std::io::Read::read_exact(&mut &random, buffer).expect("chance");
+    }
+}
+
+/// A server that ends, with its runner and its files, when it is dropped.
+pub struct TestServer {
+    pub address: SocketAddr,
+    store: Store,
+    machine: Arc<Machine>,
+    shutdown: CancellationToken,
+    runner: Option<Pid>,
+    _scripts: tempfile::TempDir,
+    _state: tempfile::TempDir,
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+        // It would wait for the next server for as long as it holds a run.
+        if let Some(runner) = self.runner {
+            let _ = rustix::process::kill_process(runner, Signal::KILL);
+        }
+    }
+}
+
+impl TestServer {
+    /// With these files, `(path, text)`; those that begin with `#!` can be executed.
+    pub async fn with(files: &[(&str, &str)]) -> Self {
+        Self::with_capacity(files, Capacity { running: 4, queued: 100, queued_per_user: 50 }).await
+    }
+
+    pub async fn with_capacity(files: &[(&str, &str)], capacity: Capacity) -> Self {
+        let scripts = tempfile::tempdir().expect("a folder");
+        for (path, text) in files {
+            write(&scripts.path().join(path), text);
+        }
+        let state = tempfile::tempdir().expect("a folder");
+        let machine = Arc::new(machine());
+        let store = Store::open(state.path()).expect("a database");
+        let connection = connect(scripts.path(), state.path()).await;
+        let runner = connection.pid().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let parts = parts(scripts.path(), state.path(), &store, &machine, capacity, connection);
+        let app = App::start(parts).await.expect("an application");
+        let catalog = app.catalog();
+        assert!(catalog.broken().is_empty(), "{:?}", catalog.broken());
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let shutdown = CancellationToken::new();
+        tokio::spawn(serve(vec![listener], app, WebOptions::default(), shutdown.clone()));
+        Self { address, store, machine, shutdown, runner, _scripts: scripts, _state: state }
+    }
+
+    pub fn anonymous(&self) -> Client {
+        Client::anonymous(self.address)
+    }
+
+    /// A program with a token of this user.
+    pub async fn program(&self, name: &str, groups: &[&str]) -> Client {
+        let user = self.user(name, groups).await;
+        let token = new_api_token(&*self.machine);
+        let new = NewToken { hash: token_hash(&token), user, name: "test".to_owned(), expires_at: None };
+        self.store.add_token(new, self.machine.now()).await.expect("a token");
+        self.anonymous().with("authorization", &format!("Bearer {token}"))
+    }
+
+    /// A browser with a session of this user.
+    pub async fn browser(&self, name: &str, groups: &[&str]) -> Client {
+        let user = self.user(name, groups).await;
+        let value = new_cookie_value(user, &*self.machine);
+        let now = self.machine.now();
+        let session = SessionRecord {
+            id_hash: SessionKey::of(&value).expect("a key").0,
+            user,
+            created_at: now,
+            last_seen: now,
+            address: "127.0.0.1".to_owned(),
+        };
+        self.store.add_session(&session).await.expect("a session");
+        self.anonymous()
+            .with("cookie", &format!("SessionID-{}={value}", self.address.port()))
+            .with("origin", &format!("http://{}", self.address))
+            .with("sec-fetch-site", "same-origin")
+    }
+
+    /// Begins the server's end, as a signal does.
+    pub fn stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    async fn user(&self, name: &str, groups: &[&str]) -> UserId {
+        let name = UserName::parse(name).expect("a name");
+        if let Some(known) = self.store.user_by_name(&name).await.expect("the store") {
+            return known.user.id;
+        }
+        let groups: BTreeSet<GroupName> =
+            groups.iter().map(|group| GroupName::parse(group).expect("a name")).collect();
+        let new = NewUser { name, password_hash: "none".to_owned(), groups };
+        self.store.add_user(new, self.machine.now()).await.expect("a user")
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test's own clock")]
+fn machine() -> Machine {
+    Machine { start: Instant::now() }
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    std::fs::write(path, text).expect("written");
+    if text.starts_with("#!") {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("made executable");
+    }
+}
+
+async fn connect(scripts: &Path, state: &Path) -> Connection {
+    let options = RunnerOptions {
+        socket: state.join("runner.sock"),
+        root: scripts.to_owned(),
+        root_dir: open_folder(scripts).expect("the folder"),
+        scratch: state.join("scratch"),
+        run_account: None,
+        allow_root_scripts: true,
+        server_uid: None,
+    };
+    let connection = tokio::task::spawn_blocking(move || Runner::ensure(&runner_binary(), &options));
+    connection.await.expect("not panicked").expect("a runner")
+}
+
+fn parts(
+    scripts: &Path,
+    state: &Path,
+    store: &Store,
+    machine: &Arc<Machine>,
+    capacity: Capacity,
+    connection: Connection,
+) -> Parts {
+    let clock: Arc<dyn Clock> = machine.clone();
+    let catalog = stagedoor_catalog::Options::new(clock.clone());
+    let catalog = Catalog::open_path(scripts, catalog).expect("a catalog");
+    let (runner, reports) = connection.attach().expect("attached");
+    let (outputs, pump_events) =
+        Outputs::open(&state.join("output"), 2, clock.clone()).expect("a folder of output");
+    Parts {
+        catalog,
+        store: store.clone(),
+        runner,
+        reports,
+        outputs,
+        pump_events,
+        clock,
+        chance: machine.clone(),
+        vault_key: zeroize::Zeroizing::new([7; 32]),
+        options: options_of_app(capacity),
+    }
+}
+
+fn options_of_app(capacity: Capacity) -> Options {
+    Options {
+        capacity,
+        output_cap: 64 << 20,
+        session_absolute: Duration::from_secs(3600),
+        session_idle: Duration::from_secs(1800),
+        grants: Grants::default(),
+        environment: HashMap::new(),
+    }
+}
+
+/// The example `web-test-runner` of this crate, which is built beside the tests.
+fn runner_binary() -> PathBuf {
+    let tests = std::env::current_exe().expect("this test");
+    let folder = tests.parent().and_then(Path::parent).expect("the target folder");
+    let binary = folder.join("examples/web-test-runner");
+    assert!(binary.exists(), "build it first: cargo build -p stagedoor-web --example web-test-runner");
+    binary
+}
