@@ -1,0 +1,173 @@
+//! The command line. Help texts are written for somebody who sees Stagedoor for the first time.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// What `--version` prints: version, commit and the database that is compiled in.
+fn version() -> &'static str {
+    use std::sync::OnceLock;
+    static TEXT: OnceLock<String> = OnceLock::new();
+    TEXT.get_or_init(|| {
+        format!(
+            "{} ({}), SQLite {}",
+            env!("CARGO_PKG_VERSION"),
+            env!("STAGEDOOR_COMMIT"),
+            stagedoor_store::database_version()
+        )
+    })
+}
+
+/// The secure door to your scripts: a folder of scripts becomes web forms, a JSON API and a command line.
+#[derive(Debug, Parser)]
+#[command(name = "stagedoor", version = version(), after_help = AFTER_HELP)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Start here:
+  stagedoor serve examples      serve the folder `examples` on http://127.0.0.1:7373
+  stagedoor check examples      find mistakes in the definitions without serving
+
+Exit codes: 0 done · 1 it did not work, the message says why · 2 the command line is wrong ·
+70 the process that starts scripts ended";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve a folder of scripts
+    #[command(after_help = SERVE_HELP)]
+    Serve(ServeOptions),
+    /// Check the definitions of a folder: every error with file, line and the mend
+    Check {
+        /// The folder of scripts
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Print every address that the server answers, with who may use it
+    Routes {
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Manage who may sign in
+    User {
+        #[command(flatten)]
+        state: StateOption,
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Manage the tokens with which programs call the API
+    Token {
+        #[command(flatten)]
+        state: StateOption,
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+}
+
+const SERVE_HELP: &str = "\
+The first start prints a link that makes the first account; it works once, for 24 hours.
+Ctrl-C ends the server and lets running scripts go on: the next `serve` takes them over.
+A second Ctrl-C stops them too.";
+
+#[derive(Debug, Args)]
+pub struct ServeOptions {
+    /// The folder of scripts
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// Address and port to listen on, may be repeated [default: 127.0.0.1:7373 and [::1]:7373]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Vec<String>,
+    /// Settings file [default: stagedoor.toml in the folder, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub state: StateOption,
+    /// Also publish executables without a definition, to admins only
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StateOption {
+    /// Folder for the database, output and keys [default: /var/lib/stagedoor as root, else ~/.local/state/stagedoor]
+    #[arg(id = "state", long = "state", value_name = "DIR", global = true)]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make an account; the password is read from standard input
+    #[command(after_help = "Example:\n  printf %s 'four words are better' | stagedoor user add ann --group ops --password-stdin")]
+    Add {
+        /// Small letters, digits, dot, dash, underscore
+        name: String,
+        /// A group, may be repeated; `admins` may do everything
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
+        /// Read the password from standard input (required, so that it never stands in a command)
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+    /// List the accounts
+    List,
+    /// Lock an account: it cannot sign in, and its sessions and tokens end at once
+    Disable {
+        /// Whose
+        name: String,
+    },
+    /// Unlock an account
+    Enable {
+        /// Whose
+        name: String,
+    },
+    /// Set a new password, read from standard input; ends the account's sessions
+    Passwd {
+        /// Whose
+        name: String,
+        /// Read the password from standard input (required, so that it never stands in a command)
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token and print it once
+    #[command(after_help = "Example:\n  stagedoor token create --user ci --expires 30d\n  curl -H 'Authorization: Bearer sd_…' http://127.0.0.1:7373/api/v1/scripts")]
+    Create {
+        /// The account whose rights the token has
+        #[arg(long)]
+        user: String,
+        /// What it is for, shown in the list
+        #[arg(long, default_value = "")]
+        name: String,
+        /// How long it works: 12h, 30d; `never` is possible
+        #[arg(long, default_value = "30d")]
+        expires: String,
+    },
+    /// List the tokens, without their texts
+    List {
+        /// Of this account only
+        #[arg(long)]
+        user: Option<String>,
+    },
+    /// End a token at once
+    Revoke {
+        /// The number that `token list` shows
+        id: i64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,66 @@
+//! The binary `stagedoor`: reads the command line, wires the parts together, decides nothing.
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use stagedoor_runner::RunnerArgs;
+
+mod accounts;
+mod args;
+mod check;
+mod logging;
+mod people;
+mod serve;
+mod shutdown;
+mod state;
+mod system;
+
+/// It worked.
+pub const EXIT_OK: u8 = 0;
+/// It did not work, and the message says why; or `check` found errors.
+pub const EXIT_FAILED: u8 = 1;
+/// The command line is wrong; `clap` uses the same code.
+pub const EXIT_USAGE: u8 = 2;
+/// The process that starts scripts ended.
+pub const EXIT_RUNNER_GONE: u8 = 70;
+
+fn main() -> ExitCode {
+    // The runner is this binary too. It must not have a second thread, so it leaves here.
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == "runner") {
+        return runner(words);
+    }
+    match run(args::Arguments::parse()) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("stagedoor: {error:#}");
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+/// The process that starts scripts; started by `serve`, not by people.
+fn runner(words: impl Iterator<Item = OsString>) -> ExitCode {
+    match RunnerArgs::parse(words) {
+        Ok(args) => stagedoor_runner::serve_runner(args),
+        Err(error) => {
+            eprintln!("stagedoor: {error}");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn run(arguments: args::Arguments) -> anyhow::Result<u8> {
+    match arguments.command {
+        args::Command::Serve(options) => serve::serve(&options),
+        args::Command::Check { dir } => check::check(&dir),
+        args::Command::Routes { json } => {
+            check::routes(json)?;
+            Ok(EXIT_OK)
+        }
+        args::Command::User { state, command } => people::user(&state, command),
+        args::Command::Token { state, command } => people::token(&state, command),
+    }
+}

@@ -1,0 +1,263 @@
+//! `stagedoor serve`: wires the parts in the order that their rights allow.
+//!
+//! As root the order matters: the folder, the state directory, the ports and the runner need
+//! root; everything that talks to the network runs after the server has dropped it.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use stagedoor_app::app::{App, Options, Parts};
+use stagedoor_app::session_key::{new_setup_key, setup_hash};
+use stagedoor_catalog::Catalog;
+use stagedoor_config::{Environment, Flags, Listen, Settings, Sources};
+use stagedoor_domain::queue::Capacity;
+use stagedoor_domain::time::Clock as _;
+use stagedoor_output::Outputs;
+use stagedoor_runner::{Runner, RunnerOptions};
+use stagedoor_store::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::accounts::Accounts;
+use crate::args::ServeOptions;
+use crate::state::State;
+use crate::system::{KernelChance, SystemClock};
+use crate::{EXIT_OK, EXIT_RUNNER_GONE, logging, shutdown};
+
+/// How long the setup link works.
+const SETUP_LIFETIME: Duration = Duration::from_hours(24);
+/// How long a server that was stopped from a terminal waits for its runs.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Threads that move output.
+const PUMPS: usize = 2;
+
+/// What needs the rights of whoever started the process.
+struct Prepared {
+    settings: Settings,
+    environment: Environment,
+    root_path: PathBuf,
+    root: OwnedFd,
+    state: State,
+    listeners: Vec<TcpListener>,
+    runner: stagedoor_runner::Connection,
+}
+
+pub fn serve(options: &ServeOptions) -> anyhow::Result<u8> {
+    let environment = Environment::of_process();
+    logging::start(environment.get("STAGEDOOR_LOG"), environment.get("NO_COLOR").is_some());
+    let prepared = prepare(options, environment)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(prepared, options.all))
+}
+
+fn prepare(options: &ServeOptions, environment: Environment) -> anyhow::Result<Prepared> {
+    let root_path = options.dir.canonicalize().with_context(|| format!("there is no folder {}", options.dir.display()))?;
+    let root = open_folder(&root_path)?;
+    let settings = load(options, &root_path, &environment)?;
+    let accounts = Accounts::choose(&settings)?;
+    let state = State::open(&settings.state, accounts.server_uid)?;
+    let listeners = bind(&settings.listen)?;
+    let runner = connect_runner(&state.dir, &root_path, &root, &settings, &accounts)?;
+    if let Some(account) = &accounts.server {
+        account.assume().context("could not give up the rights of root")?;
+    }
+    Ok(Prepared { settings, environment, root_path, root, state, listeners, runner })
+}
+
+fn load(options: &ServeOptions, folder: &Path, environment: &Environment) -> anyhow::Result<Settings> {
+    let flags = Flags {
+        listen: options.listen.clone(),
+        config: options.config.clone(),
+        state: options.state.dir.clone(),
+    };
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok(stagedoor_config::load(Sources {
+        folder,
+        flags: &flags,
+        environment,
+        cores: u32::try_from(cores).unwrap_or(u32::MAX),
+        is_root: rustix::process::geteuid().is_root(),
+    })?)
+}
+
+fn open_folder(path: &Path) -> anyhow::Result<OwnedFd> {
+    let folder = File::open(path).with_context(|| format!("could not open the folder {}", path.display()))?;
+    if !folder.metadata()?.is_dir() {
+        bail!("{} is not a folder; name the folder that holds your scripts", path.display());
+    }
+    Ok(folder.into())
+}
+
+fn bind(wanted: &[Listen]) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for listen in wanted {
+        let first = bind_one(listen.address).map_err(|error| explain(listen.address, error))?;
+        // With port 0 the kernel chose one, and the second address of the pair takes the same.
+        let port = first.local_addr()?.port();
+        listeners.push(first);
+        let Some(also) = listen.also else { continue };
+        let also = SocketAddr::new(also.ip(), port);
+        match bind_one(also) {
+            Ok(second) => listeners.push(second),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(explain(also, error)),
+            Err(error) => tracing::info!(address = %also, %error, "this machine does not have the second loopback address"),
+        }
+    }
+    Ok(listeners)
+}
+
+fn bind_one(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn explain(address: SocketAddr, error: std::io::Error) -> anyhow::Error {
+    if error.kind() == ErrorKind::AddrInUse {
+        let other = SocketAddr::new(address.ip(), address.port().wrapping_add(1));
+        return anyhow!("{address} is taken by another program; stop it, or choose another port, as in: --listen {other}");
+    }
+    anyhow::Error::new(error).context(format!("could not listen on {address}"))
+}
+
+fn connect_runner(
+    state: &Path,
+    root_path: &Path,
+    root: &OwnedFd,
+    settings: &Settings,
+    accounts: &Accounts,
+) -> anyhow::Result<stagedoor_runner::Connection> {
+    let options = RunnerOptions {
+        socket: state.join("runner.sock"),
+        root: root_path.to_owned(),
+        root_dir: root.try_clone()?,
+        scratch: scratch(state, accounts),
+        run_account: accounts.scripts.clone(),
+        allow_root_scripts: settings.allow_root_scripts,
+        server_uid: accounts.server.as_ref().map(|account| account.uid),
+    };
+    // The file that runs now, even when a newer one has taken its name meanwhile.
+    let binary = Path::new("/proc/self/exe");
+    Runner::ensure(binary, &options).context("could not start the process that runs scripts")
+}
+
+/// Where runs have their homes. Scripts of another account cannot enter the state directory.
+fn scratch(state: &Path, accounts: &Accounts) -> PathBuf {
+    match &accounts.scripts {
+        None => state.join("scratch"),
+        Some(_) => {
+            let name = stagedoor_app::session_key::digest(&[state.as_os_str().as_encoded_bytes()]);
+            let short: String = name.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+            Path::new("/var/tmp").join(format!("stagedoor-{short}"))
+        }
+    }
+}
+
+async fn run(prepared: Prepared, all: bool) -> anyhow::Result<u8> {
+    let Prepared { settings, environment, root_path, root, state, listeners, runner } = prepared;
+    let clock = Arc::new(SystemClock::new());
+    let chance = Arc::new(KernelChance);
+    let store = Store::open(&state.dir)
+        .with_context(|| format!("could not open the database in {}", state.dir.display()))?;
+    announce_setup(&store, &state, &*clock, &listeners).await?;
+    let (outputs, pump_events) = Outputs::open(&state.dir.join("output"), PUMPS, clock.clone())?;
+    let scripts = stagedoor_catalog::Options {
+        all,
+        timeout: settings.limits.timeout,
+        ..stagedoor_catalog::Options::new(clock.clone())
+    };
+    let catalog = Catalog::open(root, &root_path, scripts)?;
+    let (runner, reports) = runner.attach()?;
+    let app = App::start(Parts {
+        catalog,
+        store,
+        runner,
+        reports,
+        outputs,
+        pump_events,
+        clock,
+        chance: chance.clone(),
+        vault_key: state.vault_key(&*chance)?,
+        options: options_of(&settings, environment),
+    })
+    .await?;
+    announce(&listeners, &root_path, &app);
+    let (shutdown, linger) = (CancellationToken::new(), CancellationToken::new());
+    tokio::spawn(shutdown::listen(app.clone(), shutdown.clone(), linger.clone()));
+    let web = stagedoor_web::WebOptions { public_hosts: settings.public_host.clone() };
+    tokio::select! {
+        served = stagedoor_web::serve(listeners, app.clone(), web, shutdown) => {
+            served?;
+            tokio::select! {
+                () = app.settle(DRAIN) => {}
+                () = linger.cancelled() => {}
+            }
+            app.say_goodbye().await;
+            Ok(EXIT_OK)
+        }
+        _ = app.fatal() => {
+            // The outcomes of the runs that nobody can follow any more are on their way to disk.
+            app.settle(Duration::from_secs(5)).await;
+            tracing::error!("the process that starts scripts has ended; start `stagedoor serve` again");
+            Ok(EXIT_RUNNER_GONE)
+        }
+    }
+}
+
+fn options_of(settings: &Settings, environment: Environment) -> Options {
+    let count = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
+    Options {
+        capacity: Capacity {
+            running: count(settings.limits.running),
+            queued: count(settings.limits.queued),
+            queued_per_user: count(settings.limits.queued_per_user),
+        },
+        output_cap: settings.limits.output,
+        session_absolute: settings.session.absolute,
+        session_idle: settings.session.idle,
+        grants: settings.grants.clone(),
+        environment,
+    }
+}
+
+/// Prints the one-time link while there is no account.
+async fn announce_setup(
+    store: &Store,
+    state: &State,
+    clock: &SystemClock,
+    listeners: &[TcpListener],
+) -> anyhow::Result<()> {
+    if store.count_users().await? > 0 {
+        let _ = std::fs::remove_file(state.setup_link());
+        return Ok(());
+    }
+    let key = new_setup_key(&KernelChance);
+    store.put_setup(setup_hash(&key), clock.now().plus(SETUP_LIFETIME)).await?;
+    let Some(address) = listeners.first().and_then(|listener| listener.local_addr().ok()) else {
+        return Ok(());
+    };
+    let url = format!("http://{address}/setup?key={key}");
+    state.write_setup_link(&url)?;
+    eprintln!("\nOpen this link to create the first account: {url}\nIt works once, for 24 hours.\n");
+    Ok(())
+}
+
+fn announce(listeners: &[TcpListener], root: &Path, app: &App) {
+    let snapshot = app.catalog();
+    let scripts = snapshot.len();
+    let broken = snapshot.broken().len();
+    for listener in listeners {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!("listening on http://{address}");
+        }
+    }
+    tracing::info!(scripts, folder = %root.display(), "serving");
+    if broken > 0 {
+        tracing::warn!(broken, "some definitions have errors; run: stagedoor check {}", root.display());
+    }
+}

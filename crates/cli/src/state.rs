@@ -1,0 +1,132 @@
+//! The state directory: made, checked and locked here. Everything in it is for the server alone.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use stagedoor_app::sealed::KEY_BYTES;
+use stagedoor_domain::time::Chance;
+use zeroize::Zeroizing;
+
+/// An opened state directory. The lock is held as long as this lives.
+pub struct State {
+    pub dir: PathBuf,
+    _lock: File,
+}
+
+impl State {
+    /// Makes the folder if it is missing, checks that it belongs to `owner` and to nobody else,
+    /// and locks it: one server at a time.
+    pub fn open(dir: &Path, owner: u32) -> anyhow::Result<Self> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .with_context(|| format!("could not make the state directory {}", dir.display()))?;
+        let dir = dir.canonicalize().with_context(|| format!("could not open {}", dir.display()))?;
+        claim(&dir, owner)?;
+        let lock = lock(&dir.join("lock"), owner)?;
+        Ok(Self { dir, _lock: lock })
+    }
+
+    /// The key of secret arguments at rest, made at the first start.
+    pub fn vault_key(&self, chance: &dyn Chance) -> anyhow::Result<Zeroizing<[u8; KEY_BYTES]>> {
+        let path = self.dir.join("secret.key");
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        match File::open(&path) {
+            Ok(mut file) => {
+                let mode = file.metadata()?.permissions().mode() & 0o777;
+                if mode & 0o077 != 0 {
+                    bail!("{} can be read by others (mode {mode:o}); run: chmod 400 {0}", path.display());
+                }
+                file.read_exact(key.as_mut()).with_context(|| {
+                    format!("{} is shorter than a key; if no secret is needed any more, remove it", path.display())
+                })?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                chance.fill(key.as_mut());
+                write_new(&path, 0o400, key.as_ref())
+                    .with_context(|| format!("could not write {}", path.display()))?;
+            }
+            Err(error) => return Err(error).with_context(|| format!("could not read {}", path.display())),
+        }
+        Ok(key)
+    }
+
+    /// Where the setup link is written, beside being printed.
+    pub fn setup_link(&self) -> PathBuf {
+        self.dir.join("setup-link")
+    }
+
+    /// Replaces the setup link's file.
+    pub fn write_setup_link(&self, url: &str) -> anyhow::Result<()> {
+        let path = self.setup_link();
+        let _ = fs::remove_file(&path);
+        write_new(&path, 0o600, format!("{url}\n").as_bytes())
+            .with_context(|| format!("could not write {}", path.display()))
+    }
+}
+
+/// The owner of an existing state directory, for commands that work on it.
+pub fn owner_of(dir: &Path) -> anyhow::Result<u32> {
+    match fs::metadata(dir) {
+        Ok(metadata) => Ok(metadata.uid()),
+        Err(error) => Err(error).with_context(|| {
+            format!("there is no state directory at {}; start `stagedoor serve` once, or name it with --state", dir.display())
+        }),
+    }
+}
+
+fn claim(dir: &Path, owner: u32) -> anyhow::Result<()> {
+    let metadata = fs::metadata(dir)?;
+    if metadata.uid() != owner {
+        let is_fresh = fs::read_dir(dir)?.next().is_none();
+        if rustix::process::geteuid().is_root() && is_fresh {
+            std::os::unix::fs::chown(dir, Some(owner), Some(owner))
+                .with_context(|| format!("could not give {} to uid {owner}", dir.display()))?;
+        } else {
+            bail!(
+                "the state directory {0} belongs to uid {1}, but the server runs as uid {owner}; \
+                 use another one with --state, or run: chown -R {owner} {0}",
+                dir.display(),
+                metadata.uid()
+            );
+        }
+    }
+    if metadata.mode() & 0o077 != 0 {
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+            .with_context(|| format!("others may enter {0}; run: chmod 700 {0}", dir.display()))?;
+    }
+    Ok(())
+}
+
+fn lock(path: &Path, owner: u32) -> anyhow::Result<File> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("could not open {}", path.display()))?;
+    if file.metadata()?.uid() != owner {
+        std::os::unix::fs::fchown(&file, Some(owner), Some(owner))?;
+    }
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another Stagedoor server uses {}; stop it first, or give this one another --state",
+            path.parent().unwrap_or(path).display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("could not lock {}", path.display()))
+        }
+    }
+}
+
+fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
