@@ -1,0 +1,33 @@
+# The commands of this repository; `make` alone lists them.
+
+PORT_ARGS ?=
+# Warnings are errors; `make test CLIPPY_FLAGS=` shows them without failing.
+CLIPPY_FLAGS ?= -D warnings
+export CLIPPY_FLAGS
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-deep check bench sizes
+
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## serve examples/ on http://127.0.0.1:7373
+	cargo run --release -- serve examples $(PORT_ARGS)
+
+test: ## install what the tests need, then format, lints and every test
+	tools/setup-tests
+	tools/test
+
+test-deep: ## the same with many more random cases and the slow tests
+	tools/setup-tests
+	PROPTEST_CASES=4096 TEST_DEEP=1 tools/test
+
+check: ## format, lints and rules of the tree, without running the program
+	tools/check
+
+bench: ## measure starts, latency and throughput beside the machine's limit
+	cargo build --release -p stagedoor -p stagedoor-bench
+	target/release/stagedoor-bench target/release/stagedoor
+
+sizes: ## the ten largest files and functions, tests not counted
+	@tools/sizes

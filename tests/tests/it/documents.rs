@@ -1,0 +1,232 @@
+//! What documents promise must be there: a row that is met names its test, a command exists.
+
+use std::collections::BTreeSet;
+
+use crate::tree;
+
+/// A row of the table in docs/requirements.md.
+struct Row {
+    id: String,
+    state: String,
+    evidence: String,
+}
+
+fn rows(document: &str) -> Vec<Row> {
+    document
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .map(|line| {
+            line.trim_matches('|')
+                .split('|')
+                .map(str::trim)
+                .collect::<Vec<_>>()
+        })
+        .filter(|cells| cells.len() == 4 && cells[0].contains(|c: char| c.is_ascii_digit()))
+        .map(|cells| Row {
+            id: cells[0].to_owned(),
+            state: cells[2].to_owned(),
+            evidence: cells[3].to_owned(),
+        })
+        .collect()
+}
+
+/// What is wrong with a row, if anything. `sources` holds every place where a test may stand.
+fn fault(row: &Row, sources: &str) -> Option<String> {
+    let names: Vec<&str> = row.evidence.split('`').skip(1).step_by(2).collect();
+    match row.state.split(':').next().unwrap_or_default() {
+        "open" if row.evidence.is_empty() => None,
+        "open" => Some(format!("{}: open, and yet it names evidence", row.id)),
+        "partly" if !row.state.contains(": ") => {
+            Some(format!("{}: partly, but not what is left", row.id))
+        }
+        "met" | "partly" if names.is_empty() => Some(format!("{}: names no test", row.id)),
+        "met" | "partly" => names
+            .iter()
+            .find(|name| !sources.contains(&format!("fn {name}(")))
+            .map(|name| format!("{}: there is no test {name}", row.id)),
+        other => Some(format!("{}: unknown state {other:?}", row.id)),
+    }
+}
+
+fn sources() -> String {
+    let mut all = tree::files("crates", &[".rs"]);
+    all.extend(tree::files("tests", &[".rs"]));
+    all.into_iter().map(|(_, text)| text).collect()
+}
+
+#[test]
+fn every_requirement_that_is_met_names_a_test_that_exists() {
+    let rows = rows(&tree::read("docs/requirements.md"));
+    let sources = sources();
+    let faults: Vec<String> = rows.iter().filter_map(|row| fault(row, &sources)).collect();
+    assert_eq!(faults, Vec::<String>::new());
+}
+
+/// A row's cell stands for one statement or several: `W8b`, `W35–W37`, `B25–B26, B31–B33`.
+fn ids(cell: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for part in cell.split(", ") {
+        let number = |id: &str| id.get(1..).and_then(|n| n.parse::<u32>().ok());
+        match part
+            .split_once('–')
+            .and_then(|(from, to)| Some((number(from)?, number(to)?)))
+        {
+            Some((from, to)) => {
+                let letter = part.chars().next().expect("a row begins with its letter");
+                found.extend((from..=to).map(|n| format!("{letter}{n}")));
+            }
+            None => found.push(part.to_owned()),
+        }
+    }
+    found
+}
+
+#[test]
+fn every_requirement_stands_in_the_table_once() {
+    let all: Vec<String> = rows(&tree::read("docs/requirements.md"))
+        .iter()
+        .flat_map(|row| ids(&row.id))
+        .collect();
+    let ids: BTreeSet<&str> = all.iter().map(String::as_str).collect();
+    assert_eq!(ids.len(), all.len(), "a row stands twice");
+    let expected = |letter: char, last: u32| (1..=last).map(move |n| format!("{letter}{n}"));
+    for id in expected('W', 83)
+        .chain(expected('P', 19))
+        .chain(expected('F', 18))
+        .chain(expected('B', 40))
+    {
+        assert!(ids.contains(id.as_str()), "{id} is missing");
+    }
+}
+
+#[test]
+fn a_row_without_a_real_test_is_found() {
+    let row = |state: &str, evidence: &str| Row {
+        id: "X1".to_owned(),
+        state: state.to_owned(),
+        evidence: evidence.to_owned(),
+    };
+    let sources = "fn a_real_test() {}";
+    assert_eq!(fault(&row("met", "`a_real_test`"), sources), None);
+    assert_eq!(fault(&row("open", ""), sources), None);
+    assert_eq!(
+        fault(&row("partly: the audit", "`a_real_test`"), sources),
+        None
+    );
+    for (state, evidence) in [
+        ("met", ""),
+        ("met", "`no_such_test`"),
+        ("partly", "`a_real_test`"),
+        ("done", ""),
+        ("open", "`a_real_test`"),
+    ] {
+        assert!(
+            fault(&row(state, evidence), sources).is_some(),
+            "{state} {evidence}"
+        );
+    }
+}
+
+/// The commands in fenced `sh` blocks, lines that go on joined.
+fn commands(document: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut inside = false;
+    for line in document.replace("\\\n", " ").lines() {
+        match line.trim() {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            command if inside && !command.is_empty() && !command.starts_with('#') => {
+                found.push(command.trim_start_matches("$ ").to_owned());
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Why a command of a document cannot be what it says, if so.
+fn command_fault(command: &str, makefile: &str) -> Option<String> {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    match words.first().copied() {
+        Some("make") => words
+            .iter()
+            .skip(1)
+            .filter(|word| !word.contains('='))
+            .find(|target| {
+                !makefile
+                    .lines()
+                    .any(|line| line.starts_with(&format!("{target}:")))
+            })
+            .map(|target| format!("{command}: the Makefile has no target {target}")),
+        Some("stagedoor") => subcommand_fault(command, words.get(1).copied()),
+        Some("cargo") => {
+            let own = words
+                .iter()
+                .position(|word| *word == "--")
+                .and_then(|at| words.get(at + 1));
+            own.and_then(|word| subcommand_fault(command, Some(word)))
+        }
+        Some("printf") => command
+            .split_once("| ")
+            .and_then(|(_, rest)| command_fault(rest, makefile)),
+        Some("git" | "cd" | "curl" | "sudo") => None,
+        Some(path) if path.contains('/') => (!path.contains("target/")
+            && !tree::root().join(path).exists())
+        .then(|| format!("{command}: no {path}")),
+        _ => Some(format!("{command}: neither make, cargo nor stagedoor")),
+    }
+}
+
+/// A subcommand that the help does not know.
+fn subcommand_fault(command: &str, word: Option<&str>) -> Option<String> {
+    const KNOWN: &[&str] = &[
+        "serve",
+        "check",
+        "routes",
+        "user",
+        "token",
+        "--version",
+        "--help",
+    ];
+    let known = word.is_some_and(|word| KNOWN.contains(&word));
+    (!known).then(|| format!("{command}: stagedoor has no such command"))
+}
+
+#[test]
+fn the_commands_of_the_readme_and_of_contributing_exist() {
+    let makefile = tree::read("Makefile");
+    for document in ["README.md", "CONTRIBUTING.md"] {
+        let commands = commands(&tree::read(document));
+        assert!(!commands.is_empty(), "{document} shows no command");
+        let faults: Vec<String> = commands
+            .iter()
+            .filter_map(|c| command_fault(c, &makefile))
+            .collect();
+        assert_eq!(faults, Vec::<String>::new(), "{document}");
+    }
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_found() {
+    let makefile = "test: build\n";
+    assert_eq!(command_fault("make test", makefile), None);
+    assert!(command_fault("make tea", makefile).is_some());
+    assert!(command_fault("./no/such/file", makefile).is_some());
+    assert_eq!(
+        command_fault("cargo run --release -- serve examples", makefile),
+        None
+    );
+    assert!(command_fault("printf %s x | stagedoor sing", makefile).is_some());
+}
+
+#[test]
+fn every_target_of_the_makefile_says_what_it_does() {
+    let makefile = tree::read("Makefile");
+    for target in ["run", "test", "test-deep", "check", "bench", "sizes"] {
+        let line = makefile
+            .lines()
+            .find(|line| line.starts_with(&format!("{target}:")));
+        let line = line.unwrap_or_else(|| panic!("the Makefile has no target {target}"));
+        assert!(line.contains("## "), "{target} has no help");
+    }
+}

@@ -1,0 +1,34 @@
+//! The product from outside: rules of the tree, and the whole program as its users meet it.
+
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+mod browser;
+#[cfg(test)]
+mod dependencies;
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod form;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod journeys;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod person;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod robot;
+#[cfg(test)]
+mod sources;
+#[cfg(test)]
+mod tree;
