@@ -2,7 +2,6 @@
 # /// stagedoor
 # title = "Colours"
 # description = "Prints text in the 16 named colours, the 256 of the palette and true colour, and in each style."
-# icon = "🎨"
 # tags = ["colour", "demo"]
 # order = 50
 # access = { run = ["everyone"] }
@@ -31,9 +30,14 @@ named() {
 }
 
 palette() {
-  local colour
+  local colour text
   for (( colour = 0; colour < 256; colour++ )); do
-    printf '\e[48;5;%dm %3d %s' "$colour" "$colour" "$reset"
+    # Dark text where the green part, which the eye sees brightest, or the grey is light.
+    if (( colour < 16 )); then text=$(( colour % 8 == 7 || colour > 9 && colour % 4 > 1 ? 16 : 231 ))
+    elif (( colour < 232 )); then text=$(( (colour - 16) / 6 % 6 > 2 ? 16 : 231 ))
+    else text=$(( colour > 243 ? 16 : 231 ))
+    fi
+    printf '\e[38;5;%d;48;5;%dm %3d %s' "$text" "$colour" "$colour" "$reset"
     if (( colour == 15 || (colour > 15 && (colour - 15) % 12 == 0) )); then printf '\n'; fi
   done
 }

@@ -2,7 +2,6 @@
 # /// stagedoor
 # title = "Disk report"
 # description = "Shows how full each file system is, and says which ones are **above the limit**."
-# icon = "💾"
 # tags = ["disk", "report"]
 # order = 10
 # access = { run = ["everyone"] }

@@ -2,7 +2,6 @@
 # /// stagedoor
 # title = "Release the web shop (rehearsal)"
 # description = "Goes through the steps of a release and changes nothing. Shows fields that depend on each other and a question before the run."
-# icon = "🚀"
 # tags = ["release", "demo"]
 # order = 110
 # access = { run = ["everyone"] }

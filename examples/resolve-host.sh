@@ -2,7 +2,6 @@
 # /// stagedoor
 # title = "Look up a host"
 # description = "Asks this machine which addresses a host name has."
-# icon = "🌐"
 # tags = ["network"]
 # order = 70
 # access = { run = ["everyone"] }

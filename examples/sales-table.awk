@@ -2,7 +2,6 @@
 # /// stagedoor
 # title = "Sales as a table"
 # description = "Adds up the sales by region, product or month and prints them as CSV, ready for a spreadsheet."
-# icon = "📊"
 # tags = ["report", "csv"]
 # order = 30
 # access = { run = ["everyone"] }

@@ -2,7 +2,6 @@
 # /// stagedoor
 # title = "Search a log"
 # description = "Prints the lines of a log that hold a text, with what stands around them."
-# icon = "🔎"
 # tags = ["logs", "search"]
 # order = 20
 # access = { run = ["everyone"] }

@@ -2,7 +2,6 @@
 # /// stagedoor
 # title = "Sign a message"
 # description = "Computes the HMAC-SHA256 of a message, as webhooks use it. The key reaches the script in a private file; it is not in the command line, the environment, the history or the log."
-# icon = "🔑"
 # tags = ["secret", "webhook"]
 # order = 60
 # access = { run = ["everyone"] }

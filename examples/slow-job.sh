@@ -2,7 +2,6 @@
 # /// stagedoor
 # title = "A slow job"
 # description = "Works through a list of steps. Each step shows its progress **in one line** and leaves a line behind, so you can watch it as it happens, stop it, or close the page and come back."
-# icon = "🐢"
 # tags = ["progress", "demo"]
 # order = 40
 # access = { run = ["everyone"] }

@@ -26,11 +26,19 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         let head = format!("Host: {address}\r\nAuthorization: Bearer {token}\r\n");
-        Ok(Self { reader: BufReader::new(stream), head })
+        Ok(Self {
+            reader: BufReader::new(stream),
+            head,
+        })
     }
 
     /// Sends and reads a whole answer.
-    pub fn request(&mut self, method: &str, path: &str, body: Option<&str>) -> anyhow::Result<Answer> {
+    pub fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: Option<&str>,
+    ) -> anyhow::Result<Answer> {
         self.send(method, path, body)?;
         let (status, length) = self.read_head()?;
         let body = match length {
@@ -64,7 +72,10 @@ impl Client {
     fn send(&mut self, method: &str, path: &str, body: Option<&str>) -> anyhow::Result<()> {
         let mut text = format!("{method} {path} HTTP/1.1\r\n{}", self.head);
         if let Some(body) = body {
-            text.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+            text.push_str(&format!(
+                "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            ));
         } else {
             text.push_str("\r\n");
         }

@@ -36,7 +36,11 @@ fn rate(in_flight: usize, count: usize, command: impl Fn() -> Command + Sync) ->
 }
 
 fn one(mut command: Command) {
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
     if let Ok(mut child) = child {
         let mut output = Vec::new();
         if let Some(pipe) = child.stdout.as_mut() {

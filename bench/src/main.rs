@@ -25,14 +25,24 @@ const ROUNDS: usize = 5;
 const CALLERS: [usize; 3] = [1, 8, 32];
 
 fn main() -> anyhow::Result<()> {
-    let binary = std::env::args().nth(1).context("usage: stagedoor-bench PATH-OF-STAGEDOOR")?;
+    let binary = std::env::args()
+        .nth(1)
+        .context("usage: stagedoor-bench PATH-OF-STAGEDOOR")?;
     println!("Stagedoor beside this machine's limit, medians of {ROUNDS} rounds.\n");
     let (server, first_answer) = Server::start(&binary)?;
     println!("start to first 200        {first_answer:>10.1} ms");
-    println!("resident memory, idle     {:>10.1} MiB (server {:.1}, runner {:.1})", server.memory().total(), server.memory().server, server.memory().runner);
+    println!(
+        "resident memory, idle     {:>10.1} MiB (server {:.1}, runner {:.1})",
+        server.memory().total(),
+        server.memory().server,
+        server.memory().runner
+    );
 
     println!("\nStarts of /bin/true per second");
-    println!("{:>8}  {:>12}  {:>20}  {:>20}", "callers", "limit", "answered 201", "?wait");
+    println!(
+        "{:>8}  {:>12}  {:>20}  {:>20}",
+        "callers", "limit", "answered 201", "?wait"
+    );
     for callers in CALLERS {
         println!("{}", starts::compare(&server, callers, ROUNDS)?);
     }
@@ -45,6 +55,11 @@ fn main() -> anyhow::Result<()> {
     println!("\n10 MB of output");
     println!("{}", volume::compare(&server, ROUNDS)?);
 
-    println!("\nresident memory, after    {:>10.1} MiB (server {:.1}, runner {:.1})", server.memory().total(), server.memory().server, server.memory().runner);
+    println!(
+        "\nresident memory, after    {:>10.1} MiB (server {:.1}, runner {:.1})",
+        server.memory().total(),
+        server.memory().server,
+        server.memory().runner
+    );
     Ok(())
 }

@@ -61,7 +61,12 @@ impl Server {
             .stderr(fs::File::create(dir.path().join("log"))?)
             .spawn()
             .with_context(|| format!("could not start {binary}"))?;
-        let mut server = Self { child, dir, address, token: String::new() };
+        let mut server = Self {
+            child,
+            dir,
+            address,
+            token: String::new(),
+        };
         server.wait_for_first_answer(begin)?;
         let first_answer = begin.elapsed().as_secs_f64() * 1e3;
         server.token = make_token(binary, &state)?;
@@ -87,12 +92,16 @@ impl Server {
 
     fn wait_for_first_answer(&mut self, begin: Instant) -> anyhow::Result<()> {
         while begin.elapsed() < Duration::from_secs(20) {
-            let answer = Client::connect(self.address, "none").and_then(|mut client| client.request("GET", "/healthz", None));
+            let answer = Client::connect(self.address, "none")
+                .and_then(|mut client| client.request("GET", "/healthz", None));
             if answer.is_ok_and(|answer| answer.status == 200) {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {
-                bail!("the server ended with {status}: {}", fs::read_to_string(self.dir.path().join("log"))?);
+                bail!(
+                    "the server ended with {status}: {}",
+                    fs::read_to_string(self.dir.path().join("log"))?
+                );
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -102,7 +111,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
         let _ = self.child.wait();
     }
 }
@@ -112,7 +123,10 @@ fn write_scripts(dir: &Path) -> anyhow::Result<()> {
     fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?;
     fs::write(dir.join("stagedoor.toml"), SETTINGS)?;
     fs::write(dir.join("true.stagedoor.toml"), TRUE)?;
-    fs::write(dir.join("lines.txt"), "a line of output as scripts print them, some 64 bytes in length\n".repeat(160_000))?;
+    fs::write(
+        dir.join("lines.txt"),
+        "a line of output as scripts print them, some 64 bytes in length\n".repeat(160_000),
+    )?;
     for (name, text) in [("ticker", TICKER), ("flood", FLOOD)] {
         let path = dir.join(name);
         fs::write(&path, text)?;
@@ -123,7 +137,15 @@ fn write_scripts(dir: &Path) -> anyhow::Result<()> {
 
 fn make_token(binary: &str, state: &Path) -> anyhow::Result<String> {
     let mut add = Command::new(binary)
-        .args(["user", "add", "bench", "--group", "admins", "--password-stdin", "--state"])
+        .args([
+            "user",
+            "add",
+            "bench",
+            "--group",
+            "admins",
+            "--password-stdin",
+            "--state",
+        ])
         .arg(state)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -140,7 +162,8 @@ fn make_token(binary: &str, state: &Path) -> anyhow::Result<String> {
         .stderr(Stdio::null())
         .output()?;
     let line = BufReader::new(create.stdout.as_slice()).lines().next();
-    line.context("no token was printed")?.context("the token is not text")
+    line.context("no token was printed")?
+        .context("the token is not text")
 }
 
 fn find_runner(dir: &Path) -> Option<u32> {
@@ -157,6 +180,12 @@ fn find_runner(dir: &Path) -> Option<u32> {
 #[expect(clippy::cast_precision_loss, reason = "kibibytes of one process")]
 fn resident(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let kib = status.lines().find_map(|line| {
+        line.strip_prefix("VmRSS:")?
+            .trim()
+            .strip_suffix(" kB")?
+            .parse::<u64>()
+            .ok()
+    });
     kib.map_or(f64::NAN, |kib| kib as f64 / 1024.0)
 }

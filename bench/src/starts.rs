@@ -27,7 +27,11 @@ pub fn compare(server: &Server, callers: usize, rounds: usize) -> anyhow::Result
         drain(server)?;
     }
     let limit = median(limits);
-    Ok(format!("{callers:>8}  {limit:>10.0}/s  {}  {}", say(&accepted, limit), say(&waited, limit)))
+    Ok(format!(
+        "{callers:>8}  {limit:>10.0}/s  {}  {}",
+        say(&accepted, limit),
+        say(&waited, limit)
+    ))
 }
 
 fn say(rounds: &[Round], limit: f64) -> String {
@@ -46,13 +50,23 @@ fn round(server: &Server, callers: usize, count: usize, path: &str) -> anyhow::R
     let times = Mutex::new(Vec::with_capacity(count));
     let begin = Instant::now();
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..callers).map(|_| scope.spawn(|| call(server, path, &next, count, &times))).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| anyhow::bail!("a caller panicked")))
+        let workers: Vec<_> = (0..callers)
+            .map(|_| scope.spawn(|| call(server, path, &next, count, &times)))
+            .collect();
+        workers.into_iter().try_for_each(|worker| {
+            worker
+                .join()
+                .unwrap_or_else(|_| anyhow::bail!("a caller panicked"))
+        })
     })?;
     #[expect(clippy::cast_precision_loss, reason = "a count of starts")]
     let per_second = count as f64 / begin.elapsed().as_secs_f64();
     let mut times = times.into_inner().unwrap_or_default();
-    Ok(Round { per_second, p50: percentile(&mut times, 0.5), p99: percentile(&mut times, 0.99) })
+    Ok(Round {
+        per_second,
+        p50: percentile(&mut times, 0.5),
+        p99: percentile(&mut times, 0.99),
+    })
 }
 
 fn call(
@@ -66,7 +80,12 @@ fn call(
     while next.fetch_add(1, Ordering::Relaxed) < count {
         let begin = Instant::now();
         let answer = client.request("POST", path, Some(r#"{"script":"true","args":{}}"#))?;
-        anyhow::ensure!(answer.status == 201, "answered {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
+        anyhow::ensure!(
+            answer.status == 201,
+            "answered {}: {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
+        );
         let elapsed = begin.elapsed().as_secs_f64() * 1e3;
         if let Ok(mut times) = times.lock() {
             times.push(elapsed);
@@ -79,11 +98,19 @@ fn call(
 fn drain(server: &Server) -> anyhow::Result<()> {
     let mut client = server.client()?;
     for _ in 0..2_000 {
-        let busy = ["queued", "starting", "running", "stopping"].into_iter().try_fold(false, |busy, state| {
-            let answer = client.request("GET", &format!("/api/v1/runs?limit=1&state={state}"), None)?;
-            let page: serde_json::Value = serde_json::from_slice(&answer.body)?;
-            anyhow::Ok(busy || page.get("items").and_then(|items| items.as_array()).is_some_and(|items| !items.is_empty()))
-        })?;
+        let busy = ["queued", "starting", "running", "stopping"]
+            .into_iter()
+            .try_fold(false, |busy, state| {
+                let answer =
+                    client.request("GET", &format!("/api/v1/runs?limit=1&state={state}"), None)?;
+                let page: serde_json::Value = serde_json::from_slice(&answer.body)?;
+                anyhow::Ok(
+                    busy || page
+                        .get("items")
+                        .and_then(|items| items.as_array())
+                        .is_some_and(|items| !items.is_empty()),
+                )
+            })?;
         if !busy {
             return Ok(());
         }

@@ -41,10 +41,17 @@ fn through_a_pipe(server: &Server) -> anyhow::Result<f64> {
 fn through_stagedoor(server: &Server) -> anyhow::Result<f64> {
     let mut client = server.client()?;
     let begin = Instant::now();
-    let answer = client.request("POST", "/api/v1/runs?wait=30", Some(r#"{"script":"flood","args":{}}"#))?;
+    let answer = client.request(
+        "POST",
+        "/api/v1/runs?wait=30",
+        Some(r#"{"script":"flood","args":{}}"#),
+    )?;
     let elapsed = begin.elapsed().as_secs_f64();
     let run: serde_json::Value = serde_json::from_slice(&answer.body)?;
     let outcome = run.get("outcome").and_then(|outcome| outcome.as_str());
-    anyhow::ensure!(outcome == Some("succeeded"), "the run did not succeed: {run}");
+    anyhow::ensure!(
+        outcome == Some("succeeded"),
+        "the run did not succeed: {run}"
+    );
     Ok(BYTES / 1e6 / elapsed)
 }

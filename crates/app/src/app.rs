@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use stagedoor_catalog::{Catalog, Snapshot};
 use stagedoor_config::Environment;
 use stagedoor_domain::access::Grants;
@@ -33,7 +34,7 @@ pub struct Options {
     /// A session ends after this long without a request.
     pub session_idle: Duration,
     /// Grants of stagedoor.toml.
-    pub grants: Grants,
+    pub grants: Arc<Grants>,
     /// Variables that scripts may ask for with `inherit_env`, and `TZ`.
     pub environment: Environment,
 }
@@ -85,7 +86,7 @@ pub(crate) struct Inner {
     pub(crate) vault: Vault,
     pub(crate) hasher: Hasher,
     pub(crate) csrf: Csrf,
-    pub(crate) options: Options,
+    pub(crate) options: ArcSwap<Options>,
     pub(crate) queue: Mutex<Queue>,
     pub(crate) live: Mutex<HashMap<RunId, Arc<LiveRun>>>,
     pub(crate) fatal: watch::Sender<Option<Fatal>>,
@@ -108,9 +109,11 @@ impl App {
             outputs: parts.outputs,
             clock: parts.clock,
             chance: parts.chance,
-            options: parts.options,
+            options: ArcSwap::from_pointee(parts.options),
         };
-        let app = Self { inner: Arc::new(inner) };
+        let app = Self {
+            inner: Arc::new(inner),
+        };
         let reports = recover::recover(&app, parts.reports).await?;
         tokio::spawn(reports::listen(app.clone(), reports, parts.pump_events));
         app.start_what_may();
@@ -123,8 +126,8 @@ impl App {
     }
 
     /// Grants that apply beside the scripts' own `access`.
-    pub fn grants(&self) -> &Grants {
-        &self.inner.options.grants
+    pub fn grants(&self) -> Arc<Grants> {
+        Arc::clone(&self.inner.options.load().grants)
     }
 
     /// One-time tokens of forms.
@@ -143,8 +146,15 @@ impl App {
     }
 
     /// Settings.
-    pub fn options(&self) -> &Options {
-        &self.inner.options
+    pub fn options(&self) -> Arc<Options> {
+        self.inner.options.load_full()
+    }
+
+    /// Goes on with other settings. Limits of runs count from the next start on.
+    pub fn reload(&self, options: Options) {
+        self.queue().set_capacity(options.capacity);
+        self.inner.options.store(Arc::new(options));
+        self.start_what_may();
     }
 
     /// Resolves when the application cannot go on.
@@ -172,11 +182,17 @@ impl App {
     }
 
     pub(crate) fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
-        self.inner.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn live(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Arc<LiveRun>>> {
-        self.inner.live.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .live
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn live_run(&self, id: RunId) -> Option<Arc<LiveRun>> {

@@ -85,7 +85,9 @@ impl App {
     async fn hand_over(&self, run: &Arc<LiveRun>, epoch: Epoch) {
         let refuse = |why: &str| self.happen(run, &Event::Refused(epoch, why.to_owned()));
         let (Some(script), Some(args)) = (&run.script, &run.args) else {
-            return refuse("The script is gone, or no longer takes the arguments of this run. Run it again from its form.");
+            return refuse(
+                "The script is gone, or no longer takes the arguments of this run. Run it again from its form.",
+            );
         };
         if let Some(why) = &script.disabled {
             return refuse(&format!("The script is disabled: {why}"));
@@ -105,15 +107,24 @@ impl App {
         match self.inner.runner.start(plan).await {
             Ok(()) => {}
             Err(SendError::Gone) => self.happen(run, &Event::NeverStarted(epoch)),
-            Err(error) => refuse(&format!("The script could not be handed to the process that starts it: {error}.")),
+            Err(error) => refuse(&format!(
+                "The script could not be handed to the process that starts it: {error}."
+            )),
         }
     }
 
     /// Constants of the definition, what it inherits, and what tells the script about its run.
     fn environment_for(&self, run: &LiveRun, script: &Script) -> Vec<(String, String)> {
-        let given = &self.inner.options.environment;
-        let passed_on = |name: &String| given.get(name).map(|value| (name.clone(), value.to_owned()));
-        let time_zone = given.get("TZ").map(|zone| ("TZ".to_owned(), zone.to_owned()));
+        let options = self.options();
+        let given = &options.environment;
+        let passed_on = |name: &String| {
+            given
+                .get(name)
+                .map(|value| (name.clone(), value.to_owned()))
+        };
+        let time_zone = given
+            .get("TZ")
+            .map(|zone| ("TZ".to_owned(), zone.to_owned()));
         let own = [
             ("STAGEDOOR_RUN_ID".to_owned(), run.id.to_string()),
             ("STAGEDOOR_SCRIPT".to_owned(), script.name.to_string()),

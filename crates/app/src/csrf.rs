@@ -14,7 +14,7 @@ use stagedoor_domain::time::{Chance, Clock};
 use crate::session_key::{RequestKey, SessionKey, digest, new_cookie_value, random_text};
 
 /// How long a token may be used.
-pub const LIFETIME: Duration = Duration::from_secs(300);
+pub const LIFETIME: Duration = Duration::from_mins(5);
 /// Tokens per session; the oldest is dropped.
 pub const PER_SESSION: usize = 128;
 /// Sessions that have a pool, signed in or not; beyond it the one that was quiet longest goes.
@@ -36,7 +36,13 @@ pub enum Spent {
 struct Token {
     key: RequestKey,
     minted: Duration,
-    used: Option<Option<RunId>>,
+    worth: Worth,
+}
+
+#[derive(Clone, Copy)]
+enum Worth {
+    Good,
+    UsedUp(Option<RunId>),
 }
 
 #[derive(Default)]
@@ -55,7 +61,11 @@ pub struct Csrf {
 impl Csrf {
     /// No tokens yet.
     pub fn new(clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Self {
-        Self { pools: Mutex::default(), clock, chance }
+        Self {
+            pools: Mutex::default(),
+            clock,
+            chance,
+        }
     }
 
     /// A cookie value and its key, for the forms of somebody who is not signed in.
@@ -81,7 +91,11 @@ impl Csrf {
         if pool.tokens.len() >= PER_SESSION {
             pool.tokens.pop_front();
         }
-        pool.tokens.push_back(Token { key: key_of(&text), minted: now, used: None });
+        pool.tokens.push_back(Token {
+            key: key_of(&text),
+            minted: now,
+            worth: Worth::Good,
+        });
         text
     }
 
@@ -94,9 +108,12 @@ impl Csrf {
             .get_mut(session)
             .and_then(|pool| pool.tokens.iter_mut().find(|token| token.key == key));
         match token {
-            Some(Token { used: Some(run), .. }) => Spent::Used(*run),
+            Some(Token {
+                worth: Worth::UsedUp(run),
+                ..
+            }) => Spent::Used(*run),
             Some(token) if now.saturating_sub(token.minted) <= LIFETIME => {
-                token.used = Some(None);
+                token.worth = Worth::UsedUp(None);
                 Spent::Fresh(key)
             }
             Some(_) | None => Spent::Unknown,
@@ -110,13 +127,16 @@ impl Csrf {
             .get_mut(session)
             .and_then(|pool| pool.tokens.iter_mut().find(|token| token.key == *key));
         if let Some(token) = token {
-            token.used = Some(Some(run));
+            token.worth = Worth::UsedUp(Some(run));
         }
     }
 
     /// The session is over: its tokens are worth nothing.
     pub fn forget(&self, session: &SessionKey) {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner).remove(session);
+        self.pools
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(session);
     }
 }
 
@@ -128,7 +148,10 @@ fn key_of(text: &str) -> RequestKey {
 fn make_room(pools: &mut HashMap<SessionKey, Pool>, now: Duration) {
     pools.retain(|_, pool| now.saturating_sub(pool.last_minted) <= LIFETIME);
     if pools.len() >= SESSIONS {
-        let quietest = pools.iter().min_by_key(|(_, pool)| pool.last_minted).map(|(key, _)| *key);
+        let quietest = pools
+            .iter()
+            .min_by_key(|(_, pool)| pool.last_minted)
+            .map(|(key, _)| *key);
         if let Some(key) = quietest {
             pools.remove(&key);
         }
@@ -205,7 +228,9 @@ mod tests {
     fn a_used_token_leads_to_the_run_that_it_started() {
         let (csrf, _, ann, _) = csrf();
         let token = csrf.mint(&ann);
-        let Spent::Fresh(key) = csrf.spend(&ann, &token) else { panic!("not fresh") };
+        let Spent::Fresh(key) = csrf.spend(&ann, &token) else {
+            panic!("not fresh")
+        };
         let run = RunId::from_bytes([3; 16]);
         csrf.started(&ann, &key, run);
         assert_eq!(csrf.spend(&ann, &token), Spent::Used(Some(run)));
@@ -229,6 +254,10 @@ mod tests {
         }
         let pools = csrf.pools.lock().expect("not poisoned").len();
         assert_eq!(pools, SESSIONS);
-        assert_eq!(csrf.spend(&ann, &token), Spent::Unknown, "the oldest made room");
+        assert_eq!(
+            csrf.spend(&ann, &token),
+            Spent::Unknown,
+            "the oldest made room"
+        );
     }
 }

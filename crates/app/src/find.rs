@@ -68,7 +68,11 @@ impl App {
     }
 
     /// A run that this user may read, with the proof.
-    pub async fn readable<'a>(&self, user: &'a User, id: RunId) -> Result<(MayRead<'a>, RunView), FindError> {
+    pub async fn readable<'a>(
+        &self,
+        user: &'a User,
+        id: RunId,
+    ) -> Result<(MayRead<'a>, RunView), FindError> {
         let run = self.run(id).await?.ok_or(FindError::Absent)?;
         let script = self.catalog().get(&run.script).cloned();
         let facts = RunFacts {
@@ -76,13 +80,17 @@ impl App {
             script_name: &run.script,
             access: script.as_ref().map(|script| &script.access),
         };
-        let permit = may_read(user, facts, self.grants()).map_err(|_| FindError::Absent)?;
+        let permit = may_read(user, facts, &self.grants()).map_err(|_| FindError::Absent)?;
         Ok((permit, run))
     }
 
     /// A run that this user may stop, with the proof. One who may only read it, or not even
     /// that, gets the same answer as for an unknown run.
-    pub async fn stoppable<'a>(&self, user: &'a User, id: RunId) -> Result<(MayStop<'a>, RunView), FindError> {
+    pub async fn stoppable<'a>(
+        &self,
+        user: &'a User,
+        id: RunId,
+    ) -> Result<(MayStop<'a>, RunView), FindError> {
         let run = self.run(id).await?.ok_or(FindError::Absent)?;
         let script = self.catalog().get(&run.script).cloned();
         let facts = RunFacts {
@@ -90,7 +98,7 @@ impl App {
             script_name: &run.script,
             access: script.as_ref().map(|script| &script.access),
         };
-        let permit = may_stop(user, facts, self.grants()).map_err(|_| FindError::Absent)?;
+        let permit = may_stop(user, facts, &self.grants()).map_err(|_| FindError::Absent)?;
         Ok((permit, run))
     }
 
@@ -118,7 +126,12 @@ impl App {
             None => None,
             Some(name) => match self.inner.store.user_by_name(name).await? {
                 Some(record) => Some(record.user.id),
-                None => return Ok(RunsPage { items: Vec::new(), next: None }),
+                None => {
+                    return Ok(RunsPage {
+                        items: Vec::new(),
+                        next: None,
+                    });
+                }
             },
         };
         let filter = RunFilter {
@@ -133,8 +146,15 @@ impl App {
             limit: filter.limit.clamp(1, LARGEST_PAGE),
         };
         let page = self.inner.store.runs(&filter).await?;
-        let items = page.items.into_iter().map(|record| self.view_of(record)).collect();
-        Ok(RunsPage { items, next: page.next.map(|cursor| cursor.to_string()) })
+        let items = page
+            .items
+            .into_iter()
+            .map(|record| self.view_of(record))
+            .collect();
+        Ok(RunsPage {
+            items,
+            next: page.next.map(|cursor| cursor.to_string()),
+        })
     }
 
     /// This user's own last run of each of these scripts.
@@ -165,11 +185,14 @@ impl App {
                     script_name: &script.name,
                     access: Some(&script.access),
                 };
-                may_read(user, facts, self.grants()).is_ok()
+                may_read(user, facts, &self.grants()).is_ok()
             })
             .map(|script| script.name.clone())
             .collect();
-        Some(Visible { own: user.id, scripts })
+        Some(Visible {
+            own: user.id,
+            scripts,
+        })
     }
 
     /// A row as it is shown. What goes on is newer in memory than on disk.
@@ -177,7 +200,10 @@ impl App {
         if let Some(live) = self.live_run(record.id) {
             return self.placed(live.view());
         }
-        let title = self.catalog().get(&record.script).map(|script| script.title.clone());
+        let title = self
+            .catalog()
+            .get(&record.script)
+            .map(|script| script.title.clone());
         RunView::of_record(record, title)
     }
 
@@ -187,7 +213,9 @@ impl App {
             State::Queued => self.queue().position(view.id),
             _ => None,
         };
-        RunView { queue_position, ..view }
+        RunView {
+            queue_position,
+            ..view
+        }
     }
 }
-

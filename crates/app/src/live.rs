@@ -59,7 +59,13 @@ pub(crate) struct Facts {
 
 impl Facts {
     pub(crate) fn new(life: Life) -> Self {
-        Self { life, started_at: None, ended_at: None, exit: None, output: None }
+        Self {
+            life,
+            started_at: None,
+            ended_at: None,
+            exit: None,
+            output: None,
+        }
     }
 }
 
@@ -95,7 +101,10 @@ impl About {
             signal: exit.and_then(|exit| exit.signal),
             epoch: life.epoch,
             queue_position: None,
-            leftovers: facts.exit.as_ref().map_or(0, |(_, record)| record.leftovers),
+            leftovers: facts
+                .exit
+                .as_ref()
+                .map_or(0, |(_, record)| record.leftovers),
             created_at: self.created_at,
             started_at: facts.started_at,
             ended_at: facts.ended_at,
@@ -106,7 +115,12 @@ impl About {
 impl LiveRun {
     pub(crate) fn new(about: About, facts: Facts) -> Self {
         let changes = watch::Sender::new(Arc::new(about.view(&facts)));
-        Self { about, facts: Mutex::new(facts), order: tokio::sync::Mutex::default(), changes }
+        Self {
+            about,
+            facts: Mutex::new(facts),
+            order: tokio::sync::Mutex::default(),
+            changes,
+        }
     }
 
     pub(crate) fn facts(&self) -> MutexGuard<'_, Facts> {

@@ -95,7 +95,9 @@ impl Hasher {
     pub async fn hash(&self, password: Password, chance: &dyn Chance) -> Result<String, Busy> {
         let mut salt = [0; 16];
         chance.fill(&mut salt);
-        self.in_turn(move || hash_with(password.expose_secret().as_bytes(), &salt)).await?.ok_or(Busy)
+        self.in_turn(move || hash_with(password.expose_secret().as_bytes(), &salt))
+            .await?
+            .ok_or(Busy)
     }
 
     /// Is this the password of that hash? Without a hash: no, and it takes as long.
@@ -116,7 +118,10 @@ impl Hasher {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let _place = self.queue.try_acquire().map_err(|_| Busy)?;
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Busy)?;
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .map_err(|_| Busy)?;
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             work()
@@ -168,25 +173,46 @@ mod tests {
     #[tokio::test]
     async fn a_password_matches_its_own_hash_only() {
         let hasher = Hasher::new(&Zero);
-        let hash = hasher.hash(password("correct horse battery"), &Zero).await.expect("hashes");
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        let same = hasher.matches(password("correct horse battery"), Some(hash.clone())).await;
+        let hash = hasher
+            .hash(password("correct horse battery"), &Zero)
+            .await
+            .expect("hashes");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
+        let same = hasher
+            .matches(password("correct horse battery"), Some(hash.clone()))
+            .await;
         assert_eq!(same, Ok(true));
-        let other = hasher.matches(password("correct horse batterz"), Some(hash)).await;
+        let other = hasher
+            .matches(password("correct horse batterz"), Some(hash))
+            .await;
         assert_eq!(other, Ok(false));
     }
 
     #[tokio::test]
     async fn nobody_has_no_password() {
         let hasher = Hasher::new(&Zero);
-        assert_eq!(hasher.matches(password("nobody has this password"), None).await, Ok(false));
+        assert_eq!(
+            hasher
+                .matches(password("nobody has this password"), None)
+                .await,
+            Ok(false)
+        );
     }
 
     #[test]
     fn a_weak_password_is_refused_with_the_reason() {
         assert_eq!(judge(&password("short"), "ann"), Err(Weak::Short));
         assert_eq!(judge(&password(&"x".repeat(257)), "ann"), Err(Weak::Long));
-        assert!(matches!(judge(&password("password12345"), "ann"), Err(Weak::Guessable(_))));
-        assert_eq!(judge(&password("violet tractor ninety owls"), "ann"), Ok(()));
+        assert!(matches!(
+            judge(&password("password12345"), "ann"),
+            Err(Weak::Guessable(_))
+        ));
+        assert_eq!(
+            judge(&password("violet tractor ninety owls"), "ann"),
+            Ok(())
+        );
     }
 }

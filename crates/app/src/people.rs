@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use stagedoor_domain::access::User;
 use stagedoor_domain::name::{BadName, GroupName, UserName};
-use stagedoor_store::{NewUser, SessionRecord, SetupError as StoreSetupError, StoreError, UserRecord};
+use stagedoor_store::{
+    NewUser, SessionRecord, SetupError as StoreSetupError, StoreError, UserRecord,
+};
 
 use crate::app::App;
 use crate::password::{self, Busy, Password, Weak};
@@ -83,8 +85,16 @@ impl App {
         let password_hash = self.inner.hasher.hash(password, self.chance()).await?;
         let admins = GroupName::parse(GroupName::ADMINS).map_err(SetUpError::BadName)?;
         let groups = BTreeSet::from([admins]);
-        let new = NewUser { name: name.clone(), password_hash, groups: groups.clone() };
-        let made = self.inner.store.use_setup(setup_hash(key), self.clock().now(), new).await;
+        let new = NewUser {
+            name: name.clone(),
+            password_hash,
+            groups: groups.clone(),
+        };
+        let made = self
+            .inner
+            .store
+            .use_setup(setup_hash(key), self.clock().now(), new)
+            .await;
         let id = made.map_err(|error| match error {
             StoreSetupError::Unknown | StoreSetupError::Used => SetUpError::UnknownLink,
             StoreSetupError::Expired => SetUpError::Expired,
@@ -129,7 +139,9 @@ impl App {
     async fn open_session(&self, user: User, address: IpAddr) -> Result<NewSession, StoreError> {
         loop {
             let cookie_value = new_cookie_value(user.id, self.chance());
-            let Some(key) = SessionKey::of(&cookie_value) else { continue };
+            let Some(key) = SessionKey::of(&cookie_value) else {
+                continue;
+            };
             let now = self.clock().now();
             let session = SessionRecord {
                 id_hash: key.0,
@@ -150,7 +162,9 @@ impl App {
         cookie_value: &str,
         address: IpAddr,
     ) -> Result<Option<SignedIn>, StoreError> {
-        let Some(key) = SessionKey::of(cookie_value) else { return Ok(None) };
+        let Some(key) = SessionKey::of(cookie_value) else {
+            return Ok(None);
+        };
         let Some((session, record)) = self.inner.store.session(key.0).await? else {
             return Ok(None);
         };
@@ -168,7 +182,10 @@ impl App {
         if now.since(session.last_seen).as_secs() >= 60 {
             self.inner.store.touch_session(key.0, now).await?;
         }
-        Ok(Some(SignedIn { user: record.user, session: key }))
+        Ok(Some(SignedIn {
+            user: record.user,
+            session: key,
+        }))
     }
 
     /// Ends a session; its tokens are worth nothing from now on.
@@ -183,12 +200,14 @@ impl App {
         let found = self.inner.store.token(token_hash(token)).await?;
         let now = self.clock().now();
         let Some((token, owner)) = found.filter(|(token, owner)| {
-            !owner.disabled
-                && token.expires_at.is_none_or(|end| now < end)
+            !owner.disabled && token.expires_at.is_none_or(|end| now < end)
         }) else {
             return Ok(None);
         };
-        if token.last_used.is_none_or(|used| now.since(used).as_secs() >= 60) {
+        if token
+            .last_used
+            .is_none_or(|used| now.since(used).as_secs() >= 60)
+        {
             self.inner.store.touch_token(token.id, now).await?;
         }
         Ok(Some(owner.user))

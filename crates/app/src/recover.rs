@@ -8,7 +8,7 @@ use stagedoor_domain::arguments::CheckedArgs;
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::param::Value;
 use stagedoor_domain::run::{Event, Life, State};
-use stagedoor_runner::{Report, Reports};
+use stagedoor_runner::{Report, Reports, StopKind};
 use stagedoor_store::{RunRecord, StoreError};
 
 use crate::app::App;
@@ -35,6 +35,10 @@ pub(crate) async fn recover(app: &App, mut reports: Reports) -> Result<Reports, 
                 for report in reports {
                     handle_report(app, report).await;
                 }
+                // The earlier server may have ended between its record and its word.
+                if state == State::Stopping {
+                    app.stop_attempt(run.id, epoch, StopKind::Term).await;
+                }
             }
             // Its report is on the way.
             None if starting.contains(&(run.id, epoch)) => {}
@@ -58,7 +62,9 @@ async fn held(reports: &mut Reports) -> (Held, Vec<(RunId, Epoch)>) {
         let report = reports.recv().await;
         let key = match &report {
             Report::Started(started) => (started.run, started.epoch),
-            Report::Refused { run, epoch, .. } | Report::Exited { run, epoch, .. } => (*run, *epoch),
+            Report::Refused { run, epoch, .. } | Report::Exited { run, epoch, .. } => {
+                (*run, *epoch)
+            }
             Report::Complete { starting } => return (held, starting.clone()),
             Report::Gone => return (held, Vec::new()),
         };
@@ -68,19 +74,24 @@ async fn held(reports: &mut Reports) -> (Held, Vec<(RunId, Epoch)>) {
 
 fn restore(app: &App, record: RunRecord) -> Arc<LiveRun> {
     let script = app.catalog().get(&record.script).cloned();
-    let args = script.as_ref().and_then(|script| {
-        CheckedArgs::restore(script, &record.args, secrets_of(app, &record)?)
-    });
+    let args = script
+        .as_ref()
+        .and_then(|script| CheckedArgs::restore(script, &record.args, secrets_of(app, &record)?));
     let life = Life {
         state: record.state,
         epoch: record.epoch,
         stop: record.stop,
         ..Life::accepted(
             script.as_ref().is_some_and(|script| script.idempotent),
-            script.as_ref().map_or_else(|| vec![0], |script| script.success_exit.clone()),
+            script
+                .as_ref()
+                .map_or_else(|| vec![0], |script| script.success_exit.clone()),
         )
     };
-    let facts = Facts { started_at: record.started_at, ..Facts::new(life) };
+    let facts = Facts {
+        started_at: record.started_at,
+        ..Facts::new(life)
+    };
     let about = About {
         id: record.id,
         user: record.user,
@@ -96,7 +107,9 @@ fn restore(app: &App, record: RunRecord) -> Arc<LiveRun> {
 
 /// The secret arguments of a run; none when they do not open.
 fn secrets_of(app: &App, record: &RunRecord) -> Option<BTreeMap<String, Value>> {
-    let Some(sealed) = &record.secrets else { return Some(BTreeMap::new()) };
+    let Some(sealed) = &record.secrets else {
+        return Some(BTreeMap::new());
+    };
     match app.inner.vault.open(record.id.as_bytes(), sealed) {
         Ok(text) => serde_json::from_slice(&text).ok(),
         Err(error) => {

@@ -1,6 +1,9 @@
 //! Listens to the runner and to the pumps, and turns what they say into events of runs.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::run::{Event, Exit, State, StopCause};
@@ -10,6 +13,9 @@ use tokio::sync::mpsc;
 
 use crate::app::{App, Fatal};
 use crate::live::LiveRun;
+
+/// Pause before a pipe that could not be handed to the pumps is tried again.
+const RETRY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn listen(
     app: App,
@@ -44,14 +50,21 @@ pub(crate) async fn handle_report(app: &App, report: Report) {
 }
 
 async fn process_started(app: &App, started: Started) {
-    let Started { run, epoch, started_at, stdout, stderr, .. } = started;
+    let Started {
+        run,
+        epoch,
+        started_at,
+        stdout,
+        stderr,
+        ..
+    } = started;
     let Some(live) = expects(app, run, epoch) else {
         tracing::warn!(%run, epoch = epoch.0, "killed a process that no record vouches for");
         return app.stop_attempt(run, epoch, StopKind::Kill).await;
     };
     live.facts().started_at = Some(started_at);
-    attach(app, &live, epoch, Stream::Stdout, stdout);
-    attach(app, &live, epoch, Stream::Stderr, stderr);
+    keep_output(app, &live, epoch, Stream::Stdout, stdout);
+    keep_output(app, &live, epoch, Stream::Stderr, stderr);
     app.happen(&live, &Event::Started(epoch));
 }
 
@@ -61,17 +74,53 @@ fn expects(app: &App, run: RunId, epoch: Epoch) -> Option<Arc<LiveRun>> {
     let counts = {
         let facts = live.facts();
         facts.life.epoch == epoch
-            && matches!(facts.life.state, State::Starting | State::Running | State::Stopping)
+            && matches!(
+                facts.life.state,
+                State::Starting | State::Running | State::Stopping
+            )
     };
     counts.then_some(live)
 }
 
-fn attach(app: &App, live: &LiveRun, epoch: Epoch, stream: Stream, pipe: std::os::fd::OwnedFd) {
+/// Hands a pipe to the pumps. Where that fails (no descriptor is free, no file can be made) the
+/// script waits at its full pipe until it works: output is never dropped.
+fn keep_output(app: &App, live: &Arc<LiveRun>, epoch: Epoch, stream: Stream, pipe: OwnedFd) {
+    let Err((error, pipe)) = attach(app, live, epoch, stream, pipe) else {
+        return;
+    };
+    tracing::error!(run = %live.id, %error, "output cannot be kept; the script waits");
+    let (app, live) = (app.clone(), Arc::clone(live));
+    tokio::spawn(async move {
+        let mut waiting = pipe;
+        while expects(&app, live.id, epoch).is_some() {
+            tokio::time::sleep(RETRY).await;
+            match attach(&app, &live, epoch, stream, waiting) {
+                Ok(()) => {
+                    // The process may have ended meanwhile; its end was not told to these pumps.
+                    if live.facts().exit.is_some() {
+                        app.inner.outputs.finish(live.id, epoch);
+                    }
+                    return tracing::info!(run = %live.id, "output is kept again");
+                }
+                Err((_, pipe)) => waiting = pipe,
+            }
+        }
+    });
+}
+
+fn attach(
+    app: &App,
+    live: &LiveRun,
+    epoch: Epoch,
+    stream: Stream,
+    pipe: OwnedFd,
+) -> Result<(), (io::Error, OwnedFd)> {
     let limit = live.script.as_ref().and_then(|script| script.limits.output);
-    let cap = limit.unwrap_or(app.inner.options.output_cap);
-    if let Err(error) = app.inner.outputs.attach(live.id, epoch, stream, pipe, cap) {
-        tracing::error!(run = %live.id, %error, "could not keep the output of a run");
-    }
+    let cap = limit.unwrap_or(app.options().output_cap);
+    let attached = pipe
+        .try_clone()
+        .and_then(|clone| app.inner.outputs.attach(live.id, epoch, stream, clone, cap));
+    attached.map_err(|error| (error, pipe))
 }
 
 /// The main process ended. The run ends when its output is complete too.
@@ -90,8 +139,15 @@ fn process_ended(app: &App, live: &Arc<LiveRun>, epoch: Epoch, record: ExitRecor
 
 fn handle_pump_event(app: &App, event: PumpEvent) {
     match event {
-        PumpEvent::Closed { run, epoch, stdout, stderr } => {
-            let Some(live) = expects(app, run, epoch) else { return };
+        PumpEvent::Closed {
+            run,
+            epoch,
+            stdout,
+            stderr,
+        } => {
+            let Some(live) = expects(app, run, epoch) else {
+                return;
+            };
             let has_ended = {
                 let mut facts = live.facts();
                 facts.output = Some((epoch, stdout, stderr));

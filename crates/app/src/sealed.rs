@@ -25,25 +25,46 @@ pub struct DoesNotOpen;
 impl Vault {
     /// A vault of this key.
     pub fn new(key: &[u8; KEY_BYTES]) -> Self {
-        Self { cipher: XChaCha20Poly1305::new(key.into()) }
+        Self {
+            cipher: XChaCha20Poly1305::new(key.into()),
+        }
     }
 
     /// Seals a text for its owner.
-    pub fn seal(&self, owner: &[u8], text: &[u8], chance: &dyn Chance) -> Result<Vec<u8>, DoesNotOpen> {
+    pub fn seal(
+        &self,
+        owner: &[u8],
+        text: &[u8],
+        chance: &dyn Chance,
+    ) -> Result<Vec<u8>, DoesNotOpen> {
         let mut nonce = [0; NONCE_BYTES];
         chance.fill(&mut nonce);
         let sealed = self
             .cipher
-            .encrypt(&XNonce::from(nonce), Payload { msg: text, aad: owner })
+            .encrypt(
+                &XNonce::from(nonce),
+                Payload {
+                    msg: text,
+                    aad: owner,
+                },
+            )
             .map_err(|_| DoesNotOpen)?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
     /// Opens what was sealed for this owner.
     pub fn open(&self, owner: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, DoesNotOpen> {
-        let (nonce, body) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(DoesNotOpen)?;
+        let (nonce, body) = sealed
+            .split_first_chunk::<NONCE_BYTES>()
+            .ok_or(DoesNotOpen)?;
         self.cipher
-            .decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: owner })
+            .decrypt(
+                &XNonce::from(*nonce),
+                Payload {
+                    msg: body,
+                    aad: owner,
+                },
+            )
             .map(Zeroizing::new)
             .map_err(|_| DoesNotOpen)
     }
@@ -65,7 +86,10 @@ mod tests {
         let vault = Vault::new(&[7; 32]);
         let sealed = vault.seal(b"run 1", b"hunter2", &Zero).expect("seals");
         assert!(!sealed.windows(7).any(|w| w == b"hunter2"));
-        assert_eq!(vault.open(b"run 1", &sealed).expect("opens").as_slice(), b"hunter2");
+        assert_eq!(
+            vault.open(b"run 1", &sealed).expect("opens").as_slice(),
+            b"hunter2"
+        );
         assert!(vault.open(b"run 2", &sealed).is_err());
         assert!(Vault::new(&[8; 32]).open(b"run 1", &sealed).is_err());
         let mut changed = sealed.clone();

@@ -37,17 +37,21 @@ impl SessionKey {
         let (user, token) = cookie_value.split_once(':')?;
         let user: i64 = user.parse().ok()?;
         let is_token = token.len() == 2 * SESSION_BYTES
-            && token.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        is_token.then(|| {
-            Self(digest(&[b"session", &user.to_le_bytes(), token.as_bytes()]))
-        })
+            && token
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        is_token.then(|| Self(digest(&[b"session", &user.to_le_bytes(), token.as_bytes()])))
     }
 }
 
 impl RequestKey {
     /// The key of an `Idempotency-Key` header, which belongs to one user.
     pub fn of_header(user: UserId, header: &str) -> Self {
-        Self(digest(&[b"idempotency", &user.0.to_le_bytes(), header.as_bytes()]))
+        Self(digest(&[
+            b"idempotency",
+            &user.0.to_le_bytes(),
+            header.as_bytes(),
+        ]))
     }
 }
 
@@ -112,7 +116,15 @@ mod tests {
     #[test]
     fn a_cookie_of_another_form_has_no_key() {
         let good = new_cookie_value(UserId(7), &Counting(0.into()));
-        for bad in ["", ":", "7:", "x:00", &good[2..], &format!("{good}0"), &good.to_uppercase()[..20]] {
+        for bad in [
+            "",
+            ":",
+            "7:",
+            "x:00",
+            &good[2..],
+            &format!("{good}0"),
+            &good.to_uppercase()[..20],
+        ] {
             assert_eq!(SessionKey::of(bad), None, "{bad:?}");
         }
     }

@@ -78,7 +78,12 @@ impl App {
             .unwrap_or_else(|| Arc::new(script.clone()))
     }
 
-    fn new_live_run(&self, permit: &MayRun<'_>, script: Arc<Script>, args: CheckedArgs) -> Arc<LiveRun> {
+    fn new_live_run(
+        &self,
+        permit: &MayRun<'_>,
+        script: Arc<Script>,
+        args: CheckedArgs,
+    ) -> Arc<LiveRun> {
         let now = self.clock().now();
         let life = Life::accepted(script.idempotent, script.success_exit.clone());
         let about = About {
@@ -94,7 +99,11 @@ impl App {
         Arc::new(LiveRun::new(about, Facts::new(life)))
     }
 
-    async fn accept(&self, run: Arc<LiveRun>, request: Option<RequestKey>) -> Result<Accepted, StartError> {
+    async fn accept(
+        &self,
+        run: Arc<LiveRun>,
+        request: Option<RequestKey>,
+    ) -> Result<Accepted, StartError> {
         // Held until the row is there: the queue may claim the run at any moment.
         let turn = run.order.lock().await;
         self.live().insert(run.id, Arc::clone(&run));
@@ -109,9 +118,18 @@ impl App {
         match inserted {
             (Inserted::New, effects) => {
                 self.carry_out(&run, effects).await;
-                Ok(Accepted { run: self.placed(run.view()), new: true })
+                Ok(Accepted {
+                    run: self.placed(run.view()),
+                    new: true,
+                })
             }
-            (Inserted::SameRequest { run: earlier, same_args }, _) => {
+            (
+                Inserted::SameRequest {
+                    run: earlier,
+                    same_args,
+                },
+                _,
+            ) => {
                 self.withdraw(&run);
                 let earlier = self.run(earlier).await?.filter(|_| same_args);
                 let run = earlier.ok_or(StartError::OtherArguments)?;
@@ -134,7 +152,10 @@ impl App {
         let record = self.record_of(run, request)?;
         let inserted = self.inner.store.insert_run(&record).await?;
         // The row is the record of this first step.
-        let effects = effects.into_iter().filter(|effect| *effect != Effect::Record).collect();
+        let effects = effects
+            .into_iter()
+            .filter(|effect| *effect != Effect::Record)
+            .collect();
         Ok((inserted, effects))
     }
 
@@ -144,7 +165,11 @@ impl App {
         self.start_what_may();
     }
 
-    fn record_of(&self, run: &LiveRun, request: Option<RequestKey>) -> Result<RunRecord, StartError> {
+    fn record_of(
+        &self,
+        run: &LiveRun,
+        request: Option<RequestKey>,
+    ) -> Result<RunRecord, StartError> {
         let view = run.view();
         Ok(RunRecord {
             id: view.id,
@@ -176,7 +201,10 @@ impl App {
         };
         let text = serde_json::to_vec(&args.secrets()).map(zeroize::Zeroizing::new);
         let text = text.map_err(|_| StartError::Stopping)?;
-        let sealed = self.inner.vault.seal(run.id.as_bytes(), &text, self.chance());
+        let sealed = self
+            .inner
+            .vault
+            .seal(run.id.as_bytes(), &text, self.chance());
         sealed.map(Some).map_err(|_| StartError::Stopping)
     }
 }

@@ -14,7 +14,9 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> Access {
         if words.contains(&key) {
             continue;
         }
-        let problem = entry.key.problem(format!("`{key}` is nothing that one may be allowed"));
+        let problem = entry
+            .key
+            .problem(format!("`{key}` is nothing that one may be allowed"));
         problems.push(match nearest(key, words) {
             Some(near) => problem.mend(format!("did you mean `{near}`?")),
             None => problem.mend(format!("use {}", words.join(", "))),
@@ -28,11 +30,17 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> Access {
 }
 
 fn whom(node: &Node, problems: &mut Problems) -> Vec<Who> {
-    let form = format!("[\"{}\"]", node.scalar().unwrap_or_else(|| "ops".to_owned()));
+    let form = format!(
+        "[\"{}\"]",
+        node.scalar().unwrap_or_else(|| "ops".to_owned())
+    );
     let Some(items) = node.list(&form, problems) else {
         return Vec::new();
     };
-    items.iter().filter_map(|item| who(item, problems)).collect()
+    items
+        .iter()
+        .filter_map(|item| who(item, problems))
+        .collect()
 }
 
 fn who(node: &Node, problems: &mut Problems) -> Option<Who> {
@@ -42,7 +50,9 @@ fn who(node: &Node, problems: &mut Problems) -> Option<Who> {
         None => GroupName::parse(&text).map(Who::Group),
     };
     read.map_err(|error| {
-        let problem = node.mark.problem(format!("this is neither a group nor a user: {error}"));
+        let problem = node
+            .mark
+            .problem(format!("this is neither a group nor a user: {error}"));
         problems.push(problem.mend("write a group such as `ops`, or a user such as `user:ann`"));
     })
     .ok()

@@ -3,15 +3,16 @@
 //! Two forms: `# /// stagedoor` … `# ///` with any known lead, and `[tool.stagedoor]` in Python's
 //! own `# /// script` block (PEP 723). Pure: bytes in, a table with its places out.
 
+mod lead;
+
 use std::sync::Arc;
 
 use stagedoor_config::document::{self, BlockLine, Mark, Problem, Problems, Table, Text, Value};
 
+use lead::{LEADS, fence, is_fence, opening, without_lead};
+
 /// The whole block stands within this many bytes of the file's start.
 pub(crate) const HEAD: usize = 64 * 1024;
-
-/// What may stand before `/// stagedoor`; the empty one is for blocks inside `/* */` and the like.
-const LEADS: [&str; 8] = ["#", "//", "--", ";", "%", "::", "REM", ""];
 
 /// A definition that was found in a script file.
 #[derive(Debug)]
@@ -58,20 +59,33 @@ pub(crate) fn find(file: &str, head: &[u8], truncated: bool) -> Result<Option<Fo
         .unwrap_or(head)
         .split(|byte| *byte == b'\n')
         .enumerate()
-        .map(|(at, bytes)| Line { number: at + 1, bytes: bytes.strip_suffix(b"\r").unwrap_or(bytes) })
+        .map(|(at, bytes)| Line {
+            number: at + 1,
+            bytes: bytes.strip_suffix(b"\r").unwrap_or(bytes),
+        })
         .collect();
-    Reading { file, lines, truncated }.find()
+    Reading {
+        file,
+        lines,
+        truncated,
+    }
+    .find()
 }
 
 impl<'a> Reading<'a> {
     fn find(&self) -> Result<Option<Found>, Problems> {
         let own = self.own_block()?;
         let python = self.python_block();
-        let tool = python.as_ref().map_or(Ok(None), |block| self.tool_table(block))?;
+        let tool = python
+            .as_ref()
+            .map_or(Ok(None), |block| self.tool_table(block))?;
         match (own, tool) {
             (None, tool) => Ok(tool),
             (Some(own), Some(_)) => Err(self
-                .problem(own.opening, "this script has two definitions: this block and `[tool.stagedoor]`")
+                .problem(
+                    own.opening,
+                    "this script has two definitions: this block and `[tool.stagedoor]`",
+                )
                 .mend("keep one of the two")
                 .into()),
             (Some(own), None) => {
@@ -100,7 +114,10 @@ impl<'a> Reading<'a> {
                     "the definition begins a second time; the first begins at line {}",
                     first.opening.number
                 );
-                return Err(self.problem(*line, message).mend("keep one of the two blocks").into());
+                return Err(self
+                    .problem(*line, message)
+                    .mend("keep one of the two blocks")
+                    .into());
             }
             let block = self.take(at, lead)?;
             at = block.next;
@@ -112,13 +129,18 @@ impl<'a> Reading<'a> {
     /// The lines from the opening at `at` to the fence that ends the block.
     fn take(&self, at: usize, lead: &str) -> Result<Block<'a>, Problem> {
         let rest = self.lines.get(at..).unwrap_or_default();
-        let (Some(opening_line), body) = (rest.first().copied(), rest.get(1..).unwrap_or_default()) else {
+        let (Some(opening_line), body) = (rest.first().copied(), rest.get(1..).unwrap_or_default())
+        else {
             return Err(Problem::of_file(self.file, "the block has no lines"));
         };
         let mut lines = Vec::new();
         for (offset, line) in body.iter().enumerate() {
             if is_fence(line.bytes, lead) {
-                return Ok(Block { opening: opening_line, lines, next: at + offset + 2 });
+                return Ok(Block {
+                    opening: opening_line,
+                    lines,
+                    next: at + offset + 2,
+                });
             }
             if opening(line.bytes).is_some() {
                 let message = format!(
@@ -136,7 +158,10 @@ impl<'a> Reading<'a> {
     fn unclosed(&self, opening: Line<'_>, lead: &str) -> Problem {
         if self.truncated {
             return self
-                .problem(opening, "this block does not end within the first 64 KiB of the file")
+                .problem(
+                    opening,
+                    "this block does not end within the first 64 KiB of the file",
+                )
                 .mend("move it up, or move the definition to a file beside this one");
         }
         self.problem(opening, "this block is not closed")
@@ -144,9 +169,16 @@ impl<'a> Reading<'a> {
     }
 
     /// One line of a block without its lead.
-    fn content(&self, line: Line<'a>, lead: &str, opening: Line<'_>) -> Result<BlockLine<'a>, Problem> {
+    fn content(
+        &self,
+        line: Line<'a>,
+        lead: &str,
+        opening: Line<'_>,
+    ) -> Result<BlockLine<'a>, Problem> {
         let Ok(full) = std::str::from_utf8(line.bytes) else {
-            return Err(self.problem(line, "this line is not UTF-8").mend("save the file as UTF-8"));
+            return Err(self
+                .problem(line, "this line is not UTF-8")
+                .mend("save the file as UTF-8"));
         };
         let Some(rest) = without_lead(full, lead) else {
             let message = format!(
@@ -163,10 +195,16 @@ impl<'a> Reading<'a> {
             Some(_) if rest.trim().is_empty() => full.len(),
             Some(_) => {
                 let message = format!("a space must stand behind `{lead}`");
-                return Err(self.problem(line, message).mend(format!("write `{lead} {}`", rest.trim())));
+                return Err(self
+                    .problem(line, message)
+                    .mend(format!("write `{lead} {}`", rest.trim())));
             }
         };
-        Ok(BlockLine { number: line.number, full, lead: removed })
+        Ok(BlockLine {
+            number: line.number,
+            full,
+            lead: removed,
+        })
     }
 
     /// A line that was meant to begin a definition would otherwise be ignored in silence.
@@ -184,7 +222,10 @@ impl<'a> Reading<'a> {
             Some(lead) if !text.starts_with([' ', '\t']) => {
                 let right = format!("{} stagedoor", fence(lead));
                 Err(self
-                    .problem(line, "this looks like the begin of a definition, and is not quite one")
+                    .problem(
+                        line,
+                        "this looks like the begin of a definition, and is not quite one",
+                    )
                     .mend(format!("write it as `{right}`")))
             }
             _ => Ok(()),
@@ -193,7 +234,10 @@ impl<'a> Reading<'a> {
 
     /// Python's own block. What is wrong with it is not ours to say: other tools read it.
     fn python_block(&self) -> Option<Block<'a>> {
-        let at = self.lines.iter().position(|line| line.bytes.trim_ascii_end() == b"# /// script")?;
+        let at = self
+            .lines
+            .iter()
+            .position(|line| line.bytes.trim_ascii_end() == b"# /// script")?;
         self.take(at, "#").ok()
     }
 
@@ -213,15 +257,25 @@ impl<'a> Reading<'a> {
         };
         let mut problems = Problems::default();
         match ours.node.table("[tool.stagedoor]", &mut problems) {
-            Some(table) => Ok(Some(Found { table: table.clone(), mark: ours.key })),
+            Some(table) => Ok(Some(Found {
+                table: table.clone(),
+                mark: ours.key,
+            })),
             None => Err(problems),
         }
     }
 
     /// Python's tools read two blocks without a line between them as one.
     fn blank_line_between(&self, own: &Block<'a>, python: &Block<'a>) -> Result<(), Problem> {
-        let (first, second) = if own.next < python.next { (own, python) } else { (python, own) };
-        let between = self.lines.get(first.next..second.opening.number - 1).unwrap_or_default();
+        let (first, second) = if own.next < python.next {
+            (own, python)
+        } else {
+            (python, own)
+        };
+        let between = self
+            .lines
+            .get(first.next..second.opening.number - 1)
+            .unwrap_or_default();
         let separate = between
             .iter()
             .any(|line| line.bytes != b"#" && !line.bytes.starts_with(b"# "));
@@ -239,7 +293,12 @@ impl<'a> Reading<'a> {
 }
 
 /// A problem of one whole line.
-pub(crate) fn line_problem(file: &str, number: usize, line: &[u8], message: impl Into<String>) -> Problem {
+pub(crate) fn line_problem(
+    file: &str,
+    number: usize,
+    line: &[u8],
+    message: impl Into<String>,
+) -> Problem {
     let source_line = String::from_utf8_lossy(line).into_owned();
     Problem {
         line: number,
@@ -252,157 +311,14 @@ pub(crate) fn line_problem(file: &str, number: usize, line: &[u8], message: impl
 
 fn opening_mark(file: &str, line: Line<'_>) -> Mark {
     let full = String::from_utf8_lossy(line.bytes).into_owned();
-    let only = BlockLine { number: line.number, full: &full, lead: 0 };
+    let only = BlockLine {
+        number: line.number,
+        full: &full,
+        lead: 0,
+    };
     let text: Arc<Text> = Text::block(file, [only]);
     Mark::new(&text, 0..full.len())
 }
 
-/// The lead of a line that begins a definition.
-fn opening(line: &[u8]) -> Option<&'static str> {
-    let line = std::str::from_utf8(line).ok()?.trim_end();
-    LEADS.into_iter().find(|lead| {
-        let rest = without_lead(line, lead);
-        let rest = if lead.is_empty() { rest } else { rest.and_then(|rest| rest.strip_prefix(' ')) };
-        rest == Some("/// stagedoor")
-    })
-}
-
-fn is_fence(line: &[u8], lead: &str) -> bool {
-    let Ok(line) = std::str::from_utf8(line) else {
-        return false;
-    };
-    without_lead(line.trim_end(), lead).is_some_and(|rest| {
-        if lead.is_empty() { rest == "///" } else { rest == " ///" }
-    })
-}
-
-fn fence(lead: &str) -> String {
-    if lead.is_empty() { "///".to_owned() } else { format!("{lead} ///") }
-}
-
-/// Batch files do not care about the case of `REM`; the other leads have none.
-fn without_lead<'a>(line: &'a str, lead: &str) -> Option<&'a str> {
-    let (start, rest) = line.split_at_checked(lead.len())?;
-    start.eq_ignore_ascii_case(lead).then_some(rest)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(content: &str) -> Option<Found> {
-        find("x", content.as_bytes(), false).expect("a good block")
-    }
-
-    fn problem(content: &str) -> Problem {
-        let problems = find("x", content.as_bytes(), false).expect_err("a bad block");
-        problems.into_iter().next().expect("one problem")
-    }
-
-    #[test]
-    fn every_lead_is_known() {
-        for lead in LEADS {
-            let space = if lead.is_empty() { "" } else { " " };
-            for end in ["\n", "\r\n"] {
-                let content = [
-                    "first".to_owned(),
-                    format!("{lead}{space}/// stagedoor"),
-                    format!("{lead}{space}title = 'x'"),
-                    lead.to_owned(),
-                    format!("{lead}{space}///"),
-                    "rest".to_owned(),
-                ]
-                .join(end);
-                let found = found(&content).expect("a definition");
-                assert!(found.table.has("title"), "{lead:?}");
-                assert_eq!(found.mark.line(), 2, "{lead:?}");
-            }
-        }
-        assert!(found("rem /// stagedoor\nREM title = 'x'\nRem ///\n").is_some());
-    }
-
-    #[test]
-    fn a_byte_order_mark_is_accepted() {
-        assert!(found("\u{FEFF}# /// stagedoor\n# ///\n").is_some());
-    }
-
-    #[test]
-    fn a_file_without_a_block_has_no_definition() {
-        for content in ["", "# /// script\n# ///\n", "see `/// stagedoor`\n", "  # /// stagedoor\n", "\u{7f}ELF\n# /// stagedoor\n"] {
-            assert!(found(content).is_none(), "{content:?}");
-        }
-    }
-
-    #[test]
-    fn an_unclosed_block_is_an_error_at_the_line_that_leaves_it() {
-        let p = problem("#!/bin/sh\n# /// stagedoor\n# title = 'x'\necho\n");
-        assert_eq!(p.line, 4);
-        assert_eq!(p.mend.as_deref(), Some("end the block with a line `# ///`"));
-        assert_eq!(problem("# /// stagedoor\n# title = 'x'").line, 1);
-        assert_eq!(problem("/// stagedoor\ntitle = 'x'").message, "this block is not closed");
-        let cut = find("x", b"/// stagedoor\n", true).expect_err("cut off");
-        assert!(cut.to_string().contains("64 KiB"));
-    }
-
-    #[test]
-    fn a_second_block_is_an_error() {
-        assert_eq!(problem("# /// stagedoor\n# ///\n\n# /// stagedoor\n# ///\n").line, 4);
-        assert_eq!(problem("# /// stagedoor\n# /// stagedoor\n# ///\n").line, 2);
-    }
-
-    #[test]
-    fn a_line_that_is_nearly_the_begin_is_told_and_not_ignored() {
-        for line in ["#/// stagedoor", "#  /// stagedoor", "# /// Stagedoor", "# ///stagedoor", "///stagedoor"] {
-            let p = problem(&format!("x\n{line}\n"));
-            assert_eq!(p.line, 2, "{line}");
-            assert!(p.mend.is_some_and(|m| m.contains("/// stagedoor`")), "{line}");
-        }
-        assert_eq!(problem("# /// stagedoor\n#title = 'x'\n# ///\n").mend.as_deref(), Some("write `# title = 'x'`"));
-    }
-
-    #[test]
-    fn a_position_in_a_block_is_the_one_in_the_file() {
-        let p = problem("#!/bin/sh\n\n# /// stagedoor\n# title = x\n# ///\n");
-        assert_eq!((p.line, p.column), (4, 11));
-        assert_eq!(p.source_line, "# title = x");
-    }
-
-    #[test]
-    fn bytes_that_are_not_utf_8_matter_only_inside_the_block() {
-        assert!(find("x", b"\xff\n# /// stagedoor\n# ///\n\xff", false).expect("fine").is_some());
-        let bad = find("x", b"# /// stagedoor\n# title = '\xff'\n# ///\n", false).expect_err("not UTF-8");
-        assert!(bad.to_string().contains("x:2:1: this line is not UTF-8"));
-    }
-
-    #[test]
-    fn python_blocks_need_a_blank_line_or_the_tool_table() {
-        let script = "# /// script\n# dependencies = []\n# ///\n";
-        let ours = "# /// stagedoor\n# title = 'x'\n# ///\n";
-        assert!(found(&format!("{script}\n{ours}")).is_some());
-        assert!(found(&format!("{ours}\n{script}")).is_some());
-        assert!(found(&format!("{ours}import x\n{script}")).is_some());
-        for adjacent in [format!("{script}{ours}"), format!("{ours}#\n# x\n{script}")] {
-            assert!(problem(&adjacent).mend.is_some_and(|m| m.contains("blank line")));
-        }
-        let tool = "# /// script\n# [tool.stagedoor]\n# title = 'x'\n# ///\n";
-        assert!(found(tool).is_some_and(|f| f.table.has("title") && f.mark.line() == 2));
-        assert!(problem(&format!("{tool}\n{ours}")).message.contains("two definitions"));
-    }
-
-    #[test]
-    fn a_python_block_that_is_not_about_us_is_left_to_others() {
-        assert!(found("# /// script\n# this is = not toml\n# ///\n").is_none());
-        assert!(found("# /// script\n").is_none());
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_bytes_are_read_without_panic(start in 0..4usize, bytes: Vec<u8>) {
-            let starts: [&[u8]; 4] = [b"", b"# /// stagedoor\n# ", b"/// stagedoor\n", b"# /// script\n# [tool.stagedoor]\n# "];
-            let mut content = starts[start].to_vec();
-            content.extend(bytes);
-            content.extend(b"\n# ///\n///\n");
-            let _ = find("x", &content, false);
-        }
-    }
-}
+mod tests;

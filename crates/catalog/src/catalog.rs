@@ -67,8 +67,14 @@ impl Catalog {
         let snapshot = tree.refresh().unwrap_or_default();
         let looked = options.clock.monotonic();
         let state = Mutex::new(State { tree, looked });
-        let shared = Shared { snapshot: ArcSwap::from_pointee(snapshot), state, options };
-        Ok(Self { shared: Arc::new(shared) })
+        let shared = Shared {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            state,
+            options,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
     }
 
     /// Opens a folder by its path and reads all definitions below it.
@@ -83,7 +89,11 @@ impl Catalog {
     /// once; else what changed is read again first, so a change is seen by the next request.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         // The lock is held while reading: whoever asks meanwhile must not get the old snapshot.
-        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self
+            .shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if state.is_due(&self.shared.options)
             && let Some(snapshot) = state.tree.refresh()
         {
@@ -119,6 +129,8 @@ impl State {
 /// The folder cannot be opened.
 pub fn open_folder(path: &Path) -> Result<OwnedFd, CatalogError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty())
-        .map_err(|error| CatalogError::Open { path: path.to_owned(), error })
+    rustix::fs::open(path, flags, Mode::empty()).map_err(|error| CatalogError::Open {
+        path: path.to_owned(),
+        error,
+    })
 }

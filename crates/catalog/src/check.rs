@@ -25,7 +25,11 @@ pub struct Checked {
 /// The folder cannot be opened.
 pub fn check_folder(path: &Path, options: Options) -> Result<Checked, CatalogError> {
     let snapshot = Catalog::open_path(path, options)?.snapshot();
-    let problems: Problems = snapshot.broken().iter().flat_map(|broken| broken.problems.clone()).collect();
+    let problems: Problems = snapshot
+        .broken()
+        .iter()
+        .flat_map(|broken| broken.problems.clone())
+        .collect();
     Ok(Checked {
         scripts: snapshot.len(),
         // A folder's mistake breaks every script below it, and is told once.

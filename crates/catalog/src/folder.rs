@@ -24,7 +24,9 @@ impl FolderKeys {
     /// it is only checked that the keys may stand there.
     pub fn read(table: &Table, problems: &mut Problems) -> Self {
         keys::check_folder(table, problems);
-        let defaults = table.get("defaults").and_then(|node| node.table("[defaults]", problems));
+        let defaults = table
+            .get("defaults")
+            .and_then(|node| node.table("[defaults]", problems));
         if let Some(defaults) = defaults {
             keys::check_defaults(defaults, problems);
         }
@@ -35,7 +37,10 @@ impl FolderKeys {
         Self {
             title: table.text("title", problems),
             icon: table.text("icon", problems),
-            order: table.get("order").and_then(|n| n.integer(i64::MIN, i64::MAX, problems)).unwrap_or(0),
+            order: table
+                .get("order")
+                .and_then(|n| n.integer(i64::MIN, i64::MAX, problems))
+                .unwrap_or(0),
             defaults: defaults.cloned(),
             params: params.into_iter().cloned().collect(),
         }
@@ -44,15 +49,20 @@ impl FolderKeys {
 
 /// A script's own keys over the defaults of its folders: the nearest folder wins, key by key, and
 /// `access` verb by verb.
-pub(crate) fn with_defaults<'a>(own: Table, nearest_first: impl Iterator<Item = &'a FolderKeys>) -> Table {
-    nearest_first.filter_map(|folder| folder.defaults.as_ref()).fold(own, |keys, defaults| {
-        let access = merged_access(&keys, defaults);
-        let mut keys = keys.over(defaults);
-        if let Some(access) = access {
-            keys.insert("access", access);
-        }
-        keys
-    })
+pub(crate) fn with_defaults<'a>(
+    own: Table,
+    nearest_first: impl Iterator<Item = &'a FolderKeys>,
+) -> Table {
+    nearest_first
+        .filter_map(|folder| folder.defaults.as_ref())
+        .fold(own, |keys, defaults| {
+            let access = merged_access(&keys, defaults);
+            let mut keys = keys.over(defaults);
+            if let Some(access) = access {
+                keys.insert("access", access);
+            }
+            keys
+        })
 }
 
 fn merged_access(own: &Table, defaults: &Table) -> Option<stagedoor_config::document::Entry> {

@@ -14,19 +14,41 @@ macro_rules! shared_keys {
 }
 
 const SCRIPT_LATER: &[&str] = &[
-    "venv", "credentials", "run_as", "sandbox", "terminal", "interactive", "result_files", "reason",
-    "approval", "buttons", "enabled_when", "intro_from",
+    "venv",
+    "credentials",
+    "run_as",
+    "sandbox",
+    "terminal",
+    "interactive",
+    "result_files",
+    "reason",
+    "approval",
+    "buttons",
+    "enabled_when",
+    "intro_from",
 ];
 
 /// A script file's block, and a file with one definition.
 pub(crate) const SCRIPT: Keys = Keys {
     of: "a script",
-    now: shared_keys!("name", "title", "description", "docs", "command", "lang", "param"),
+    now: shared_keys!(
+        "name",
+        "title",
+        "description",
+        "docs",
+        "command",
+        "lang",
+        "param"
+    ),
     later: SCRIPT_LATER,
 };
 
 /// `[defaults]` of a folder.
-const DEFAULTS: Keys = Keys { of: "a folder's `[defaults]`", now: shared_keys!(), later: SCRIPT_LATER };
+const DEFAULTS: Keys = Keys {
+    of: "a folder's `[defaults]`",
+    now: shared_keys!(),
+    later: SCRIPT_LATER,
+};
 
 /// `_folder.stagedoor.toml`.
 const FOLDER: Keys = Keys {
@@ -36,21 +58,68 @@ const FOLDER: Keys = Keys {
 };
 
 /// A file with several scripts, beside `[[script]]` itself.
-const SEVERAL: Keys = Keys { of: "a file with `[[script]]`", now: &["script", "param"], later: &[] };
+const SEVERAL: Keys = Keys {
+    of: "a file with `[[script]]`",
+    now: &["script", "param"],
+    later: &[],
+};
 
 /// A parameter.
 const PARAM: Keys = Keys {
     of: "a parameter",
     now: &[
-        "name", "use", "title", "description", "example", "section", "advanced", "type", "secret",
-        "required", "default", "value", "choices", "suggestions", "when", "min", "max", "step",
-        "min_length", "max_length", "pattern", "pattern_help", "multiple", "separator", "min_items",
-        "max_items", "root", "recursive", "kind", "match", "exclude", "format", "option", "joined",
-        "on", "off", "pass", "env", "pass_empty", "allow_leading_dash", "lang",
+        "name",
+        "use",
+        "title",
+        "description",
+        "example",
+        "section",
+        "advanced",
+        "type",
+        "secret",
+        "required",
+        "default",
+        "value",
+        "choices",
+        "suggestions",
+        "when",
+        "min",
+        "max",
+        "step",
+        "min_length",
+        "max_length",
+        "pattern",
+        "pattern_help",
+        "multiple",
+        "separator",
+        "min_items",
+        "max_items",
+        "root",
+        "recursive",
+        "kind",
+        "match",
+        "exclude",
+        "format",
+        "option",
+        "joined",
+        "on",
+        "off",
+        "pass",
+        "env",
+        "pass_empty",
+        "allow_leading_dash",
+        "lang",
     ],
     later: &[
-        "groups", "default_from", "value_from", "choices_from", "suggestions_from", "accept",
-        "max_size", "encoding", "prompt",
+        "groups",
+        "default_from",
+        "value_from",
+        "choices_from",
+        "suggestions_from",
+        "accept",
+        "max_size",
+        "encoding",
+        "prompt",
     ],
 };
 
@@ -59,12 +128,24 @@ pub(crate) const LIMITS: Keys = Keys {
     of: "`limits`",
     now: &["running", "queued", "output"],
     later: &[
-        "pool", "per", "rate", "memory", "cpu", "processes", "file_size", "open_files", "nice",
+        "pool",
+        "per",
+        "rate",
+        "memory",
+        "cpu",
+        "processes",
+        "file_size",
+        "open_files",
+        "nice",
     ],
 };
 
 /// `lang.de`.
-pub(crate) const TEXTS: Keys = Keys { of: "a translation", now: &["title", "description"], later: &[] };
+pub(crate) const TEXTS: Keys = Keys {
+    of: "a translation",
+    now: &["title", "description"],
+    later: &[],
+};
 
 /// An item of `choices` and `suggestions`.
 pub(crate) const CHOICE: Keys = Keys {
@@ -75,12 +156,20 @@ pub(crate) const CHOICE: Keys = Keys {
 
 /// Checks a script's own keys.
 pub(crate) fn check_script(table: &Table, problems: &mut Problems) {
-    SCRIPT.check_or(table, |key, mark| misplaced(key, mark, PARAM, "script"), problems);
+    SCRIPT.check_or(
+        table,
+        |key, mark| misplaced(key, mark, PARAM, "script"),
+        problems,
+    );
 }
 
 /// Checks a parameter's own keys; a key of the script that slipped below it gets its own message.
 pub(crate) fn check_param(table: &Table, problems: &mut Problems) {
-    PARAM.check_or(table, |key, mark| misplaced(key, mark, SCRIPT, "param"), problems);
+    PARAM.check_or(
+        table,
+        |key, mark| misplaced(key, mark, SCRIPT, "param"),
+        problems,
+    );
 }
 
 /// Checks the keys of `_folder.stagedoor.toml`.
@@ -117,8 +206,10 @@ pub(crate) fn check_several(table: &Table, problems: &mut Problems) {
         table,
         |key, mark| {
             is_known(SCRIPT, key).then(|| {
-                mark.problem(format!("`{key}` stands beside `[[script]]`, so it is no script's"))
-                    .mend("move it below the `[[script]]` that it belongs to")
+                mark.problem(format!(
+                    "`{key}` stands beside `[[script]]`, so it is no script's"
+                ))
+                .mend("move it below the `[[script]]` that it belongs to")
             })
         },
         problems,
@@ -134,10 +225,14 @@ fn misplaced(key: &str, mark: &Mark, other: Keys, here: &str) -> Option<Problem>
         return None;
     }
     Some(if here == "param" {
-        mark.problem(format!("`{key}` is a key of the script, and stands below a `[[param]]`"))
-            .mend("move it up, above the first `[[param]]`")
+        mark.problem(format!(
+            "`{key}` is a key of the script, and stands below a `[[param]]`"
+        ))
+        .mend("move it up, above the first `[[param]]`")
     } else {
-        mark.problem(format!("`{key}` is a key of a parameter, and stands in the script"))
-            .mend("move it down, below the `[[param]]` that it belongs to")
+        mark.problem(format!(
+            "`{key}` is a key of a parameter, and stands in the script"
+        ))
+        .mend("move it down, below the `[[param]]` that it belongs to")
     })
 }

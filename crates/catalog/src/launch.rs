@@ -29,11 +29,18 @@ type Launched = (Launch, Option<Fingerprint>);
 
 impl Launcher<'_> {
     /// Resolves `command` and `interpreter`; `file` is the script file of a header or sidecar.
-    pub fn resolve(&self, file: Option<&str>, keys: &Table, problems: &mut Problems) -> Option<Launched> {
+    pub fn resolve(
+        &self,
+        file: Option<&str>,
+        keys: &Table,
+        problems: &mut Problems,
+    ) -> Option<Launched> {
         match file {
             Some(file) => {
                 if let Some(entry) = keys.entry("command") {
-                    let problem = entry.key.problem("this definition belongs to a file, which is what is started");
+                    let problem = entry
+                        .key
+                        .problem("this definition belongs to a file, which is what is started");
                     problems.push(problem.mend("take `command` out, or give the command a `NAME.stagedoor.toml` of its own"));
                 }
                 self.file(file, keys.get("interpreter"), problems)
@@ -47,9 +54,13 @@ impl Launcher<'_> {
                     None
                 }
                 // A folder's default is for its files; only the script's own key is a mistake.
-                (Some(command), Some(entry)) if entry.key.file() != self.mark.file() => self.command(command, problems),
+                (Some(command), Some(entry)) if entry.key.file() != self.mark.file() => {
+                    self.command(command, problems)
+                }
                 (Some(_), Some(entry)) => {
-                    let problem = entry.key.problem("`interpreter` goes with a file, and this is a command");
+                    let problem = entry
+                        .key
+                        .problem("`interpreter` goes with a file, and this is a command");
                     problems.push(problem.mend("put the interpreter first in `command`"));
                     None
                 }
@@ -57,7 +68,12 @@ impl Launcher<'_> {
         }
     }
 
-    fn file(&self, file: &str, interpreter: Option<&Node>, problems: &mut Problems) -> Option<Launched> {
+    fn file(
+        &self,
+        file: &str,
+        interpreter: Option<&Node>,
+        problems: &mut Problems,
+    ) -> Option<Launched> {
         let path = join(self.folder, file);
         let facts = match self.machine.file(&path) {
             Ok(facts) => facts,
@@ -73,7 +89,13 @@ impl Launcher<'_> {
             self.check_start(&path, &facts, problems);
             Vec::new()
         };
-        Some((Launch::File { file: file.to_owned(), interpreter }, Some(facts.fingerprint)))
+        Some((
+            Launch::File {
+                file: file.to_owned(),
+                interpreter,
+            },
+            Some(facts.fingerprint),
+        ))
     }
 
     fn command(&self, node: &Node, problems: &mut Problems) -> Option<Launched> {
@@ -85,19 +107,32 @@ impl Launcher<'_> {
             return Some((Launch::Command { argv }, None));
         };
         if !is_inside(inside) {
-            problems.push(node.mark.problem(format!("`{first}` leaves the folder of the definition")).mend("write an absolute path"));
+            problems.push(
+                node.mark
+                    .problem(format!("`{first}` leaves the folder of the definition"))
+                    .mend("write an absolute path"),
+            );
             return None;
         }
         let path = join(self.folder, inside);
         let facts = self.machine.file(&path).map_err(|error| {
-            problems.push(node.mark.problem(format!("`{first}` cannot be started: {error}")));
+            problems.push(
+                node.mark
+                    .problem(format!("`{first}` cannot be started: {error}")),
+            );
         });
         let facts = facts.ok()?;
         check_mode(&path, &facts, problems);
         self.check_start(&path, &facts, problems);
         let fingerprint = Some(facts.fingerprint);
         if rest.is_empty() && !inside.contains('/') {
-            return Some((Launch::File { file: inside.to_owned(), interpreter: Vec::new() }, fingerprint));
+            return Some((
+                Launch::File {
+                    file: inside.to_owned(),
+                    interpreter: Vec::new(),
+                },
+                fingerprint,
+            ));
         }
         let mut argv = vec![join(self.root, &path)];
         argv.extend_from_slice(rest);
@@ -122,25 +157,35 @@ impl Launcher<'_> {
     /// The absolute path of a program, which must be there.
     fn program(&self, word: &str, mark: &Mark, problems: &mut Problems) -> Option<String> {
         if word.contains('/') && !word.starts_with('/') {
-            let problem = mark.problem(format!("`{word}` is neither a bare name nor an absolute path"));
-            problems.push(problem.mend(format!("write `./{word}` for a file beside the definition, or an absolute path")));
+            let problem = mark.problem(format!(
+                "`{word}` is neither a bare name nor an absolute path"
+            ));
+            problems.push(problem.mend(format!(
+                "write `./{word}` for a file beside the definition, or an absolute path"
+            )));
             return None;
         }
         if !word.contains('/') {
             let found = search(self.machine, &self.search_path, word);
             if found.is_none() {
-                let problem = mark.problem(format!("there is no program `{word}` in {}", self.search_path.join(":")));
-                problems.push(problem.mend(format!("install `{word}`, or write its absolute path")));
+                let problem = mark.problem(format!(
+                    "there is no program `{word}` in {}",
+                    self.search_path.join(":")
+                ));
+                problems
+                    .push(problem.mend(format!("install `{word}`, or write its absolute path")));
             }
             return found;
         }
         match self.machine.program(word) {
             Program::Runnable => return Some(word.to_owned()),
             Program::Missing => problems.push(
-                mark.problem(format!("there is no program `{word}`")).mend("install it, or correct the path"),
+                mark.problem(format!("there is no program `{word}`"))
+                    .mend("install it, or correct the path"),
             ),
             Program::NotExecutable => problems.push(
-                mark.problem(format!("`{word}` is not executable")).mend(format!("run `chmod +x {word}`")),
+                mark.problem(format!("`{word}` is not executable"))
+                    .mend(format!("run `chmod +x {word}`")),
             ),
         }
         None
@@ -159,7 +204,10 @@ impl Launcher<'_> {
         match shebang::judge(head) {
             Start::Program => {}
             Start::Bad(why, mend) => problems.push(problem(why.to_owned()).mend(mend)),
-            Start::Script { interpreter, argument } => {
+            Start::Script {
+                interpreter,
+                argument,
+            } => {
                 if self.machine.program(&interpreter) != Program::Runnable {
                     let message = format!("the shebang's interpreter `{interpreter}` is not there");
                     problems.push(problem(message).mend("install it, or correct the first line"));
@@ -169,7 +217,8 @@ impl Launcher<'_> {
                         && search(self.machine, &self.search_path, program).is_none()
                     {
                         let folders = self.search_path.join(":");
-                        let message = format!("the shebang asks for `{program}`, which is not in {folders}");
+                        let message =
+                            format!("the shebang asks for `{program}`, which is not in {folders}");
                         problems.push(problem(message).mend(format!(
                             "install `{program}`, or set `env = {{ PATH = \"…\" }}` to where it is"
                         )));
@@ -183,11 +232,17 @@ impl Launcher<'_> {
 /// A file that others could change, or that would run with another's rights, is never started.
 fn check_mode(path: &str, facts: &FileFacts, problems: &mut Problems) {
     if facts.mode & SPECIAL_BITS != 0 {
-        let problem = Problem::of_file(path, "the file has a setuid, setgid or sticky bit, and such a file is never started");
+        let problem = Problem::of_file(
+            path,
+            "the file has a setuid, setgid or sticky bit, and such a file is never started",
+        );
         problems.push(problem.mend(format!("run `chmod u-s,g-s,-t {path}`")));
     }
     if facts.mode & OTHERS_MAY_WRITE != 0 {
-        let problem = Problem::of_file(path, "every account of this machine may change the file, so it is never started");
+        let problem = Problem::of_file(
+            path,
+            "every account of this machine may change the file, so it is never started",
+        );
         problems.push(problem.mend(format!("run `chmod o-w {path}`")));
     }
 }
@@ -195,7 +250,9 @@ fn check_mode(path: &str, facts: &FileFacts, problems: &mut Problems) {
 fn cannot_use(path: &str, error: NoFile) -> Problem {
     let problem = Problem::of_file(path, format!("the script file cannot be used: {error}"));
     match error {
-        NoFile::Link => problem.mend("copy the file here, or declare a `command` with the absolute path"),
+        NoFile::Link => {
+            problem.mend("copy the file here, or declare a `command` with the absolute path")
+        }
         _ => problem,
     }
 }
@@ -204,14 +261,21 @@ fn cannot_use(path: &str, error: NoFile) -> Problem {
 fn words(node: &Node, problems: &mut Problems) -> Option<Vec<String>> {
     let form = match &node.value {
         Value::Text(text) => {
-            let quoted: Vec<String> = text.split_whitespace().map(|word| format!("\"{word}\"")).collect();
+            let quoted: Vec<String> = text
+                .split_whitespace()
+                .map(|word| format!("\"{word}\""))
+                .collect();
             format!("[{}]", quoted.join(", "))
         }
         _ => "[\"program\", \"argument\"]".to_owned(),
     };
     let items = node.list(&form, problems)?;
     let Some((first, rest)) = items.split_first() else {
-        problems.push(node.mark.problem("this list is empty").mend(format!("write it as `{form}`")));
+        problems.push(
+            node.mark
+                .problem("this list is empty")
+                .mend(format!("write it as `{form}`")),
+        );
         return None;
     };
     let first = first.full_text(problems);
@@ -221,5 +285,7 @@ fn words(node: &Node, problems: &mut Problems) -> Option<Vec<String>> {
 
 /// A relative path that does not leave its folder.
 pub(crate) fn is_inside(path: &str) -> bool {
-    path.split('/').all(|part| !part.is_empty() && part != "." && part != "..") && !path.contains('\0')
+    path.split('/')
+        .all(|part| !part.is_empty() && part != "." && part != "..")
+        && !path.contains('\0')
 }

@@ -1,9 +1,9 @@
 //! Finds the scripts below one folder and reads their definitions.
 //!
-//! The format is read by pure modules: [`block`] takes a definition out of a file's comments,
-//! [`script`] and [`param`] turn its keys into the domain's types; what they must know about the
-//! machine they ask the port in [`machine`]. Only [`root`], [`watch`] and [`paths`] touch the file
-//! system. [`tree`] keeps what was read, so that only what changed is read again, and a [`Snapshot`]
+//! The format is read by pure modules: `block` takes a definition out of a file's comments,
+//! `script` and `param` turn its keys into the domain's types; what they must know about the
+//! machine they ask the port in `machine`. Only `root`, `watch` and `paths` touch the file
+//! system. `tree` keeps what was read, so that only what changed is read again, and a [`Snapshot`]
 //! is what everybody else sees. Nothing here starts a process or knows who asks.
 #![forbid(unsafe_code)]
 

@@ -60,5 +60,9 @@ pub(crate) fn search(machine: &dyn Machine, folders: &[String], name: &str) -> O
 
 /// `folder/name`, or `name` in the root.
 pub(crate) fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+    if folder.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{folder}/{name}")
+    }
 }

@@ -15,7 +15,11 @@ pub(crate) fn of(declared: &Declared, problems: &mut Problems) -> Option<ScriptN
     };
     if let Err(error) = check_part(&last) {
         let given = declared.keys.has("name");
-        let what = if given { "this name is not allowed" } else { "the file's name cannot be the script's" };
+        let what = if given {
+            "this name is not allowed"
+        } else {
+            "the file's name cannot be the script's"
+        };
         let problem = mark.problem(format!("{what}: {error}"));
         let add = if given { "write" } else { "add" };
         problems.push(problem.mend(format!("{add} `name = \"{}\"`", proposal(&last))));
@@ -23,7 +27,9 @@ pub(crate) fn of(declared: &Declared, problems: &mut Problems) -> Option<ScriptN
     }
     ScriptName::parse(&join(folder, &last))
         .map_err(|error| {
-            let problem = declared.mark.problem(format!("the folder `{folder}` cannot be part of a name: {error}"));
+            let problem = declared.mark.problem(format!(
+                "the folder `{folder}` cannot be part of a name: {error}"
+            ));
             problems.push(problem.mend("rename the folder"));
         })
         .ok()
@@ -59,9 +65,15 @@ pub(crate) fn proposal(text: &str) -> String {
         };
         name.push_str(c);
     }
-    let name = name.trim_start_matches(['.', '_', '-']).trim_end_matches('-');
+    let name = name
+        .trim_start_matches(['.', '_', '-'])
+        .trim_end_matches('-');
     let name: String = name.chars().take(LONGEST_PART).collect();
-    if name.is_empty() { "script".to_owned() } else { name }
+    if name.is_empty() {
+        "script".to_owned()
+    } else {
+        name
+    }
 }
 
 /// The file's name without its extension: `backup` of `backup.sh`.
@@ -79,7 +91,11 @@ mod tests {
     #[test]
     fn a_proposal_is_always_a_name() {
         for (text, expected) in [
-            ("Back up!", "Back-up"), ("größe", "groesse"), ("日本", "script"), ("_x", "x"), ("a/b", "a-b"),
+            ("Back up!", "Back-up"),
+            ("größe", "groesse"),
+            ("日本", "script"),
+            ("_x", "x"),
+            ("a/b", "a-b"),
         ] {
             assert_eq!(proposal(text), expected, "{text}");
         }
@@ -88,7 +104,10 @@ mod tests {
 
     #[test]
     fn a_stem_has_no_extension() {
-        assert_eq!(["backup.sh", "a.b.py", "backup", ".x"].map(stem), ["backup", "a.b", "backup", ".x"]);
+        assert_eq!(
+            ["backup.sh", "a.b.py", "backup", ".x"].map(stem),
+            ["backup", "a.b", "backup", ".x"]
+        );
     }
 
     proptest::proptest! {

@@ -24,7 +24,14 @@ pub struct Options {
 impl Options {
     /// The defaults: one hour, ten seconds, the usual folders.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+        let folders = [
+            "/usr/local/sbin",
+            "/usr/local/bin",
+            "/usr/sbin",
+            "/usr/bin",
+            "/sbin",
+            "/bin",
+        ];
         Self {
             all: false,
             timeout: Some(Duration::from_hours(1)),

@@ -26,7 +26,9 @@ pub(crate) fn read_all(script: &Table, shared: &[&Table], problems: &mut Problem
     let mut read = Vec::new();
     for own in script.tables("param", problems) {
         keys::check_param(own, problems);
-        let Some(keys) = with_shared(own, shared, problems) else { continue };
+        let Some(keys) = with_shared(own, shared, problems) else {
+            continue;
+        };
         if let Some(param) = one(&keys, problems) {
             read.push(Declared { keys, param });
         }
@@ -46,13 +48,18 @@ fn with_shared(own: &Table, shared: &[&Table], problems: &mut Problems) -> Optio
         Some(Value::Text(name)) => Some(name.clone()),
         _ => None,
     };
-    if let Some(found) = shared.iter().find(|table| name_of(table).as_ref() == Some(&wanted)) {
+    if let Some(found) = shared
+        .iter()
+        .find(|table| name_of(table).as_ref() == Some(&wanted))
+    {
         let mut keys = own.clone().over(found);
         keys.remove("use");
         return Some(keys);
     }
     let names: Vec<String> = shared.iter().filter_map(name_of).collect();
-    let problem = node.mark.problem(format!("there is no shared parameter `{wanted}`"));
+    let problem = node
+        .mark
+        .problem(format!("there is no shared parameter `{wanted}`"));
     problems.push(match nearest(&wanted, names.iter().map(String::as_str)) {
         Some(near) => problem.mend(format!("did you mean `{near}`?")),
         None => problem.mend(
@@ -74,7 +81,9 @@ fn one(keys: &Table, problems: &mut Problems) -> Option<Param> {
     let pass = passing::pass(keys, secret, problems);
     let option = passing::option(keys, problems);
     let mut param = Param {
-        title: keys.text("title", problems).unwrap_or_else(|| texts::title_of(name.as_str())),
+        title: keys
+            .text("title", problems)
+            .unwrap_or_else(|| texts::title_of(name.as_str())),
         description: keys.text("description", problems),
         example: keys.text("example", problems),
         section: keys.text("section", problems),
@@ -86,7 +95,10 @@ fn one(keys: &Table, problems: &mut Problems) -> Option<Param> {
         fixed: None,
         choices,
         suggestions: choices::read(keys.get("suggestions"), problems),
-        when: keys.get("when").map(|node| conditions::read(node, problems)).unwrap_or_default(),
+        when: keys
+            .get("when")
+            .map(|node| conditions::read(node, problems))
+            .unwrap_or_default(),
         bounds: Bounds::default(),
         multiple,
         pass,
@@ -113,13 +125,19 @@ fn one(keys: &Table, problems: &mut Problems) -> Option<Param> {
 
 fn name(keys: &Table, problems: &mut Problems) -> Option<ParamName> {
     let Some(node) = keys.get("name") else {
-        problems.push(keys.mark.problem("this parameter has no name").mend("add `name = \"…\"`"));
+        problems.push(
+            keys.mark
+                .problem("this parameter has no name")
+                .mend("add `name = \"…\"`"),
+        );
         return None;
     };
     let text = node.full_text(problems)?;
     ParamName::parse(&text)
         .map_err(|error| {
-            let problem = node.mark.problem(format!("this name is not allowed: {error}"));
+            let problem = node
+                .mark
+                .problem(format!("this name is not allowed: {error}"));
             problems.push(problem.mend(format!("write `name = \"{}\"`", slug(&text))));
         })
         .ok()
@@ -127,9 +145,15 @@ fn name(keys: &Table, problems: &mut Problems) -> Option<ParamName> {
 
 /// A parameter's name that is allowed and near to the one that is not.
 fn slug(text: &str) -> String {
-    let slug = crate::names::proposal(text).to_lowercase().replace('.', "_");
+    let slug = crate::names::proposal(text)
+        .to_lowercase()
+        .replace('.', "_");
     let slug = slug.trim_start_matches(|c: char| !c.is_ascii_lowercase());
-    if slug.is_empty() { "value".to_owned() } else { slug.chars().take(LONGEST_PART).collect() }
+    if slug.is_empty() {
+        "value".to_owned()
+    } else {
+        slug.chars().take(LONGEST_PART).collect()
+    }
 }
 
 /// Positionals must be given unless something stands in for them; all else may be left out.

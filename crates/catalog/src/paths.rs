@@ -23,7 +23,13 @@ pub fn path_choices(rule: &PathRule, limit: usize) -> Vec<String> {
     let Some(root) = open_root(rule) else {
         return Vec::new();
     };
-    let mut walk = Walk { rule, root, limit, left: MOST_NAMES, found: Vec::new() };
+    let mut walk = Walk {
+        rule,
+        root,
+        limit,
+        left: MOST_NAMES,
+        found: Vec::new(),
+    };
     walk.folder("", 0);
     walk.found
 }
@@ -31,7 +37,8 @@ pub fn path_choices(rule: &PathRule, limit: usize) -> Vec<String> {
 /// Is there such a file or folder, of the kind that the rule wants, inside the root?
 pub fn path_exists(rule: &PathRule, value: &str) -> bool {
     path_fits(rule, value)
-        && open_root(rule).is_some_and(|root| sort_below(&root, value).is_some_and(|sort| wanted(rule, sort)))
+        && open_root(rule)
+            .is_some_and(|root| sort_below(&root, value).is_some_and(|sort| wanted(rule, sort)))
 }
 
 struct Walk<'a> {
@@ -46,7 +53,9 @@ impl Walk<'_> {
     fn folder(&mut self, path: &str, depth: usize) {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let here = if path.is_empty() { "." } else { path };
-        let Ok(folder) = openat2(&self.root, here, flags, Mode::empty(), STAY) else { return };
+        let Ok(folder) = openat2(&self.root, here, flags, Mode::empty(), STAY) else {
+            return;
+        };
         for (name, sort) in Root::list(&folder).unwrap_or_default() {
             if self.found.len() >= self.limit || self.left == 0 {
                 return;
@@ -61,7 +70,11 @@ impl Walk<'_> {
             if leads_to.is_some_and(|sort| wanted(self.rule, sort)) && path_fits(self.rule, &path) {
                 self.found.push(path.clone());
             }
-            if sort == Sort::Folder && self.rule.recursive && depth < DEEPEST && self.may_enter(&path) {
+            if sort == Sort::Folder
+                && self.rule.recursive
+                && depth < DEEPEST
+                && self.may_enter(&path)
+            {
                 self.folder(&path, depth + 1);
             }
         }
@@ -69,7 +82,13 @@ impl Walk<'_> {
 
     /// What is left out takes everything below it along; `match` is for the last name only.
     fn may_enter(&self, path: &str) -> bool {
-        path_fits(&PathRule { matching: None, ..self.rule.clone() }, path)
+        path_fits(
+            &PathRule {
+                matching: None,
+                ..self.rule.clone()
+            },
+            path,
+        )
     }
 }
 
@@ -80,7 +99,14 @@ fn open_root(rule: &PathRule) -> Option<OwnedFd> {
 }
 
 fn sort_below(root: &OwnedFd, path: &str) -> Option<Sort> {
-    let opened = openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), STAY).ok()?;
+    let opened = openat2(
+        root,
+        path,
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+        STAY,
+    )
+    .ok()?;
     match FileType::from_raw_mode(fstat(&opened).ok()?.st_mode) {
         FileType::RegularFile => Some(Sort::File),
         FileType::Directory => Some(Sort::Folder),
@@ -128,9 +154,17 @@ mod tests {
         let (_dir, rule) = tree();
         assert_eq!(path_choices(&rule, 100), ["a.log", "in.log", "sub/c.log"]);
         assert_eq!(path_choices(&rule, 2).len(), 2);
-        let flat = PathRule { recursive: false, matching: None, ..rule.clone() };
+        let flat = PathRule {
+            recursive: false,
+            matching: None,
+            ..rule.clone()
+        };
         assert_eq!(path_choices(&flat, 100), ["a.log", "b.txt", "in.log"]);
-        let folders = PathRule { kind: PathKind::Folder, matching: None, ..rule };
+        let folders = PathRule {
+            kind: PathKind::Folder,
+            matching: None,
+            ..rule
+        };
         assert_eq!(path_choices(&folders, 100), ["sub", "sub/up"]);
     }
 
@@ -140,7 +174,17 @@ mod tests {
         for path in ["a.log", "in.log", "sub/c.log", "sub/up/a.log"] {
             assert!(path_exists(&rule, path), "{path}");
         }
-        for path in ["out.log", "b.txt", "../secret.log", "sub/up/../../secret.log", "gone.log", "sub", "sub/.git/d.log", "/etc/passwd", ""] {
+        for path in [
+            "out.log",
+            "b.txt",
+            "../secret.log",
+            "sub/up/../../secret.log",
+            "gone.log",
+            "sub",
+            "sub/.git/d.log",
+            "/etc/passwd",
+            "",
+        ] {
             assert!(!path_exists(&rule, path), "{path}");
         }
     }
@@ -148,7 +192,10 @@ mod tests {
     #[test]
     fn a_root_that_is_not_there_offers_nothing() {
         let (_dir, rule) = tree();
-        let gone = PathRule { root: "/nonexistent/x".to_owned(), ..rule };
+        let gone = PathRule {
+            root: "/nonexistent/x".to_owned(),
+            ..rule
+        };
         assert!(path_choices(&gone, 10).is_empty() && !path_exists(&gone, "a.log"));
     }
 }

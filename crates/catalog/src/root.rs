@@ -64,7 +64,9 @@ impl Root {
         let start = openat(&self.fd, here, FOLDER, Mode::empty()).map_err(no_file)?;
         path.split('/')
             .filter(|part| !part.is_empty())
-            .try_fold(start, |folder, part| openat(&folder, part, FOLDER, Mode::empty()).map_err(no_file))
+            .try_fold(start, |folder, part| {
+                openat(&folder, part, FOLDER, Mode::empty()).map_err(no_file)
+            })
     }
 
     /// The names in a folder with what they are; names that are not UTF-8 cannot be published.
@@ -72,7 +74,9 @@ impl Root {
         let mut names = Vec::new();
         for entry in rustix::fs::Dir::read_from(folder)? {
             let entry = entry?;
-            let Ok(name) = entry.file_name().to_str() else { continue };
+            let Ok(name) = entry.file_name().to_str() else {
+                continue;
+            };
             if name == "." || name == ".." {
                 continue;
             }
@@ -107,8 +111,16 @@ impl Root {
             let truncated = bytes.len() > most;
             bytes.truncate(most);
             let head = bytes.get(..START).unwrap_or(&bytes).to_vec();
-            let facts = FileFacts { mode: mode(&after), fingerprint: fingerprint(&after), head: Some(head) };
-            return Ok(Content { facts, bytes, truncated });
+            let facts = FileFacts {
+                mode: mode(&after),
+                fingerprint: fingerprint(&after),
+                head: Some(head),
+            };
+            return Ok(Content {
+                facts,
+                bytes,
+                truncated,
+            });
         }
         // Still being written: who is told of the end of the writing reads it again.
         Err(NoFile::Io(Errno::AGAIN))
@@ -123,7 +135,11 @@ impl Root {
             // The file can be started by an account that may read it, though this one may not.
             Err(NoFile::Io(Errno::ACCESS | Errno::PERM)) => {
                 let (mode, fingerprint) = Self::look(&folder, name)?;
-                Ok(FileFacts { mode, fingerprint, head: None })
+                Ok(FileFacts {
+                    mode,
+                    fingerprint,
+                    head: None,
+                })
             }
             Err(error) => Err(error),
         }
@@ -136,7 +152,9 @@ fn pread_up_to(file: &OwnedFd, most: usize) -> Result<Vec<u8>, Errno> {
     while bytes.len() < most {
         let offset = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let room = (most - bytes.len()).min(chunk.len());
-        let Some(buffer) = chunk.get_mut(..room) else { break };
+        let Some(buffer) = chunk.get_mut(..room) else {
+            break;
+        };
         let read = match rustix::io::pread(file, &mut *buffer, offset) {
             Err(Errno::INTR) => continue,
             read => read?,
@@ -173,7 +191,8 @@ fn mode(stat: &Stat) -> u32 {
 
 /// Which file this is, as the kernel tells it.
 fn fingerprint(stat: &Stat) -> Fingerprint {
-    let nanoseconds = |seconds: i64, rest: u64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+    let nanoseconds =
+        |seconds: i64, rest: u64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
     Fingerprint {
         dev: stat.st_dev,
         ino: stat.st_ino,
@@ -184,8 +203,9 @@ fn fingerprint(stat: &Stat) -> Fingerprint {
 }
 
 fn type_of(folder: BorrowedFd<'_>, name: &CStr) -> FileType {
-    statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
-        .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode))
+    statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_or(FileType::Unknown, |stat| {
+        FileType::from_raw_mode(stat.st_mode)
+    })
 }
 
 fn sort(file_type: FileType) -> Sort {
@@ -212,7 +232,12 @@ pub(crate) type Dependency = (String, Option<Fingerprint>);
 
 impl<'a> Here<'a> {
     pub fn new(root: &'a Root, opened: Option<(String, FileFacts)>) -> Self {
-        Self { root, opened, asked: RefCell::default(), misses: Cell::new(false) }
+        Self {
+            root,
+            opened,
+            asked: RefCell::default(),
+            misses: Cell::new(false),
+        }
     }
 
     /// What was asked, and whether a program outside the root was missing: nobody tells when it
@@ -232,7 +257,8 @@ impl Machine for Here<'_> {
                 (true, _) => Program::Runnable,
             }
         });
-        self.misses.set(self.misses.get() || found != Program::Runnable);
+        self.misses
+            .set(self.misses.get() || found != Program::Runnable);
         found
     }
 
@@ -252,6 +278,8 @@ impl Root {
     pub fn fingerprint(&self, path: &str) -> Option<Fingerprint> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let folder = self.folder(folder).ok()?;
-        Self::look(&folder, name).ok().map(|(_, fingerprint)| fingerprint)
+        Self::look(&folder, name)
+            .ok()
+            .map(|(_, fingerprint)| fingerprint)
     }
 }

@@ -19,7 +19,8 @@ pub(crate) enum Start {
     Bad(&'static str, &'static str),
 }
 
-const ADD_SHEBANG: &str = "make the first line a shebang, such as `#!/usr/bin/env bash`, or set `interpreter`";
+const ADD_SHEBANG: &str =
+    "make the first line a shebang, such as `#!/usr/bin/env bash`, or set `interpreter`";
 const FIX_PATH: &str = "write the interpreter's whole path, as in `#!/usr/bin/env python3`";
 
 /// Judges a file by the first bytes; more than 256 are not looked at.
@@ -38,11 +39,21 @@ pub(crate) fn judge(head: &[u8]) -> Start {
         return if head.contains(&0) || head.starts_with(b"\x7fELF") {
             Start::Program
         } else {
-            Start::Bad("the file is neither a program nor begins with a shebang", ADD_SHEBANG)
+            Start::Bad(
+                "the file is neither a program nor begins with a shebang",
+                ADD_SHEBANG,
+            )
         };
     };
-    let Some(line) = rest.split(|byte| *byte == b'\n').next().filter(|line| line.len() + 2 <= LONGEST_LINE) else {
-        return Start::Bad("the first line is longer than the system reads", "write a shorter shebang");
+    let Some(line) = rest
+        .split(|byte| *byte == b'\n')
+        .next()
+        .filter(|line| line.len() + 2 <= LONGEST_LINE)
+    else {
+        return Start::Bad(
+            "the first line is longer than the system reads",
+            "write a shorter shebang",
+        );
     };
     shebang(line)
 }
@@ -63,7 +74,10 @@ fn shebang(line: &[u8]) -> Start {
         return Start::Bad("the shebang names no interpreter", FIX_PATH);
     }
     if !interpreter.starts_with('/') {
-        return Start::Bad("the shebang's interpreter is not an absolute path", FIX_PATH);
+        return Start::Bad(
+            "the shebang's interpreter is not an absolute path",
+            FIX_PATH,
+        );
     }
     let argument = argument.trim_matches([' ', '\t']);
     Start::Script {
@@ -74,12 +88,17 @@ fn shebang(line: &[u8]) -> Start {
 
 /// The program that `env` would look for: `python3` of `-S python3 -u`.
 pub(crate) fn program_of_env(argument: &str) -> Option<&str> {
-    let split = argument.strip_prefix("-S").or_else(|| argument.strip_prefix("--split-string="));
+    let split = argument
+        .strip_prefix("-S")
+        .or_else(|| argument.strip_prefix("--split-string="));
     match split {
         None if argument.starts_with('-') || argument.contains('=') => None,
         None => Some(argument),
         // With further options of env in front nobody can tell cheaply; the kernel will.
-        Some(words) => words.split_whitespace().find(|word| !word.contains('=')).filter(|word| !word.starts_with('-')),
+        Some(words) => words
+            .split_whitespace()
+            .find(|word| !word.contains('='))
+            .filter(|word| !word.starts_with('-')),
     }
 }
 
@@ -99,15 +118,24 @@ mod tests {
         };
         assert_eq!(judge(b"#!/bin/sh\necho"), script("/bin/sh", None));
         assert_eq!(judge(b"#! /bin/sh -eu \n"), script("/bin/sh", Some("-eu")));
-        assert_eq!(judge(b"#!/usr/bin/env -S uv run\n"), script("/usr/bin/env", Some("-S uv run")));
+        assert_eq!(
+            judge(b"#!/usr/bin/env -S uv run\n"),
+            script("/usr/bin/env", Some("-S uv run"))
+        );
         assert_eq!(judge(b"\x7fELF\x02"), Start::Program);
     }
 
     #[test]
     fn what_the_kernel_could_not_start_is_bad() {
         for head in [
-            b"".as_slice(), b"#!\n", b"#! \n", b"#!bash\n", b"#!/bin/sh\r\n", b"echo hello\n",
-            b"\xEF\xBB\xBF#!/bin/sh\n", b"#!/\xff\n",
+            b"".as_slice(),
+            b"#!\n",
+            b"#! \n",
+            b"#!bash\n",
+            b"#!/bin/sh\r\n",
+            b"echo hello\n",
+            b"\xEF\xBB\xBF#!/bin/sh\n",
+            b"#!/\xff\n",
         ] {
             assert!(is_bad(head), "{head:?}");
         }

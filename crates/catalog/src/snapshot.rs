@@ -101,7 +101,13 @@ impl Snapshot {
         broken.sort_by(|a, b| (&a.file, &a.name).cmp(&(&b.file, &b.name)));
         let folders = with_scripts(folders, &scripts);
         let ordered = ordered(&scripts, &folders);
-        Self { scripts, ordered, folders, broken, skipped }
+        Self {
+            scripts,
+            ordered,
+            folders,
+            broken,
+            skipped,
+        }
     }
 
     /// A script by its name.
@@ -165,12 +171,23 @@ fn twice(name: &str, one: &Found, all: &[&Found]) -> Broken {
         })
         .collect();
     let problem = Problem {
-        message: format!("two scripts are named `{name}`, so none of them is published; the other: {}", others.join(", ")),
+        message: format!(
+            "two scripts are named `{name}`, so none of them is published; the other: {}",
+            others.join(", ")
+        ),
         ..place.clone()
     };
     let mut problems = vec![problem.mend("give one of them another name, as in `name = \"…\"`")];
-    problems.extend(as_broken(one).into_iter().flat_map(|broken| broken.problems));
-    Broken { file: place.file.clone(), name: Some(name.to_owned()), problems }
+    problems.extend(
+        as_broken(one)
+            .into_iter()
+            .flat_map(|broken| broken.problems),
+    );
+    Broken {
+        file: place.file.clone(),
+        name: Some(name.to_owned()),
+        problems,
+    }
 }
 
 /// The folders that have a script below them.
@@ -196,20 +213,37 @@ pub(crate) fn ancestors(folder: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn ordered(scripts: &BTreeMap<ScriptName, Arc<Script>>, folders: &BTreeMap<String, Folder>) -> Vec<Arc<Script>> {
+fn ordered(
+    scripts: &BTreeMap<ScriptName, Arc<Script>>,
+    folders: &BTreeMap<String, Folder>,
+) -> Vec<Arc<Script>> {
     let place_of = |path: &str| -> Vec<(i64, String, String)> {
         let mut place: Vec<_> = ancestors(path)
             .filter(|path| !path.is_empty())
             .filter_map(|path| folders.get(path))
-            .map(|folder| (folder.order, folder.title.to_lowercase(), folder.path.clone()))
+            .map(|folder| {
+                (
+                    folder.order,
+                    folder.title.to_lowercase(),
+                    folder.path.clone(),
+                )
+            })
             .collect();
         place.reverse();
         place
     };
-    let places: BTreeMap<&str, _> = folders.keys().map(|path| (path.as_str(), place_of(path))).collect();
+    let places: BTreeMap<&str, _> = folders
+        .keys()
+        .map(|path| (path.as_str(), place_of(path)))
+        .collect();
     let mut ordered: Vec<Arc<Script>> = scripts.values().cloned().collect();
     ordered.sort_by_cached_key(|script| {
-        (places.get(script.name.folder()), script.order, script.title.to_lowercase(), script.name.clone())
+        (
+            places.get(script.name.folder()),
+            script.order,
+            script.title.to_lowercase(),
+            script.name.clone(),
+        )
     });
     ordered
 }

@@ -12,7 +12,12 @@ pub(crate) const SUFFIX: &str = ".stagedoor.toml";
 pub(crate) const LARGEST: usize = 1024 * 1024;
 
 /// The definition in a script file, if there is one.
-pub(crate) fn header(folder: &str, name: &str, head: &[u8], truncated: bool) -> Result<Option<Declared>, Problems> {
+pub(crate) fn header(
+    folder: &str,
+    name: &str,
+    head: &[u8],
+    truncated: bool,
+) -> Result<Option<Declared>, Problems> {
     let file = join(folder, name);
     let found = block::find(&file, head, truncated)?;
     Ok(found.map(|found| Declared {
@@ -52,7 +57,10 @@ pub(crate) fn toml(file: &str, bytes: &[u8], truncated: bool) -> Result<Table, P
         Err(error) => {
             let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
             let number = before.split(|byte| *byte == b'\n').count();
-            let line = bytes.split(|byte| *byte == b'\n').nth(number - 1).unwrap_or_default();
+            let line = bytes
+                .split(|byte| *byte == b'\n')
+                .nth(number - 1)
+                .unwrap_or_default();
             let problem = block::line_problem(file, number, line, "this line is not UTF-8");
             Err(problem.mend("save the file as UTF-8").into())
         }
@@ -81,15 +89,26 @@ pub(crate) fn definitions(
         return vec![declared(table, Vec::new())];
     };
     if let Some(file) = sidecar_of {
-        let problem = scripts.key.problem(format!("this file describes `{file}`, which is one script"));
-        problems.push(problem.mend("put the keys at the top, without `[[script]]`, or rename this file"));
+        let problem = scripts
+            .key
+            .problem(format!("this file describes `{file}`, which is one script"));
+        problems.push(
+            problem.mend("put the keys at the top, without `[[script]]`, or rename this file"),
+        );
         return Vec::new();
     }
     keys::check_several(&table, problems);
-    let shared: Vec<Table> = table.tables("param", problems).into_iter().cloned().collect();
+    let shared: Vec<Table> = table
+        .tables("param", problems)
+        .into_iter()
+        .cloned()
+        .collect();
     for param in &shared {
         keys::check_param(param, problems);
     }
     let scripts = table.tables("script", problems);
-    scripts.into_iter().map(|keys| declared(keys.clone(), shared.clone())).collect()
+    scripts
+        .into_iter()
+        .map(|keys| declared(keys.clone(), shared.clone()))
+        .collect()
 }

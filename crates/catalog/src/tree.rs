@@ -3,50 +3,26 @@
 //! A definition is read again only when its file, a file that it names, or a folder's definition
 //! above it changed; everything else stays as it is.
 
+mod follow;
+mod state;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use stagedoor_config::document::{Problem, Problems};
+use stagedoor_config::document::Problem;
 use stagedoor_domain::name::DEEPEST;
-use stagedoor_domain::script::Fingerprint;
 
-use crate::folder::{self, FolderKeys};
 use crate::machine::{NoFile, join};
 use crate::options::Options;
 use crate::read::{FileState, Reading};
 use crate::root::{Root, Sort};
-use crate::snapshot::{Broken, Folder, Found, Skipped, Snapshot, ancestors};
-use crate::source::{self, SUFFIX};
-use crate::texts::title_of;
-use crate::watch::{Changes, Watch, WatchId};
+use crate::snapshot::{Broken, Found, Skipped, Snapshot, ancestors};
+use crate::watch::{Watch, WatchId};
+use state::{FolderState, unlisted};
 
 /// More folders than these are not read.
 const MOST_FOLDERS: usize = 10_000;
 /// More skipped files than these are not named.
 const MOST_SKIPPED: usize = 200;
-
-/// One folder.
-#[derive(Debug, Default)]
-struct FolderState {
-    watch: Option<WatchId>,
-    /// To be listed again.
-    changed: bool,
-    /// Was listed since its files were looked at.
-    listed: bool,
-    /// Names that were touched: their files are read again, however equal they look.
-    touched: BTreeSet<String>,
-    keys: FolderKeys,
-    /// Which `_folder.stagedoor.toml` was read, and what is wrong with it.
-    keys_file: Option<Fingerprint>,
-    keys_problems: Vec<Problem>,
-    /// Rises with each reading of the folder's definition.
-    version: u64,
-    /// The versions, from here to the root, with which the files were read.
-    read_with: Vec<u64>,
-    files: BTreeMap<String, FileState>,
-    /// What is wrong with the folder itself.
-    problem: Option<Problem>,
-    skipped: Vec<Skipped>,
-}
 
 /// All folders.
 #[derive(Debug)]
@@ -65,7 +41,10 @@ pub(crate) struct Tree {
 
 impl Tree {
     pub fn new(root: Root, root_path: String, options: Options) -> Self {
-        let top = FolderState { changed: true, ..FolderState::default() };
+        let top = FolderState {
+            changed: true,
+            ..FolderState::default()
+        };
         Self {
             root,
             root_path,
@@ -76,40 +55,6 @@ impl Tree {
             all_watched: false,
             waits: false,
             too_many: false,
-        }
-    }
-
-    /// Notes what the kernel tells. False when nothing happened.
-    pub fn note_changes(&mut self) -> bool {
-        let Some(watch) = &self.watch else { return false };
-        let Changes { anything, names } = watch.changes();
-        if anything {
-            self.note_everything();
-        }
-        let mut noted = anything;
-        for (id, name) in names {
-            if name.as_deref().is_some_and(is_beside_the_point) {
-                continue;
-            }
-            if let Some(path) = self.by_watch.get(&id).cloned() {
-                noted = true;
-                self.note(&path, name);
-            }
-        }
-        noted
-    }
-
-    /// A name in a folder changed, or the folder itself.
-    fn note(&mut self, path: &str, name: Option<String>) {
-        // Where a folder stood, another one may stand now, with others below it.
-        let child = name.as_deref().map(|name| join(path, name));
-        if let Some(child) = child.filter(|child| self.folders.contains_key(child)) {
-            let below = self.folders.iter_mut().filter(|(other, _)| **other == child || is_below(&child, other));
-            below.for_each(|(_, state)| state.changed = true);
-        }
-        if let Some(state) = self.folders.get_mut(path) {
-            state.changed = true;
-            state.touched.extend(name);
         }
     }
 
@@ -125,7 +70,7 @@ impl Tree {
         self.all_watched
     }
 
-    /// A definition waits for something outside the root, which nobody tells of.
+    /// A definition depends on something that nobody tells of.
     pub fn waits(&self) -> bool {
         self.waits
     }
@@ -137,23 +82,32 @@ impl Tree {
         while let Some(path) = self.next_changed() {
             changed |= self.list(&path);
         }
-        self.all_watched = self.watch.is_some() && self.folders.values().all(|state| state.watch.is_some());
+        self.all_watched =
+            self.watch.is_some() && self.folders.values().all(|state| state.watch.is_some());
         let paths: Vec<String> = self.folders.keys().cloned().collect();
         for path in paths {
             changed |= self.read_files(&path);
         }
-        self.waits = self.folders.values().any(|state| state.files.values().any(|file| file.waits));
+        self.waits = self
+            .folders
+            .values()
+            .any(|state| state.files.values().any(FileState::is_untold));
         changed.then(|| self.assemble())
     }
 
     fn next_changed(&self) -> Option<String> {
-        self.folders.iter().find(|(_, state)| state.changed).map(|(path, _)| path.clone())
+        self.folders
+            .iter()
+            .find(|(_, state)| state.changed)
+            .map(|(path, _)| path.clone())
     }
 
     /// Lists one folder: its definition, its files by name, its folders. True when something that
     /// is seen outside may have changed.
     fn list(&mut self, path: &str) -> bool {
-        let Some(mut state) = self.folders.remove(path) else { return false };
+        let Some(mut state) = self.folders.remove(path) else {
+            return false;
+        };
         (state.changed, state.listed) = (false, true);
         let before = (state.problem.take(), std::mem::take(&mut state.skipped));
         let listed = self.root.folder(path).and_then(|folder| {
@@ -180,29 +134,13 @@ impl Tree {
         changed
     }
 
-    /// Watches a folder, which may be another one than before.
-    fn watch_folder(&mut self, path: &str, folder: &std::os::fd::OwnedFd, state: &mut FolderState) {
-        let id = self.watch.as_ref().and_then(|watch| watch.add(folder).ok());
-        if state.watch != id {
-            self.unwatch(path, state.watch);
-        }
-        if let Some(id) = id {
-            self.by_watch.insert(id, path.to_owned());
-        }
-        state.watch = id;
-    }
-
-    /// Ends a watch, unless it moved on with its folder to another path.
-    fn unwatch(&mut self, path: &str, id: Option<WatchId>) {
-        let Some(id) = id.filter(|id| self.by_watch.get(id).is_some_and(|at| at == path)) else { return };
-        self.by_watch.remove(&id);
-        if let Some(watch) = &self.watch {
-            watch.remove(id);
-        }
-    }
-
     /// Adds the new folders of a folder and drops those that are gone.
-    fn take_folders(&mut self, path: &str, names: &[(String, Sort)], state: &mut FolderState) -> bool {
+    fn take_folders(
+        &mut self,
+        path: &str,
+        names: &[(String, Sort)],
+        state: &mut FolderState,
+    ) -> bool {
         let is_published = |name: &str| !name.starts_with(['.', '_']);
         let mut here: BTreeSet<String> = names
             .iter()
@@ -212,7 +150,10 @@ impl Tree {
         let depth = path.split('/').filter(|part| !part.is_empty()).count();
         if depth >= DEEPEST && !here.is_empty() {
             let why = format!("folders lie at most {DEEPEST} deep");
-            state.skipped.extend(here.iter().map(|file| Skipped { file: file.clone(), why: why.clone() }));
+            state.skipped.extend(here.iter().map(|file| Skipped {
+                file: file.clone(),
+                why: why.clone(),
+            }));
             here.clear();
         }
         let gone: Vec<String> = self
@@ -234,7 +175,13 @@ impl Tree {
                 continue;
             }
             added = true;
-            self.folders.insert(folder, FolderState { changed: true, ..FolderState::default() });
+            self.folders.insert(
+                folder,
+                FolderState {
+                    changed: true,
+                    ..FolderState::default()
+                },
+            );
         }
         added || !gone.is_empty()
     }
@@ -254,32 +201,59 @@ impl Tree {
 
     /// Reads the files of one folder that are not as they were.
     fn read_files(&mut self, path: &str) -> bool {
-        let Some(mut state) = self.folders.remove(path) else { return false };
-        let above = || ancestors(path).skip(1).filter_map(|path| self.folders.get(path));
-        let versions: Vec<u64> = std::iter::once(state.version).chain(above().map(|f| f.version)).collect();
-        let (touched, listed) = (std::mem::take(&mut state.touched), std::mem::take(&mut state.listed));
+        let Some(mut state) = self.folders.remove(path) else {
+            return false;
+        };
+        let above = || {
+            ancestors(path)
+                .skip(1)
+                .filter_map(|path| self.folders.get(path))
+        };
+        let versions: Vec<u64> = std::iter::once(state.version)
+            .chain(above().map(|f| f.version))
+            .collect();
+        let (touched, listed) = (
+            std::mem::take(&mut state.touched),
+            std::mem::take(&mut state.listed),
+        );
         let same_keys = state.read_with == versions;
         let looks = listed.then(|| self.root.folder(path).ok()).flatten();
         let is_stale = |name: &String, file: &FileState| {
-            !same_keys || touched.contains(name) || file.waits || !file.is_fresh(&self.root, path, looks.as_ref())
+            !same_keys
+                || touched.contains(name)
+                || file.waits
+                || !file.is_fresh(&self.root, path, looks.as_ref())
         };
-        let again: BTreeSet<String> =
-            state.files.iter().filter(|(name, file)| is_stale(name, file)).map(|(name, _)| name.clone()).collect();
+        let again: BTreeSet<String> = state
+            .files
+            .iter()
+            .filter(|(name, file)| is_stale(name, file))
+            .map(|(name, _)| name.clone())
+            .collect();
         let mut changed = false;
         if !again.is_empty()
             && let Ok(folder) = self.root.folder(path)
         {
-            let problems = state.keys_problems.iter().chain(above().flat_map(|f| &f.keys_problems));
+            let problems = state
+                .keys_problems
+                .iter()
+                .chain(above().flat_map(|f| &f.keys_problems));
             let reading = Reading {
                 root: &self.root,
                 root_path: &self.root_path,
                 options: &self.options,
                 path,
                 folder: &folder,
-                folders: std::iter::once(&state.keys).chain(above().map(|folder| &folder.keys)).collect(),
+                folders: std::iter::once(&state.keys)
+                    .chain(above().map(|folder| &folder.keys))
+                    .collect(),
                 folder_problems: problems.cloned().collect(),
             };
-            for (name, file) in state.files.iter_mut().filter(|(name, _)| again.contains(*name)) {
+            for (name, file) in state
+                .files
+                .iter_mut()
+                .filter(|(name, _)| again.contains(*name))
+            {
                 changed |= file.read(&reading, name);
             }
         }
@@ -289,125 +263,57 @@ impl Tree {
     }
 
     fn assemble(&self) -> Snapshot {
-        let found: Vec<&Found> =
-            self.folders.values().flat_map(|state| state.files.values()).flat_map(|file| &file.found).collect();
-        let mut broken: Vec<Broken> = self.folders.iter().flat_map(|(path, state)| state.broken(path)).collect();
+        let found: Vec<&Found> = self
+            .folders
+            .values()
+            .flat_map(|state| state.files.values())
+            .flat_map(|file| &file.found)
+            .collect();
+        let mut broken: Vec<Broken> = self
+            .folders
+            .iter()
+            .flat_map(|(path, state)| state.broken(path))
+            .collect();
         if self.too_many {
-            let problem = Problem::of_file("", format!("there are more than {MOST_FOLDERS} folders; the others are not read"));
+            let problem = Problem::of_file(
+                "",
+                format!("there are more than {MOST_FOLDERS} folders; the others are not read"),
+            );
             let problems = vec![problem.mend("serve a smaller folder")];
-            broken.push(Broken { file: String::new(), name: None, problems });
+            broken.push(Broken {
+                file: String::new(),
+                name: None,
+                problems,
+            });
         }
         let states = self.folders.values();
         let skipped = states.flat_map(|state| {
-            state.skipped.iter().cloned().chain(state.files.values().filter_map(|file| file.skipped.clone()))
+            state
+                .skipped
+                .iter()
+                .cloned()
+                .chain(state.files.values().filter_map(|file| file.skipped.clone()))
         });
-        let folders = self.folders.iter().map(|(path, state)| (path.clone(), state.folder(path)));
-        Snapshot::assemble(&found, folders.collect(), broken, skipped.take(MOST_SKIPPED).collect())
+        let folders = self
+            .folders
+            .iter()
+            .map(|(path, state)| (path.clone(), state.folder(path)));
+        Snapshot::assemble(
+            &found,
+            folders.collect(),
+            broken,
+            skipped.take(MOST_SKIPPED).collect(),
+        )
     }
-}
-
-impl FolderState {
-    /// Reads `_folder.stagedoor.toml` if it is another one than before.
-    fn read_keys(&mut self, path: &str, folder: &std::os::fd::OwnedFd) -> bool {
-        let now = Root::look(folder, folder::FILE);
-        let file = now.as_ref().ok().map(|(_, fingerprint)| *fingerprint);
-        let touched = self.touched.remove(folder::FILE);
-        let was_missing = self.keys_file.is_none() && self.keys_problems.is_empty();
-        if !touched && file == self.keys_file && (file.is_some() || was_missing) {
-            return false;
-        }
-        let name = join(path, folder::FILE);
-        let mut problems = Problems::default();
-        self.keys = FolderKeys::default();
-        match Root::read(folder, folder::FILE, source::LARGEST) {
-            Ok(content) => match source::toml(&name, &content.bytes, content.truncated) {
-                Ok(table) => self.keys = FolderKeys::read(&table, &mut problems),
-                Err(found) => problems.append(found),
-            },
-            Err(NoFile::Missing) => {}
-            Err(error) => problems.push(Problem::of_file(&name, format!("the folder's definition cannot be read: {error}"))),
-        }
-        self.keys_file = file;
-        self.keys_problems = problems.sorted();
-        self.version += 1;
-        true
-    }
-
-    /// Takes over the names of files that may hold a definition.
-    fn take_names(&mut self, path: &str, names: &[(String, Sort)], options: &Options) -> bool {
-        let sidecars: BTreeSet<&str> = names.iter().filter_map(|(name, _)| name.strip_suffix(SUFFIX)).collect();
-        let files: BTreeMap<&str, Sort> = names.iter().map(|(name, sort)| (name.as_str(), *sort)).collect();
-        let mut wanted: BTreeMap<String, FileState> = BTreeMap::new();
-        for (name, sort) in names {
-            if name.starts_with(['.', '_']) || *sort == Sort::Folder || sidecars.contains(name.as_str()) {
-                continue;
-            }
-            let beside = name.strip_suffix(SUFFIX);
-            match (sort, beside) {
-                (Sort::File, _) | (Sort::Link, Some(_)) => {
-                    let sidecar_of = beside.filter(|base| files.get(base).is_some_and(|sort| *sort != Sort::Folder));
-                    let state = FileState::new(sidecar_of.map(str::to_owned), options.all);
-                    wanted.insert(name.clone(), state);
-                }
-                (Sort::Link, None) => self.skipped.push(Skipped {
-                    file: join(path, name),
-                    why: "it is a symbolic link, and links are not followed".to_owned(),
-                }),
-                _ => {}
-            }
-        }
-        let before = self.files.len();
-        self.files.retain(|name, file| wanted.get(name).is_some_and(|new| new.sidecar_of == file.sidecar_of));
-        let changed = before != self.files.len();
-        for (name, state) in wanted {
-            self.files.entry(name).or_insert(state);
-        }
-        changed
-    }
-
-    /// What is wrong with the folder itself.
-    fn broken(&self, path: &str) -> Vec<Broken> {
-        let mut broken: Vec<Broken> = Vec::new();
-        if !self.keys_problems.is_empty() {
-            let file = join(path, folder::FILE);
-            broken.push(Broken { file, name: None, problems: self.keys_problems.clone() });
-        }
-        if let Some(problem) = &self.problem {
-            broken.push(Broken { file: problem.file.clone(), name: None, problems: vec![problem.clone()] });
-        }
-        broken
-    }
-
-    fn folder(&self, path: &str) -> Folder {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        Folder {
-            path: path.to_owned(),
-            title: self.keys.title.clone().unwrap_or_else(|| title_of(name)),
-            icon: self.keys.icon.clone(),
-            order: self.keys.order,
-        }
-    }
-}
-
-/// Names that no definition can have; editors and programs leave many.
-fn is_beside_the_point(name: &str) -> bool {
-    name.starts_with('.') || (name.starts_with('_') && name != folder::FILE)
 }
 
 fn is_below(folder: &str, path: &str) -> bool {
-    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+    folder.is_empty()
+        || path
+            .strip_prefix(folder)
+            .is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn is_child(folder: &str, path: &str) -> bool {
     !path.is_empty() && path.rsplit_once('/').map_or("", |(parent, _)| parent) == folder
-}
-
-/// A folder that is gone meanwhile is no mistake: the next look at its parent drops it.
-fn unlisted(path: &str, error: NoFile) -> Option<Problem> {
-    if error == NoFile::Missing {
-        return None;
-    }
-    let shown = if path.is_empty() { "." } else { path };
-    let problem = Problem::of_file(shown, format!("the folder cannot be listed: {error}"));
-    Some(problem.mend("let Stagedoor's account read and enter it, or begin its name with `_` to leave it out"))
 }

@@ -47,7 +47,11 @@ impl Watch {
     /// Watches an opened folder. Its path need not be reachable: the descriptor's link in `/proc`
     /// leads straight to it.
     pub fn add(&self, folder: &OwnedFd) -> Result<WatchId, Errno> {
-        inotify::add_watch(&self.fd, format!("/proc/self/fd/{}", folder.as_raw_fd()), CHANGES)
+        inotify::add_watch(
+            &self.fd,
+            format!("/proc/self/fd/{}", folder.as_raw_fd()),
+            CHANGES,
+        )
     }
 
     /// No longer watches a folder that is gone; the kernel may have noticed before.
@@ -62,9 +66,13 @@ impl Watch {
         let mut changes = Changes::default();
         loop {
             match reader.next() {
-                Ok(event) if event.events().contains(ReadFlags::QUEUE_OVERFLOW) => changes.anything = true,
+                Ok(event) if event.events().contains(ReadFlags::QUEUE_OVERFLOW) => {
+                    changes.anything = true;
+                }
                 Ok(event) => {
-                    let name = event.file_name().map(|name| name.to_string_lossy().into_owned());
+                    let name = event
+                        .file_name()
+                        .map(|name| name.to_string_lossy().into_owned());
                     changes.names.push((event.wd(), name));
                 }
                 Err(Errno::INTR) => {}

@@ -27,26 +27,41 @@ impl Accounts {
     pub fn choose(settings: &Settings) -> anyhow::Result<Self> {
         let me = rustix::process::geteuid();
         if !me.is_root() {
-            return Ok(Self { server_uid: me.as_raw(), server: None, scripts: None });
+            return Ok(Self {
+                server_uid: me.as_raw(),
+                server: None,
+                scripts: None,
+            });
         }
         let server = find(settings.user.as_deref(), "stagedoor", SERVER_UID)?;
         let scripts = find(settings.run_user.as_deref(), "stagedoor-run", SCRIPTS_UID)?;
         if server.uid == 0 {
-            bail!("the server may not run as root: name another account with `user` in stagedoor.toml");
+            bail!(
+                "the server may not run as root: name another account with `user` in stagedoor.toml"
+            );
         }
         if scripts.uid == 0 && !settings.allow_root_scripts {
-            bail!("scripts may not run as root: name another account with `run_user`, or set `allow_root_scripts = true`");
+            bail!(
+                "scripts may not run as root: name another account with `run_user`, or set `allow_root_scripts = true`"
+            );
         }
         if scripts.uid == server.uid {
-            bail!("server and scripts need two accounts, or scripts could read the server's files: change `user` or `run_user`");
+            bail!(
+                "server and scripts need two accounts, or scripts could read the server's files: change `user` or `run_user`"
+            );
         }
-        Ok(Self { server_uid: server.uid, server: Some(server), scripts: Some(scripts) })
+        Ok(Self {
+            server_uid: server.uid,
+            server: Some(server),
+            scripts: Some(scripts),
+        })
     }
 }
 
 fn find(named: Option<&str>, usual: &str, number: u32) -> anyhow::Result<Account> {
     if let Some(uid) = named.and_then(|name| name.parse().ok()) {
-        return Account::numbered(uid).with_context(|| format!("could not look up the account {uid}"));
+        return Account::numbered(uid)
+            .with_context(|| format!("could not look up the account {uid}"));
     }
     let name = named.unwrap_or(usual);
     match Account::named(name).with_context(|| format!("could not look up the account `{name}`"))? {

@@ -72,12 +72,12 @@ The first start prints a link that makes the first account; it works once, for 2
 Ctrl-C ends the server and lets running scripts go on: the next `serve` takes them over.
 A second Ctrl-C stops them too.";
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ServeOptions {
     /// The folder of scripts
     #[arg(default_value = ".")]
     pub dir: PathBuf,
-    /// Address and port to listen on, may be repeated [default: 127.0.0.1:7373 and [::1]:7373]
+    /// Address and port to listen on, may be repeated; by default port 7373 of this machine only
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Vec<String>,
     /// Settings file [default: stagedoor.toml in the folder, if it is there]
@@ -90,7 +90,7 @@ pub struct ServeOptions {
     pub all: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct StateOption {
     /// Folder for the database, output and keys [default: /var/lib/stagedoor as root, else ~/.local/state/stagedoor]
     #[arg(id = "state", long = "state", value_name = "DIR", global = true)]
@@ -100,7 +100,9 @@ pub struct StateOption {
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
     /// Make an account; the password is read from standard input
-    #[command(after_help = "Example:\n  printf %s 'four words are better' | stagedoor user add ann --group ops --password-stdin")]
+    #[command(
+        after_help = "Example:\n  printf %s 'four words are better' | stagedoor user add ann --group ops --password-stdin"
+    )]
     Add {
         /// Small letters, digits, dot, dash, underscore
         name: String,
@@ -136,7 +138,9 @@ pub enum UserCommand {
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
     /// Make a token and print it once
-    #[command(after_help = "Example:\n  stagedoor token create --user ci --expires 30d\n  curl -H 'Authorization: Bearer sd_…' http://127.0.0.1:7373/api/v1/scripts")]
+    #[command(
+        after_help = "Example:\n  stagedoor token create --user ci --expires 30d\n  curl -H 'Authorization: Bearer sd_…' http://127.0.0.1:7373/api/v1/scripts"
+    )]
     Create {
         /// The account whose rights the token has
         #[arg(long)]

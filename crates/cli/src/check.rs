@@ -26,14 +26,21 @@ pub fn check(dir: &Path) -> anyhow::Result<u8> {
             Ok(EXIT_OK)
         }
         errors => {
-            println!("{scripts}, {}. A script with an error is not published; the others are.", say(errors, "error"));
+            println!(
+                "{scripts}, {}. A script with an error is not published; the others are.",
+                say(errors, "error")
+            );
             Ok(EXIT_FAILED)
         }
     }
 }
 
 fn say(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    if count == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{count} {what}s")
+    }
 }
 
 /// Prints the route table.
@@ -52,5 +59,8 @@ pub fn routes(json: bool) -> anyhow::Result<()> {
 
 /// The word that the JSON form has for a class.
 fn word(class: &impl serde::Serialize) -> String {
-    serde_json::to_value(class).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(class)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }

@@ -10,10 +10,11 @@ use stagedoor_runner::RunnerArgs;
 mod accounts;
 mod args;
 mod check;
+mod listen;
 mod logging;
 mod people;
 mod serve;
-mod shutdown;
+mod signals;
 mod state;
 mod system;
 

@@ -37,7 +37,11 @@ pub fn token(state: &StateOption, command: TokenCommand) -> anyhow::Result<u8> {
     let store = open(state)?;
     block_on(async move {
         match command {
-            TokenCommand::Create { user, name, expires } => create(&store, &user, name, &expires).await,
+            TokenCommand::Create {
+                user,
+                name,
+                expires,
+            } => create(&store, &user, name, &expires).await,
             TokenCommand::List { user } => list_tokens(&store, user.as_deref()).await,
             TokenCommand::Revoke { id } => {
                 if store.revoke_token(TokenId(id)).await? {
@@ -60,13 +64,20 @@ fn open(option: &StateOption) -> anyhow::Result<Store> {
     if is_root && owner != 0 {
         Account::numbered(owner)
             .and_then(|account| account.assume())
-            .with_context(|| format!("could not become uid {owner}, the owner of {}", dir.display()))?;
+            .with_context(|| {
+                format!(
+                    "could not become uid {owner}, the owner of {}",
+                    dir.display()
+                )
+            })?;
     }
     Store::open(&dir).with_context(|| format!("could not open the database in {}", dir.display()))
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<u8> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(work)?;
     Ok(EXIT_OK)
 }
@@ -75,10 +86,16 @@ async fn add(store: &Store, name: &str, groups: &[String]) -> anyhow::Result<()>
     let name = parse_user(name)?;
     let groups: BTreeSet<GroupName> = groups
         .iter()
-        .map(|group| GroupName::parse(group).with_context(|| format!("`{group}` is not a group's name")))
+        .map(|group| {
+            GroupName::parse(group).with_context(|| format!("`{group}` is not a group's name"))
+        })
         .collect::<anyhow::Result<_>>()?;
     let password_hash = hash_from_stdin(&name)?;
-    let new = NewUser { name: name.clone(), password_hash, groups };
+    let new = NewUser {
+        name: name.clone(),
+        password_hash,
+        groups,
+    };
     store.add_user(new, SystemClock::new().now()).await?;
     println!("User {name} is made.");
     Ok(())
@@ -92,7 +109,11 @@ async fn list(store: &Store) -> anyhow::Result<()> {
     for record in users {
         let groups: Vec<&str> = record.user.groups.iter().map(GroupName::as_str).collect();
         let note = if record.disabled { "  (disabled)" } else { "" };
-        println!("{:<20} {}{note}", record.user.name.as_str(), groups.join(", "));
+        println!(
+            "{:<20} {}{note}",
+            record.user.name.as_str(),
+            groups.join(", ")
+        );
     }
     Ok(())
 }
@@ -103,7 +124,10 @@ async fn set_disabled(store: &Store, name: &str, disabled: bool) -> anyhow::Resu
     if disabled {
         store.end_sessions_of(record.user.id).await?;
     }
-    println!("User {name} is {}.", if disabled { "disabled" } else { "enabled" });
+    println!(
+        "User {name} is {}.",
+        if disabled { "disabled" } else { "enabled" }
+    );
     Ok(())
 }
 
@@ -124,9 +148,17 @@ async fn create(store: &Store, user: &str, name: String, expires: &str) -> anyho
         text => Some(now.plus(parse_duration(text)?)),
     };
     let token = new_api_token(&KernelChance);
-    let new = NewToken { hash: token_hash(&token), user: record.user.id, name, expires_at };
+    let new = NewToken {
+        hash: token_hash(&token),
+        user: record.user.id,
+        name,
+        expires_at,
+    };
     store.add_token(new, now).await?;
-    eprintln!("This token is shown once. It acts as {user}, {}.", until(expires_at));
+    eprintln!(
+        "This token is shown once. It acts as {user}, {}.",
+        until(expires_at)
+    );
     println!("{token}");
     Ok(())
 }
@@ -144,14 +176,26 @@ async fn list_tokens(store: &Store, user: Option<&str>) -> anyhow::Result<()> {
     for token in tokens {
         let owner = users.iter().find(|record| record.user.id == token.user);
         let owner = owner.map_or("?", |record| record.user.name.as_str());
-        let used = token.last_used.map_or_else(|| "never used".to_owned(), |at| format!("last used {}", at.rfc3339()));
-        println!("{:>4}  {:<20} {:<20} {}, {used}", token.id.0, owner, token.name, until(token.expires_at));
+        let last_used = token.last_used.map_or_else(
+            || "never used".to_owned(),
+            |at| format!("last used {}", at.rfc3339()),
+        );
+        println!(
+            "{:>4}  {:<20} {:<20} {}, {last_used}",
+            token.id.0,
+            owner,
+            token.name,
+            until(token.expires_at)
+        );
     }
     Ok(())
 }
 
 fn until(expires_at: Option<Timestamp>) -> String {
-    expires_at.map_or_else(|| "without end".to_owned(), |at| format!("until {}", at.rfc3339()))
+    expires_at.map_or_else(
+        || "without end".to_owned(),
+        |at| format!("until {}", at.rfc3339()),
+    )
 }
 
 async fn find(store: &Store, name: &str) -> anyhow::Result<UserRecord> {
@@ -165,7 +209,10 @@ fn parse_user(name: &str) -> anyhow::Result<UserName> {
 
 fn hash_from_stdin(name: &UserName) -> anyhow::Result<String> {
     let mut text = String::new();
-    std::io::stdin().take(4096).read_to_string(&mut text).context("could not read the password")?;
+    std::io::stdin()
+        .take(4096)
+        .read_to_string(&mut text)
+        .context("could not read the password")?;
     let text = text.strip_suffix('\n').map(str::to_owned).unwrap_or(text);
     let password: Password = SecretString::from(text);
     password::judge(&password, name.as_str())?;

@@ -4,18 +4,17 @@
 //! root; everything that talks to the network runs after the server has dropped it.
 
 use std::fs::File;
-use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use stagedoor_app::app::{App, Options, Parts};
-use stagedoor_app::session_key::{new_setup_key, setup_hash};
+use stagedoor_app::session_key::{digest, new_setup_key, setup_hash};
 use stagedoor_catalog::Catalog;
-use stagedoor_config::{Environment, Flags, Listen, Settings, Sources};
+use stagedoor_config::{Environment, Flags, Settings, Sources};
 use stagedoor_domain::queue::Capacity;
 use stagedoor_domain::time::Clock as _;
 use stagedoor_output::Outputs;
@@ -25,9 +24,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
 use crate::args::ServeOptions;
+use crate::signals::{self, Reload};
 use crate::state::State;
 use crate::system::{KernelChance, SystemClock};
-use crate::{EXIT_OK, EXIT_RUNNER_GONE, logging, shutdown};
+use crate::{EXIT_OK, EXIT_RUNNER_GONE, listen, logging};
 
 /// How long the setup link works.
 const SETUP_LIFETIME: Duration = Duration::from_hours(24);
@@ -49,27 +49,49 @@ struct Prepared {
 
 pub fn serve(options: &ServeOptions) -> anyhow::Result<u8> {
     let environment = Environment::of_process();
-    logging::start(environment.get("STAGEDOOR_LOG"), environment.get("NO_COLOR").is_some());
+    logging::start(
+        environment.get("STAGEDOOR_LOG"),
+        environment.get("NO_COLOR").is_some(),
+    );
     let prepared = prepare(options, environment)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(prepared, options.all))
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(run(prepared, options))
 }
 
 fn prepare(options: &ServeOptions, environment: Environment) -> anyhow::Result<Prepared> {
-    let root_path = options.dir.canonicalize().with_context(|| format!("there is no folder {}", options.dir.display()))?;
+    let root_path = options
+        .dir
+        .canonicalize()
+        .with_context(|| format!("there is no folder {}", options.dir.display()))?;
     let root = open_folder(&root_path)?;
     let settings = load(options, &root_path, &environment)?;
     let accounts = Accounts::choose(&settings)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
-    let listeners = bind(&settings.listen)?;
+    let listeners = listen::bind(&settings.listen)?;
     let runner = connect_runner(&state.dir, &root_path, &root, &settings, &accounts)?;
     if let Some(account) = &accounts.server {
-        account.assume().context("could not give up the rights of root")?;
+        account
+            .assume()
+            .context("could not give up the rights of root")?;
     }
-    Ok(Prepared { settings, environment, root_path, root, state, listeners, runner })
+    Ok(Prepared {
+        settings,
+        environment,
+        root_path,
+        root,
+        state,
+        listeners,
+        runner,
+    })
 }
 
-fn load(options: &ServeOptions, folder: &Path, environment: &Environment) -> anyhow::Result<Settings> {
+pub fn load(
+    options: &ServeOptions,
+    folder: &Path,
+    environment: &Environment,
+) -> anyhow::Result<Settings> {
     let flags = Flags {
         listen: options.listen.clone(),
         config: options.config.clone(),
@@ -86,43 +108,15 @@ fn load(options: &ServeOptions, folder: &Path, environment: &Environment) -> any
 }
 
 fn open_folder(path: &Path) -> anyhow::Result<OwnedFd> {
-    let folder = File::open(path).with_context(|| format!("could not open the folder {}", path.display()))?;
+    let folder = File::open(path)
+        .with_context(|| format!("could not open the folder {}", path.display()))?;
     if !folder.metadata()?.is_dir() {
-        bail!("{} is not a folder; name the folder that holds your scripts", path.display());
+        bail!(
+            "{} is not a folder; name the folder that holds your scripts",
+            path.display()
+        );
     }
     Ok(folder.into())
-}
-
-fn bind(wanted: &[Listen]) -> anyhow::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::new();
-    for listen in wanted {
-        let first = bind_one(listen.address).map_err(|error| explain(listen.address, error))?;
-        // With port 0 the kernel chose one, and the second address of the pair takes the same.
-        let port = first.local_addr()?.port();
-        listeners.push(first);
-        let Some(also) = listen.also else { continue };
-        let also = SocketAddr::new(also.ip(), port);
-        match bind_one(also) {
-            Ok(second) => listeners.push(second),
-            Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(explain(also, error)),
-            Err(error) => tracing::info!(address = %also, %error, "this machine does not have the second loopback address"),
-        }
-    }
-    Ok(listeners)
-}
-
-fn bind_one(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
-fn explain(address: SocketAddr, error: std::io::Error) -> anyhow::Error {
-    if error.kind() == ErrorKind::AddrInUse {
-        let other = SocketAddr::new(address.ip(), address.port().wrapping_add(1));
-        return anyhow!("{address} is taken by another program; stop it, or choose another port, as in: --listen {other}");
-    }
-    anyhow::Error::new(error).context(format!("could not listen on {address}"))
 }
 
 fn connect_runner(
@@ -148,26 +142,34 @@ fn connect_runner(
 
 /// Where runs have their homes. Scripts of another account cannot enter the state directory.
 fn scratch(state: &Path, accounts: &Accounts) -> PathBuf {
-    match &accounts.scripts {
-        None => state.join("scratch"),
-        Some(_) => {
-            let name = stagedoor_app::session_key::digest(&[state.as_os_str().as_encoded_bytes()]);
-            let short: String = name.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-            Path::new("/var/tmp").join(format!("stagedoor-{short}"))
-        }
+    if accounts.scripts.is_none() {
+        return state.join("scratch");
     }
+    // One folder for each state directory, with a name that does not tell where that is.
+    let [a, b, c, d, e, f, ..] = digest(&[state.as_os_str().as_encoded_bytes()]);
+    Path::new("/var/tmp").join(format!(
+        "stagedoor-{a:02x}{b:02x}{c:02x}{d:02x}{e:02x}{f:02x}"
+    ))
 }
 
-async fn run(prepared: Prepared, all: bool) -> anyhow::Result<u8> {
-    let Prepared { settings, environment, root_path, root, state, listeners, runner } = prepared;
+async fn run(prepared: Prepared, arguments: &ServeOptions) -> anyhow::Result<u8> {
+    let Prepared {
+        settings,
+        environment,
+        root_path,
+        root,
+        state,
+        listeners,
+        runner,
+    } = prepared;
     let clock = Arc::new(SystemClock::new());
     let chance = Arc::new(KernelChance);
     let store = Store::open(&state.dir)
         .with_context(|| format!("could not open the database in {}", state.dir.display()))?;
-    announce_setup(&store, &state, &*clock, &listeners).await?;
+    announce_setup(&store, &state, &clock, &listeners).await?;
     let (outputs, pump_events) = Outputs::open(&state.dir.join("output"), PUMPS, clock.clone())?;
     let scripts = stagedoor_catalog::Options {
-        all,
+        all: arguments.all,
         timeout: settings.limits.timeout,
         ..stagedoor_catalog::Options::new(clock.clone())
     };
@@ -183,13 +185,25 @@ async fn run(prepared: Prepared, all: bool) -> anyhow::Result<u8> {
         clock,
         chance: chance.clone(),
         vault_key: state.vault_key(&*chance)?,
-        options: options_of(&settings, environment),
+        options: options_of(&settings, environment.clone()),
     })
     .await?;
     announce(&listeners, &root_path, &app);
     let (shutdown, linger) = (CancellationToken::new(), CancellationToken::new());
-    tokio::spawn(shutdown::listen(app.clone(), shutdown.clone(), linger.clone()));
-    let web = stagedoor_web::WebOptions { public_hosts: settings.public_host.clone() };
+    let settings_of = Reload {
+        arguments: arguments.clone(),
+        folder: root_path,
+        environment,
+    };
+    tokio::spawn(signals::listen(
+        app.clone(),
+        shutdown.clone(),
+        linger.clone(),
+        settings_of,
+    ));
+    let web = stagedoor_web::WebOptions {
+        public_hosts: settings.public_host.clone(),
+    };
     tokio::select! {
         served = stagedoor_web::serve(listeners, app.clone(), web, shutdown) => {
             served?;
@@ -209,7 +223,7 @@ async fn run(prepared: Prepared, all: bool) -> anyhow::Result<u8> {
     }
 }
 
-fn options_of(settings: &Settings, environment: Environment) -> Options {
+pub fn options_of(settings: &Settings, environment: Environment) -> Options {
     let count = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
     Options {
         capacity: Capacity {
@@ -220,7 +234,7 @@ fn options_of(settings: &Settings, environment: Environment) -> Options {
         output_cap: settings.limits.output,
         session_absolute: settings.session.absolute,
         session_idle: settings.session.idle,
-        grants: settings.grants.clone(),
+        grants: Arc::new(settings.grants.clone()),
         environment,
     }
 }
@@ -237,13 +251,20 @@ async fn announce_setup(
         return Ok(());
     }
     let key = new_setup_key(&KernelChance);
-    store.put_setup(setup_hash(&key), clock.now().plus(SETUP_LIFETIME)).await?;
-    let Some(address) = listeners.first().and_then(|listener| listener.local_addr().ok()) else {
+    store
+        .put_setup(setup_hash(&key), clock.now().plus(SETUP_LIFETIME))
+        .await?;
+    let Some(address) = listeners
+        .first()
+        .and_then(|listener| listener.local_addr().ok())
+    else {
         return Ok(());
     };
     let url = format!("http://{address}/setup?key={key}");
     state.write_setup_link(&url)?;
-    eprintln!("\nOpen this link to create the first account: {url}\nIt works once, for 24 hours.\n");
+    eprintln!(
+        "\nOpen this link to create the first account: {url}\nIt works once, for 24 hours.\n"
+    );
     Ok(())
 }
 
@@ -258,6 +279,10 @@ fn announce(listeners: &[TcpListener], root: &Path, app: &App) {
     }
     tracing::info!(scripts, folder = %root.display(), "serving");
     if broken > 0 {
-        tracing::warn!(broken, "some definitions have errors; run: stagedoor check {}", root.display());
+        tracing::warn!(
+            broken,
+            "some definitions have errors; run: stagedoor check {}",
+            root.display()
+        );
     }
 }

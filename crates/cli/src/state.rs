@@ -2,7 +2,9 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -25,7 +27,9 @@ impl State {
             .mode(0o700)
             .create(dir)
             .with_context(|| format!("could not make the state directory {}", dir.display()))?;
-        let dir = dir.canonicalize().with_context(|| format!("could not open {}", dir.display()))?;
+        let dir = dir
+            .canonicalize()
+            .with_context(|| format!("could not open {}", dir.display()))?;
         claim(&dir, owner)?;
         let lock = lock(&dir.join("lock"), owner)?;
         Ok(Self { dir, _lock: lock })
@@ -39,10 +43,16 @@ impl State {
             Ok(mut file) => {
                 let mode = file.metadata()?.permissions().mode() & 0o777;
                 if mode & 0o077 != 0 {
-                    bail!("{} can be read by others (mode {mode:o}); run: chmod 400 {0}", path.display());
+                    bail!(
+                        "{} can be read by others (mode {mode:o}); run: chmod 400 {0}",
+                        path.display()
+                    );
                 }
                 file.read_exact(key.as_mut()).with_context(|| {
-                    format!("{} is shorter than a key; if no secret is needed any more, remove it", path.display())
+                    format!(
+                        "{} is shorter than a key; if no secret is needed any more, remove it",
+                        path.display()
+                    )
                 })?;
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -50,7 +60,9 @@ impl State {
                 write_new(&path, 0o400, key.as_ref())
                     .with_context(|| format!("could not write {}", path.display()))?;
             }
-            Err(error) => return Err(error).with_context(|| format!("could not read {}", path.display())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("could not read {}", path.display()));
+            }
         }
         Ok(key)
     }
@@ -126,7 +138,11 @@ fn lock(path: &Path, owner: u32) -> anyhow::Result<File> {
 }
 
 fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

@@ -6,11 +6,13 @@
 mod keys;
 mod node;
 mod problem;
+mod table;
 mod text;
 
 pub use keys::{Keys, nearest};
-pub use node::{Entry, Node, Table, Value};
+pub use node::{Node, Value};
 pub use problem::{Problem, Problems};
+pub use table::{Entry, Table};
 pub use text::{BlockLine, Mark, Text};
 
 use std::sync::Arc;
@@ -26,8 +28,12 @@ pub fn parse(text: &Arc<Text>) -> Result<Table, Problems> {
     let (tree, errors) = toml::de::DeTable::parse_recoverable(text.toml());
     if errors.is_empty() {
         let mut problems = Problems::default();
-        let table = node::table(text, tree.span(), tree.get_ref(), &mut problems);
-        return if problems.is_empty() { Ok(table) } else { Err(problems) };
+        let table = table::table(text, tree.span(), tree.get_ref(), &mut problems);
+        return if problems.is_empty() {
+            Ok(table)
+        } else {
+            Err(problems)
+        };
     }
     Err(errors
         .into_iter()
@@ -74,7 +80,10 @@ mod tests {
     fn a_good_text_is_read_and_a_bad_one_points_at_the_place() {
         assert_eq!(errors("a = 1\nb = \"x\"\n"), []);
         let found = errors("a = 1\na = 2\n");
-        assert_eq!(found, [(2, 1, "this is not TOML: duplicate key".to_owned())]);
+        assert_eq!(
+            found,
+            [(2, 1, "this is not TOML: duplicate key".to_owned())]
+        );
         let found = errors("ok = 1\ntimeout = 30s\n");
         assert_eq!(found.first().map(|f| (f.0, f.1)), Some((2, 11)));
     }
@@ -92,7 +101,10 @@ mod tests {
 
     #[test]
     fn a_text_made_to_exhaust_the_stack_is_an_error() {
-        for toml in [format!("{}a = 1", "a.".repeat(40_000)), format!("a = {}", "[".repeat(40_000))] {
+        for toml in [
+            format!("{}a = 1", "a.".repeat(40_000)),
+            format!("a = {}", "[".repeat(40_000)),
+        ] {
             assert!(!errors(&toml).is_empty());
         }
     }

@@ -5,11 +5,20 @@ use stagedoor_domain::name::{GroupName, ScriptName};
 
 use crate::document::{Keys, Node, Problems, Table, Value, nearest};
 
-const KEYS: Keys = Keys { of: "`[[grant]]`", now: &["group", "scripts", "may"], later: &[] };
+const KEYS: Keys = Keys {
+    of: "`[[grant]]`",
+    now: &["group", "scripts", "may"],
+    later: &[],
+};
 
 /// Reads all grants; what is wrong with one does not hide the others.
 pub(crate) fn read(tables: &[Table], problems: &mut Problems) -> Grants {
-    Grants(tables.iter().filter_map(|table| one(table, problems)).collect())
+    Grants(
+        tables
+            .iter()
+            .filter_map(|table| one(table, problems))
+            .collect(),
+    )
 }
 
 fn one(table: &Table, problems: &mut Problems) -> Option<Grant> {
@@ -26,14 +35,23 @@ fn one(table: &Table, problems: &mut Problems) -> Option<Grant> {
     let group = table.get("group").and_then(|node| group(node, problems));
     let scripts = table.get("scripts").map(|node| scripts(node, problems));
     let may = table.get("may").map(|node| verbs(node, problems));
-    Some(Grant { group: group?, scripts: scripts?, may: may? })
+    Some(Grant {
+        group: group?,
+        scripts: scripts?,
+        may: may?,
+    })
 }
 
 fn group(node: &Node, problems: &mut Problems) -> Option<GroupName> {
     let text = node.full_text(problems)?;
-    GroupName::parse(&text)
-        .map_err(|error| problems.push(node.mark.problem(format!("this is not a group's name: {error}"))))
-        .ok()
+    match GroupName::parse(&text) {
+        Ok(group) => Some(group),
+        Err(error) => {
+            let message = format!("this is not a group's name: {error}");
+            problems.push(node.mark.problem(message));
+            None
+        }
+    }
 }
 
 /// A name, `folder/*`, `*`, or a list of these.
@@ -44,13 +62,19 @@ fn scripts(node: &Node, problems: &mut Problems) -> Vec<String> {
     };
     let mut patterns = Vec::new();
     for item in items {
-        let Some(text) = item.full_text(problems) else { continue };
+        let Some(text) = item.full_text(problems) else {
+            continue;
+        };
         if is_pattern(&text) {
             patterns.push(text);
             continue;
         }
-        let problem = item.mark.problem(format!("`{text}` is neither a script's name nor a pattern"));
-        problems.push(problem.mend("write `folder/name`, `folder/*` for all below a folder, or `*` for all"));
+        let problem = item
+            .mark
+            .problem(format!("`{text}` is neither a script's name nor a pattern"));
+        problems.push(
+            problem.mend("write `folder/name`, `folder/*` for all below a folder, or `*` for all"),
+        );
     }
     patterns
 }
@@ -59,15 +83,23 @@ fn is_pattern(text: &str) -> bool {
     match text.strip_suffix('*') {
         Some("") => true,
         // `ops*` would reach `ops2/x` as well, which nobody sees coming.
-        Some(folder) => folder.strip_suffix('/').is_some_and(|folder| ScriptName::parse(folder).is_ok()),
+        Some(folder) => folder
+            .strip_suffix('/')
+            .is_some_and(|folder| ScriptName::parse(folder).is_ok()),
         None => ScriptName::parse(text).is_ok(),
     }
 }
 
 fn verbs(node: &Node, problems: &mut Problems) -> Vec<Verb> {
-    let form = format!("[\"{}\"]", node.scalar().unwrap_or_else(|| "run".to_owned()));
+    let form = format!(
+        "[\"{}\"]",
+        node.scalar().unwrap_or_else(|| "run".to_owned())
+    );
     let items = node.list(&form, problems).unwrap_or_default();
-    items.iter().filter_map(|item| verb(item, problems)).collect()
+    items
+        .iter()
+        .filter_map(|item| verb(item, problems))
+        .collect()
 }
 
 fn verb(node: &Node, problems: &mut Problems) -> Option<Verb> {
@@ -76,12 +108,16 @@ fn verb(node: &Node, problems: &mut Problems) -> Option<Verb> {
         return Some(verb);
     }
     if word == "admin" {
-        let problem = node.mark.problem("a grant of `admin` is not in this version yet");
+        let problem = node
+            .mark
+            .problem("a grant of `admin` is not in this version yet");
         problems.push(problem.mend("put who administers into the group `admins`"));
         return None;
     }
     let words = Verb::ALL.map(|(known, _)| known);
-    let problem = node.mark.problem(format!("`{word}` is nothing that one may be allowed"));
+    let problem = node
+        .mark
+        .problem(format!("`{word}` is nothing that one may be allowed"));
     problems.push(match nearest(&word, words) {
         Some(near) => problem.mend(format!("did you mean `{near}`?")),
         None => problem.mend(format!("use {}", words.join(", "))),

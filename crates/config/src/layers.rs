@@ -37,20 +37,51 @@ const SETTINGS: [(&str, Form); 13] = [
 
 const TOP: Keys = Keys {
     of: "stagedoor.toml",
-    now: &["listen", "public_host", "allow_plain_http", "user", "run_user", "allow_root_scripts", "limits", "session", "grant"],
-    later: &["tls", "base_path", "behind_proxy", "proxy", "pools", "permit", "trigger"],
+    now: &[
+        "listen",
+        "public_host",
+        "allow_plain_http",
+        "user",
+        "run_user",
+        "allow_root_scripts",
+        "limits",
+        "session",
+        "grant",
+    ],
+    later: &[
+        "tls",
+        "base_path",
+        "behind_proxy",
+        "proxy",
+        "pools",
+        "permit",
+        "trigger",
+    ],
 };
 const LIMITS: Keys = Keys {
     of: "`[limits]`",
     now: &["running", "queued", "queued_per_user", "output", "timeout"],
     later: &[],
 };
-const SESSION: Keys = Keys { of: "`[session]`", now: &["absolute", "idle"], later: &[] };
+const SESSION: Keys = Keys {
+    of: "`[session]`",
+    now: &["absolute", "idle"],
+    later: &[],
+};
 
 /// Variables that begin like ours and are no settings: of the command line, and those that a
 /// script gets.
-const OTHER_VARIABLES: [&str; 9] =
-    ["CONFIG", "LOG", "URL", "TOKEN", "SERVER", "RUN_ID", "SCRIPT", "OUTPUT_DIR", "EVENTS"];
+const OTHER_VARIABLES: [&str; 9] = [
+    "CONFIG",
+    "LOG",
+    "URL",
+    "TOKEN",
+    "SERVER",
+    "RUN_ID",
+    "SCRIPT",
+    "OUTPUT_DIR",
+    "EVENTS",
+];
 
 /// The last word on each setting.
 #[derive(Debug, Default)]
@@ -69,7 +100,10 @@ impl Layers {
     /// `stagedoor.toml`.
     pub fn add_file(&mut self, table: &Table, problems: &mut Problems) {
         TOP.check(table, problems);
-        for (name, keys, form) in [("limits", LIMITS, "[limits]"), ("session", SESSION, "[session]")] {
+        for (name, keys, form) in [
+            ("limits", LIMITS, "[limits]"),
+            ("session", SESSION, "[session]"),
+        ] {
             if let Some(table) = table.get(name).and_then(|node| node.table(form, problems)) {
                 keys.check(table, problems);
             }
@@ -86,7 +120,11 @@ impl Layers {
                 self.settings.insert(key, node.clone());
             }
         }
-        self.grants = table.tables("grant", problems).into_iter().cloned().collect();
+        self.grants = table
+            .tables("grant", problems)
+            .into_iter()
+            .cloned()
+            .collect();
     }
 
     /// `STAGEDOOR_…`, and `STAGEDOOR_…_FILE` that names a file which holds the value.
@@ -99,7 +137,8 @@ impl Layers {
             let setting = |name: &str| SETTINGS.into_iter().find(|(key, _)| variable(key) == name);
             let (key, form, value) = if let Some((key, form)) = setting(name) {
                 if environment.get(&format!("STAGEDOOR_{name}_FILE")).is_some() {
-                    let problem = Problem::of_file(&whole, format!("both {whole} and {whole}_FILE are set"));
+                    let problem =
+                        Problem::of_file(&whole, format!("both {whole} and {whole}_FILE are set"));
                     problems.push(problem.mend("set one of the two"));
                 }
                 (key, form, value.to_owned())
@@ -107,7 +146,10 @@ impl Layers {
                 match std::fs::read_to_string(Path::new(value)) {
                     Ok(content) => (key, form, content.trim_end_matches(['\n', '\r']).to_owned()),
                     Err(error) => {
-                        problems.push(Problem::of_file(&whole, format!("`{value}` cannot be read: {error}")));
+                        problems.push(Problem::of_file(
+                            &whole,
+                            format!("`{value}` cannot be read: {error}"),
+                        ));
                         continue;
                     }
                 }
@@ -122,7 +164,10 @@ impl Layers {
     /// The command line.
     pub fn add_flags(&mut self, flags: &Flags) {
         if !flags.listen.is_empty() {
-            self.settings.insert("listen", written("--listen", Form::List, &flags.listen.join(",")));
+            self.settings.insert(
+                "listen",
+                written("--listen", Form::List, &flags.listen.join(",")),
+            );
         }
     }
 }
@@ -144,7 +189,10 @@ fn unknown_variable(name: &str, whole: &str) -> Problem {
 /// A value as it would stand in the file; its place is the variable or flag.
 fn written(source: &str, form: Form, value: &str) -> Node {
     let text = Text::whole(source, value);
-    let node = |value: Value, span: std::ops::Range<usize>| Node { value, mark: Mark::new(&text, span) };
+    let node = |value: Value, span: std::ops::Range<usize>| Node {
+        value,
+        mark: Mark::new(&text, span),
+    };
     let as_text = || Value::Text(value.to_owned());
     let whole = match form {
         Form::Text => as_text(),

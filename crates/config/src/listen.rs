@@ -30,7 +30,9 @@ impl Listen {
     pub fn is_loopback(&self) -> bool {
         match self.address.ip() {
             IpAddr::V4(ip) => ip.is_loopback(),
-            IpAddr::V6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
+            IpAddr::V6(ip) => {
+                ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback())
+            }
         }
     }
 }
@@ -45,17 +47,27 @@ pub(crate) fn read(node: Option<&Node>, plain_http: bool, problems: &mut Problem
         _ => std::slice::from_ref(node),
     };
     if items.is_empty() {
-        problems.push(node.mark.problem("this list is empty").mend("name an address, such as `127.0.0.1:7373`"));
+        problems.push(
+            node.mark
+                .problem("this list is empty")
+                .mend("name an address, such as `127.0.0.1:7373`"),
+        );
     }
     let mut all: Vec<Listen> = Vec::new();
     for item in items {
-        let Some(listen) = one(item, problems) else { continue };
+        let Some(listen) = one(item, problems) else {
+            continue;
+        };
         if !plain_http && !listen.is_loopback() {
             problems.push(in_the_clear(&item.mark, listen.address));
         }
         // Port 0 is another one each time.
         if listen.address.port() != 0 && all.iter().any(|other| other.address == listen.address) {
-            problems.push(item.mark.problem(format!("`{}` stands here twice", listen.address)).mend("take one out"));
+            problems.push(
+                item.mark
+                    .problem(format!("`{}` stands here twice", listen.address))
+                    .mend("take one out"),
+            );
         }
         all.push(listen);
     }
@@ -72,22 +84,37 @@ fn in_the_clear(mark: &Mark, address: SocketAddr) -> crate::document::Problem {
 
 fn one(node: &Node, problems: &mut Problems) -> Option<Listen> {
     if let Value::Integer(port) = node.value {
-        node.wrong("an address in quotes", &format!("\"127.0.0.1:{port}\""), problems);
+        node.wrong(
+            "an address in quotes",
+            &format!("\"127.0.0.1:{port}\""),
+            problems,
+        );
         return None;
     }
     let text = node.full_text(problems)?;
     if let Ok(address) = text.parse::<SocketAddr>() {
-        return Some(Listen { address, also: None });
+        return Some(Listen {
+            address,
+            also: None,
+        });
     }
     let (host, port) = text.rsplit_once(':').unwrap_or((&text, ""));
     if let ("localhost", Ok(port)) = (host, port.parse()) {
         return Some(Listen::localhost(port));
     }
-    let problem = node.mark.problem(format!("`{text}` is not an address with a port"));
+    let problem = node
+        .mark
+        .problem(format!("`{text}` is not an address with a port"));
     problems.push(problem.mend(match (host, port.parse::<u16>()) {
-        ("*" | "", Ok(port)) => format!("write `0.0.0.0:{port}`, or `[::]:{port}` for both families"),
-        (_, Ok(port)) => format!("write the address in numbers, such as `127.0.0.1:{port}` or `[::1]:{port}`"),
-        (_, Err(_)) => format!("write address and port, such as `127.0.0.1:{PORT}` or `[::1]:{PORT}`"),
+        ("*" | "", Ok(port)) => {
+            format!("write `0.0.0.0:{port}`, or `[::]:{port}` for both families")
+        }
+        (_, Ok(port)) => {
+            format!("write the address in numbers, such as `127.0.0.1:{port}` or `[::1]:{port}`")
+        }
+        (_, Err(_)) => {
+            format!("write address and port, such as `127.0.0.1:{PORT}` or `[::1]:{PORT}`")
+        }
     }));
     None
 }

@@ -51,17 +51,28 @@ pub enum ConfigError {
 /// # Errors
 /// All mistakes at once; nothing is half loaded, so who reloads keeps the old settings.
 pub fn load(sources: Sources<'_>) -> Result<Settings, ConfigError> {
-    let named = sources.flags.config.clone().or_else(|| sources.environment.get("STAGEDOOR_CONFIG").map(PathBuf::from));
+    let named = sources.flags.config.clone().or_else(|| {
+        sources
+            .environment
+            .get("STAGEDOOR_CONFIG")
+            .map(PathBuf::from)
+    });
     let (mut layers, mut problems) = (Layers::default(), Problems::default());
     let file = add_file(named, sources.folder, &mut layers, &mut problems)?;
     layers.add_environment(sources.environment, &mut problems);
     layers.add_flags(sources.flags);
-    let state = state_directory(sources.flags.state.as_deref(), sources.environment, sources.is_root)?;
+    let state = state_directory(
+        sources.flags.state.as_deref(),
+        sources.environment,
+        sources.is_root,
+    )?;
     let settings = Settings::read(&layers, sources.cores, state, file, &mut problems);
     if problems.is_empty() {
         return Ok(settings);
     }
-    Err(ConfigError::Mistakes(problems.sorted().into_iter().collect()))
+    Err(ConfigError::Mistakes(
+        problems.sorted().into_iter().collect(),
+    ))
 }
 
 /// Reads the named file, which must be there, or the folder's own, which need not.
@@ -84,7 +95,8 @@ fn add_file(
             Ok(table) => layers.add_file(&table, problems),
             Err(found) => problems.append(found),
         },
-        Err(_) => problems.push(Problem::of_file(&shown, "the file is not UTF-8").mend("save the file as UTF-8")),
+        Err(_) => problems
+            .push(Problem::of_file(&shown, "the file is not UTF-8").mend("save the file as UTF-8")),
     }
     Ok(Some(path))
 }

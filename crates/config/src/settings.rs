@@ -19,9 +19,9 @@ pub struct Settings {
     pub public_host: Vec<String>,
     /// Plain HTTP beyond this machine is wanted.
     pub allow_plain_http: bool,
-    /// The server's account when started as root; none means the default of section 3 of the design.
+    /// The server's account when started as root; none means `stagedoor`, else uid 7373.
     pub user: Option<String>,
-    /// The scripts' account when started as root.
+    /// The scripts' account when started as root; none means `stagedoor-run`, else uid 7374.
     pub run_user: Option<String>,
     /// Scripts may run as root.
     pub allow_root_scripts: bool,
@@ -70,14 +70,22 @@ impl Settings {
         file: Option<PathBuf>,
         problems: &mut Problems,
     ) -> Self {
-        let mut flag = |key: &str| layers.get(key).and_then(|node| node.flag(problems)).unwrap_or(false);
-        let (allow_plain_http, allow_root_scripts) = (flag("allow_plain_http"), flag("allow_root_scripts"));
+        let mut flag = |key: &str| {
+            layers
+                .get(key)
+                .and_then(|node| node.flag(problems))
+                .unwrap_or(false)
+        };
+        let (allow_plain_http, allow_root_scripts) =
+            (flag("allow_plain_http"), flag("allow_root_scripts"));
         Self {
             listen: listen::read(layers.get("listen"), allow_plain_http, problems),
             public_host: hosts::read(layers.get("public_host"), problems),
             allow_plain_http,
             user: layers.get("user").and_then(|node| account(node, problems)),
-            run_user: layers.get("run_user").and_then(|node| account(node, problems)),
+            run_user: layers
+                .get("run_user")
+                .and_then(|node| account(node, problems)),
             allow_root_scripts,
             limits: limits(layers, cores, problems),
             session: session(layers, problems),
@@ -93,8 +101,13 @@ fn account(node: &Node, problems: &mut Problems) -> Option<String> {
     let text = node.full_text(problems)?;
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if text.starts_with('-') || text.len() > 64 || !text.chars().all(fits) {
-        let problem = node.mark.problem(format!("`{text}` is not an account's name"));
-        problems.push(problem.mend("write a name such as `stagedoor`, or a number in quotes such as `\"7373\"`"));
+        let problem = node
+            .mark
+            .problem(format!("`{text}` is not an account's name"));
+        problems
+            .push(problem.mend(
+                "write a name such as `stagedoor`, or a number in quotes such as `\"7373\"`",
+            ));
         return None;
     }
     Some(text)
@@ -102,23 +115,38 @@ fn account(node: &Node, problems: &mut Problems) -> Option<String> {
 
 fn limits(layers: &Layers, cores: u32, problems: &mut Problems) -> Limits {
     let mut count = |key: &str, least: u32, default: u32| {
-        layers.get(key).and_then(|node| node.count(least, problems)).unwrap_or(default)
+        layers
+            .get(key)
+            .and_then(|node| node.count(least, problems))
+            .unwrap_or(default)
     };
     let running = count("limits.running", 1, cores.max(1).saturating_mul(2));
     let queued = count("limits.queued", 0, 1000);
     let queued_per_user = count("limits.queued_per_user", 0, 100);
-    let output = layers.get("limits.output").and_then(|node| node.size(problems)).unwrap_or(64 << 20);
+    let output = layers
+        .get("limits.output")
+        .and_then(|node| node.size(problems))
+        .unwrap_or(64 << 20);
     let timeout = match layers.get("limits.timeout") {
         None => Some(Duration::from_hours(1)),
         Some(node) if matches!(&node.value, Value::Text(text) if text == "none") => None,
         Some(node) => some_time(node, problems),
     };
-    Limits { running, queued, queued_per_user, output, timeout }
+    Limits {
+        running,
+        queued,
+        queued_per_user,
+        output,
+        timeout,
+    }
 }
 
 fn session(layers: &Layers, problems: &mut Problems) -> Session {
     let mut time = |key: &str, default: Duration| {
-        layers.get(key).and_then(|node| some_time(node, problems)).unwrap_or(default)
+        layers
+            .get(key)
+            .and_then(|node| some_time(node, problems))
+            .unwrap_or(default)
     };
     let absolute = time("session.absolute", Duration::from_hours(1));
     // Who shortens the whole has shortened the idle time with it.
@@ -126,7 +154,9 @@ fn session(layers: &Layers, problems: &mut Problems) -> Session {
     if idle > absolute
         && let Some(node) = layers.get("session.idle")
     {
-        let problem = node.mark.problem("a session cannot be idle for longer than it lasts");
+        let problem = node
+            .mark
+            .problem("a session cannot be idle for longer than it lasts");
         problems.push(problem.mend("shorten `session.idle`, or lengthen `session.absolute`"));
     }
     Session { absolute, idle }
@@ -135,7 +165,11 @@ fn session(layers: &Layers, problems: &mut Problems) -> Session {
 fn some_time(node: &Node, problems: &mut Problems) -> Option<Duration> {
     let time = node.duration(problems)?;
     if time.is_zero() {
-        problems.push(node.mark.problem("this time is zero").mend("write a longer time, such as \"30m\""));
+        problems.push(
+            node.mark
+                .problem("this time is zero")
+                .mend("write a longer time, such as \"30m\""),
+        );
     }
     Some(time)
 }

@@ -108,10 +108,12 @@ pub struct Grant {
 
 impl Grant {
     fn covers(&self, name: &ScriptName) -> bool {
-        self.scripts.iter().any(|pattern| match pattern.strip_suffix('*') {
-            Some(prefix) => name.as_str().starts_with(prefix),
-            None => name.as_str() == pattern,
-        })
+        self.scripts
+            .iter()
+            .any(|pattern| match pattern.strip_suffix('*') {
+                Some(prefix) => name.as_str().starts_with(prefix),
+                None => name.as_str() == pattern,
+            })
     }
 }
 
@@ -178,7 +180,13 @@ impl<'a> MayRun<'a> {
     }
 }
 
-fn allowed(user: &User, name: &ScriptName, access: Option<&Access>, grants: &Grants, verb: Verb) -> bool {
+fn allowed(
+    user: &User,
+    name: &ScriptName,
+    access: Option<&Access>,
+    grants: &Grants,
+    verb: Verb,
+) -> bool {
     let given_by = verb.given_by();
     user.is_admin()
         || access.is_some_and(|access| {
@@ -195,14 +203,22 @@ fn allowed(user: &User, name: &ScriptName, access: Option<&Access>, grants: &Gra
 }
 
 /// May this user see that the script exists?
-pub fn may_view<'a>(user: &'a User, script: &'a Script, grants: &Grants) -> Result<MayView<'a>, Denied> {
+pub fn may_view<'a>(
+    user: &'a User,
+    script: &'a Script,
+    grants: &Grants,
+) -> Result<MayView<'a>, Denied> {
     allowed(user, &script.name, Some(&script.access), grants, Verb::View)
         .then_some(MayView { user, script })
         .ok_or(Denied)
 }
 
 /// May this user start the script?
-pub fn may_run<'a>(user: &'a User, script: &'a Script, grants: &Grants) -> Result<MayRun<'a>, Denied> {
+pub fn may_run<'a>(
+    user: &'a User,
+    script: &'a Script,
+    grants: &Grants,
+) -> Result<MayRun<'a>, Denied> {
     allowed(user, &script.name, Some(&script.access), grants, Verb::Run)
         .then_some(MayRun { user, script })
         .ok_or(Denied)
@@ -221,14 +237,22 @@ pub struct RunFacts<'a> {
 }
 
 /// May this user see the run and its output? Who started a run always may.
-pub fn may_read<'a>(user: &'a User, run: RunFacts<'_>, grants: &Grants) -> Result<MayRead<'a>, Denied> {
+pub fn may_read<'a>(
+    user: &'a User,
+    run: RunFacts<'_>,
+    grants: &Grants,
+) -> Result<MayRead<'a>, Denied> {
     (user.id == run.started_by || allowed(user, run.script_name, run.access, grants, Verb::Output))
         .then_some(MayRead { user })
         .ok_or(Denied)
 }
 
 /// May this user stop the run? Who started a run always may.
-pub fn may_stop<'a>(user: &'a User, run: RunFacts<'_>, grants: &Grants) -> Result<MayStop<'a>, Denied> {
+pub fn may_stop<'a>(
+    user: &'a User,
+    run: RunFacts<'_>,
+    grants: &Grants,
+) -> Result<MayStop<'a>, Denied> {
     (user.id == run.started_by || allowed(user, run.script_name, run.access, grants, Verb::Stop))
         .then_some(MayStop { user })
         .ok_or(Denied)

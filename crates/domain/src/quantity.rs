@@ -70,7 +70,9 @@ fn number_and_unit<'a>(
     whole: &str,
     form: &'static str,
 ) -> Result<(u64, &'a str, &'a str), BadQuantity> {
-    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let digits = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
     let (number, after) = rest.split_at(digits);
     let letters = after
         .find(|c: char| !c.is_ascii_alphabetic())
@@ -134,9 +136,20 @@ mod tests {
     #[test]
     fn a_bare_number_is_an_error_that_shows_the_form() {
         let error = parse_duration("30").expect_err("no unit");
-        assert_eq!(error.to_string(), "`30` has no unit; write 30s, 10m, 2h, 1d or 1h30m");
+        assert_eq!(
+            error.to_string(),
+            "`30` has no unit; write 30s, 10m, 2h, 1d or 1h30m"
+        );
         assert!(parse_size("10").is_err());
-        for text in ["", "s", "-3s", "3 s", "3w", "99999999999999999999s", "9999999999999999d"] {
+        for text in [
+            "",
+            "s",
+            "-3s",
+            "3 s",
+            "3w",
+            "99999999999999999999s",
+            "9999999999999999d",
+        ] {
             assert!(parse_duration(text).is_err(), "{text:?}");
         }
     }

@@ -50,10 +50,14 @@ pub enum QueueFull {
     #[error("{0} runs are waiting already, as many as may; try again when some have started")]
     All(usize),
     /// The limit of this user.
-    #[error("{0} of your runs are waiting already, as many as may; try again when some have started")]
+    #[error(
+        "{0} of your runs are waiting already, as many as may; try again when some have started"
+    )]
     User(usize),
     /// The limit of this script.
-    #[error("{0} runs of this script are waiting already, as many as may; try again when some have started")]
+    #[error(
+        "{0} runs of this script are waiting already, as many as may; try again when some have started"
+    )]
     Script(u32),
 }
 
@@ -82,6 +86,11 @@ impl Queue {
             waiting_of: HashMap::new(),
             waiting_in_all: 0,
         }
+    }
+
+    /// Goes on with other limits. What holds a slot or a place keeps it.
+    pub fn set_capacity(&mut self, capacity: Capacity) {
+        self.capacity = capacity;
     }
 
     /// Gives a new run a slot or a place, or says which limit is reached.
@@ -174,12 +183,18 @@ impl Queue {
 
     fn someone_could_start(&self) -> bool {
         self.waiting_in_all > 0
-            && self.waiting.values().flatten().any(|entry| self.fits(entry))
+            && self
+                .waiting
+                .values()
+                .flatten()
+                .any(|entry| self.fits(entry))
     }
 
     fn first_that_fits(&self, user: UserId) -> Option<RunId> {
         let runs = self.waiting.get(&user)?;
-        runs.iter().find(|entry| self.fits(entry)).map(|entry| entry.run)
+        runs.iter()
+            .find(|entry| self.fits(entry))
+            .map(|entry| entry.run)
     }
 
     fn room_for(&self, entry: &Entry) -> Result<(), QueueFull> {
@@ -198,7 +213,11 @@ impl Queue {
     }
 
     fn take(&mut self, entry: &Entry) {
-        if self.running.insert(entry.run, entry.script.clone()).is_none() {
+        if self
+            .running
+            .insert(entry.run, entry.script.clone())
+            .is_none()
+        {
             *self.running_of.entry(entry.script.clone()).or_insert(0) += 1;
         }
     }

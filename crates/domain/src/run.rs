@@ -209,7 +209,10 @@ fn unchanged(life: &Life) -> (Life, Vec<Effect>) {
 
 fn is_live(life: &Life, epoch: Epoch) -> bool {
     life.epoch == epoch
-        && matches!(life.state, State::Starting | State::Running | State::Stopping)
+        && matches!(
+            life.state,
+            State::Starting | State::Running | State::Stopping
+        )
 }
 
 fn end(life: &Life, ending: Ending, forget: Option<Epoch>) -> (Life, Vec<Effect>) {
@@ -247,11 +250,17 @@ fn claimed(life: &Life) -> (Life, Vec<Effect>) {
 fn started(life: &Life, epoch: Epoch) -> (Life, Vec<Effect>) {
     match life.state {
         State::Starting if life.epoch == epoch && life.stop.is_some() => (
-            Life { state: State::Stopping, ..life.clone() },
+            Life {
+                state: State::Stopping,
+                ..life.clone()
+            },
             vec![Effect::Record, Effect::Stop(epoch)],
         ),
         State::Starting if life.epoch == epoch => (
-            Life { state: State::Running, ..life.clone() },
+            Life {
+                state: State::Running,
+                ..life.clone()
+            },
             vec![Effect::Record],
         ),
         State::Running | State::Stopping if life.epoch == epoch => unchanged(life),
@@ -276,7 +285,10 @@ fn never_started(life: &Life, epoch: Epoch) -> (Life, Vec<Effect>) {
     if life.stop.is_some() {
         return end(life, without_process(Outcome::Cancelled, None), None);
     }
-    let next = Life { state: State::Queued, ..life.clone() };
+    let next = Life {
+        state: State::Queued,
+        ..life.clone()
+    };
     (next, vec![Effect::Record, Effect::Release, Effect::Requeue])
 }
 
@@ -285,7 +297,10 @@ fn unknown(life: &Life, epoch: Epoch) -> (Life, Vec<Effect>) {
         return unchanged(life);
     }
     if life.idempotent && life.stop.is_none() {
-        let next = Life { state: State::Queued, ..life.clone() };
+        let next = Life {
+            state: State::Queued,
+            ..life.clone()
+        };
         return (next, vec![Effect::Record, Effect::Release, Effect::Requeue]);
     }
     let reason = match life.state {
@@ -298,20 +313,30 @@ fn unknown(life: &Life, epoch: Epoch) -> (Life, Vec<Effect>) {
              The script had started; it is not known how it ended."
         }
     };
-    end(life, without_process(Outcome::Lost, Some(reason.to_owned())), None)
+    end(
+        life,
+        without_process(Outcome::Lost, Some(reason.to_owned())),
+        None,
+    )
 }
 
 fn stop(life: &Life, cause: StopCause) -> (Life, Vec<Effect>) {
     if life.stop.is_some() {
         return unchanged(life);
     }
-    let next = Life { stop: Some(cause), ..life.clone() };
+    let next = Life {
+        stop: Some(cause),
+        ..life.clone()
+    };
     match life.state {
         State::Queued => end(&next, without_process(Outcome::Cancelled, None), None),
         // Whether a process exists is not known yet: the stop waits for the answer.
         State::Starting => (next, vec![Effect::Record]),
         State::Running => (
-            Life { state: State::Stopping, ..next },
+            Life {
+                state: State::Stopping,
+                ..next
+            },
             vec![Effect::Record, Effect::Stop(life.epoch)],
         ),
         State::Stopping | State::Ended => unchanged(life),

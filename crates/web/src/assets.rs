@@ -21,12 +21,15 @@ struct Files;
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut names: Vec<_> = Files::iter().collect();
     names.sort();
-    let all = names.iter().filter_map(|name| Files::get(name)).fold([0_u8; 8], |mut all, file| {
-        for (sum, byte) in all.iter_mut().zip(file.metadata.sha256_hash()) {
-            *sum = sum.rotate_left(3) ^ byte;
-        }
-        all
-    });
+    let all = names
+        .iter()
+        .filter_map(|name| Files::get(name))
+        .fold([0_u8; 8], |mut all, file| {
+            for (sum, byte) in all.iter_mut().zip(file.metadata.sha256_hash()) {
+                *sum = sum.rotate_left(3) ^ byte;
+            }
+            all
+        });
     all.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
@@ -71,7 +74,11 @@ mod tests {
     async fn a_static_file_is_served_under_its_own_version_only() {
         let get = |version: &str, name: &str| file(Path((version.to_owned(), name.to_owned())));
         assert!(get(&VERSION, "style.css").await.is_ok());
-        for (version, name) in [("0", "style.css"), (&**VERSION, "../Cargo.toml"), (&**VERSION, "x.css")] {
+        for (version, name) in [
+            ("0", "style.css"),
+            (&**VERSION, "../Cargo.toml"),
+            (&**VERSION, "x.css"),
+        ] {
             assert!(get(version, name).await.is_err(), "{name}");
         }
         assert_eq!(VERSION.len(), 16);

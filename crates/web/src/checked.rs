@@ -9,7 +9,10 @@ use stagedoor_domain::param::{Param, PathRule, Value};
 use stagedoor_domain::script::Script;
 
 /// The arguments, or what is wrong with each that does not fit.
-pub(crate) async fn check(script: &Arc<Script>, given: GivenArgs) -> Result<CheckedArgs, Vec<ArgError>> {
+pub(crate) async fn check(
+    script: &Arc<Script>,
+    given: GivenArgs,
+) -> Result<CheckedArgs, Vec<ArgError>> {
     let args = arguments::check(script, given)?;
     if script.params.iter().all(|param| param.path.is_none()) {
         return Ok(args);
@@ -23,7 +26,11 @@ pub(crate) async fn check(script: &Arc<Script>, given: GivenArgs) -> Result<Chec
     looked.await.unwrap_or_else(|error| {
         tracing::error!(%error, "could not look for paths");
         let message = "the server could not look for it; try again".to_owned();
-        Err(vec![ArgError { param: None, given_name: "path".to_owned(), message }])
+        Err(vec![ArgError {
+            param: None,
+            given_name: "path".to_owned(),
+            message,
+        }])
     })
 }
 
@@ -48,6 +55,9 @@ fn error(param: &Param, rule: &PathRule) -> ArgError {
     ArgError {
         param: Some(param.name.clone()),
         given_name: param.name.to_string(),
-        message: format!("there is no such path below {}; choose one that is offered", rule.root),
+        message: format!(
+            "there is no such path below {}; choose one that is offered",
+            rule.root
+        ),
     }
 }

@@ -62,14 +62,25 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[&'static str]) -> HeaderMap {
-        lines.iter().map(|line| (COOKIE, HeaderValue::from_static(line))).collect()
+        lines
+            .iter()
+            .map(|line| (COOKIE, HeaderValue::from_static(line)))
+            .collect()
     }
 
     #[test]
     fn w73_the_session_cookie_has_its_attributes() {
-        let line = Jar::Session.set(7373, "1:ab", Duration::from_secs(3600)).expect("a header");
+        let line = Jar::Session
+            .set(7373, "1:ab", Duration::from_hours(1))
+            .expect("a header");
         let line = line.to_str().expect("text");
-        for part in ["SessionID-7373=1:ab", "Path=/", "SameSite=Strict", "Max-Age=3600", "HttpOnly"] {
+        for part in [
+            "SessionID-7373=1:ab",
+            "Path=/",
+            "SameSite=Strict",
+            "Max-Age=3600",
+            "HttpOnly",
+        ] {
             assert!(line.split("; ").any(|p| p == part), "{part} in {line}");
         }
         assert!(!line.contains("Secure") && !line.contains("Domain"));

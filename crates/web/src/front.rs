@@ -57,7 +57,13 @@ pub async fn serve(
     if listeners.is_empty() {
         return Err(ServeError::NoListener);
     }
-    let router = service(AppState { app, shutdown: shutdown.clone() }, &options);
+    let router = service(
+        AppState {
+            app,
+            shutdown: shutdown.clone(),
+        },
+        &options,
+    );
     let limits = Arc::new(Limits::default());
     let connections = TaskTracker::new();
     let accepting = TaskTracker::new();
@@ -76,8 +82,14 @@ pub async fn serve(
     accepting.close();
     accepting.wait().await;
     connections.close();
-    if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
-        tracing::warn!(open = connections.len(), "closing connections that did not end in time");
+    if tokio::time::timeout(DRAIN, connections.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            open = connections.len(),
+            "closing connections that did not end in time"
+        );
     }
     Ok(())
 }
@@ -88,7 +100,9 @@ pub(crate) fn service(state: AppState, options: &WebOptions) -> Router {
     routes::router(&state)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(middleware::from_fn_with_state(hosts, gate::gate))
-        .layer(tower_http::catch_panic::CatchPanicLayer::custom(gate::panicked))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(
+            gate::panicked,
+        ))
         .layer(middleware::from_fn_with_state(state, problem::render))
         .layer(middleware::from_fn(headers::secure))
 }

@@ -81,7 +81,10 @@ fn not_signed_in(request: &Request) -> Response {
     if reads && is_cross_site(request.headers()) {
         return pages::arrival::page();
     }
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
     if reads && target != "/" {
         return Redirect::to(&pages::paths::login_then(target)).into_response();
     }
@@ -116,22 +119,43 @@ async fn caller(
     if let Some(token) = bearer_token(headers).map_err(refuse)? {
         let arrival = arrival.map_err(refuse)?;
         shows_no_browser(headers, arrival.port).map_err(refuse)?;
-        let user = state.app.bearer(token).await.map_err(|e| refuse(e.into()))?;
+        let user = state
+            .app
+            .bearer(token)
+            .await
+            .map_err(|e| refuse(e.into()))?;
         let user = user.ok_or_else(|| refuse(unauthorized()))?;
-        return Ok(Caller { user, session: None, request: None });
+        return Ok(Caller {
+            user,
+            session: None,
+            request: None,
+        });
     }
-    let SignedIn { user, session } =
-        signed_in(state, headers, arrival).await.map_err(refuse)?.ok_or_else(|| refuse(unauthorized()))?;
+    let SignedIn { user, session } = signed_in(state, headers, arrival)
+        .await
+        .map_err(refuse)?
+        .ok_or_else(|| refuse(unauthorized()))?;
     if !origin::is_typed(headers) {
         check_origin(headers).map_err(refuse)?;
     }
     if spec.csrf != CsrfClass::Header {
-        return Ok(Caller { user, session: Some(session), request: None });
+        return Ok(Caller {
+            user,
+            session: Some(session),
+            request: None,
+        });
     }
-    let token = headers.get(CSRF_HEADER).and_then(|token| token.to_str().ok()).unwrap_or("");
+    let token = headers
+        .get(CSRF_HEADER)
+        .and_then(|token| token.to_str().ok())
+        .unwrap_or("");
     let refused = match state.app.csrf().spend(&session, token) {
         Spent::Fresh(key) => {
-            return Ok(Caller { user, session: Some(session), request: Some(key) });
+            return Ok(Caller {
+                user,
+                session: Some(session),
+                request: Some(key),
+            });
         }
         Spent::Used(Some(run)) => Redirect::to(&format!("/api/v1/runs/{run}")).into_response(),
         Spent::Used(None) => refuse(stale("csrf_used")),
@@ -160,7 +184,9 @@ fn stale(code: &'static str) -> Problem {
 
 fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
-    let Some(line) = lines.next() else { return Ok(None) };
+    let Some(line) = lines.next() else {
+        return Ok(None);
+    };
     let token = line
         .to_str()
         .ok()
@@ -182,9 +208,13 @@ fn shows_no_browser(headers: &HeaderMap, port: u16) -> Result<(), Problem> {
     }
     let from_browser = headers.contains_key(COOKIE)
         || headers.contains_key("origin")
-        || headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"));
+        || headers
+            .keys()
+            .any(|name| name.as_str().starts_with("sec-fetch-"));
     if from_browser {
-        return Err(Problem::forbidden("Bearer tokens are for programs, not for browsers."));
+        return Err(Problem::forbidden(
+            "Bearer tokens are for programs, not for browsers.",
+        ));
     }
     Ok(())
 }

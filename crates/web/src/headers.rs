@@ -3,7 +3,9 @@
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::{self, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    self, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue,
+};
 
 /// Marks an answer whose page has a form that works without JavaScript.
 #[derive(Debug, Clone, Copy)]
@@ -48,10 +50,22 @@ const FIXED: [(HeaderName, &str); 11] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "same-origin"),
     (HeaderName::from_static("permissions-policy"), PERMISSIONS),
-    (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    (HeaderName::from_static("x-permitted-cross-domain-policies"), "none"),
+    (
+        HeaderName::from_static("cross-origin-embedder-policy"),
+        "require-corp",
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("x-permitted-cross-domain-policies"),
+        "none",
+    ),
     (HeaderName::from_static("origin-agent-cluster"), "?1"),
     (HeaderName::from_static("x-dns-prefetch-control"), "off"),
 ];
@@ -74,7 +88,11 @@ pub(crate) fn apply(response: &mut Response) {
     }
     let policy = if has_form { POLICY_WITH_FORM } else { POLICY };
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    let cache = if is_immutable { "public, max-age=31536000, immutable" } else { "no-store" };
+    let cache = if is_immutable {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-store"
+    };
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     if signed_out {
         // Not "cookies": that would end the sessions of other ports on this machine.
@@ -116,13 +134,20 @@ mod tests {
             response.extensions_mut().insert(HasForm);
         });
         let policy = |headers: &HeaderMap| {
-            headers.get("content-security-policy").and_then(|p| p.to_str().ok()).expect("set").to_owned()
+            headers
+                .get("content-security-policy")
+                .and_then(|p| p.to_str().ok())
+                .expect("set")
+                .to_owned()
         };
         assert!(policy(&plain).contains("form-action 'none'"));
         assert!(policy(&form).contains("form-action 'self'"));
         for policy in [policy(&plain), policy(&form)] {
             assert!(policy.starts_with("default-src 'none'; "));
-            assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+            assert!(
+                !policy.contains("unsafe") && !policy.contains('*'),
+                "{policy}"
+            );
             assert!(!policy.contains("upgrade-insecure-requests"), "plain HTTP");
         }
     }
@@ -130,9 +155,16 @@ mod tests {
     #[test]
     fn w7_w15_what_plain_http_and_today_forbid_is_absent() {
         let headers = of(|response| {
-            response.headers_mut().insert("server", HeaderValue::from_static("x/1"));
+            response
+                .headers_mut()
+                .insert("server", HeaderValue::from_static("x/1"));
         });
-        for name in ["strict-transport-security", "feature-policy", "server", "clear-site-data"] {
+        for name in [
+            "strict-transport-security",
+            "feature-policy",
+            "server",
+            "clear-site-data",
+        ] {
             assert!(!headers.contains_key(name), "{name}");
         }
     }
@@ -144,7 +176,9 @@ mod tests {
         });
         assert_eq!(kept["cache-control"], "public, max-age=31536000, immutable");
         let own = of(|response| {
-            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public"));
+            response
+                .headers_mut()
+                .insert(CACHE_CONTROL, HeaderValue::from_static("public"));
         });
         assert_eq!(own["cache-control"], "no-store");
     }

@@ -11,6 +11,8 @@ pub(crate) mod problem;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod said;
+#[cfg(test)]
+mod samples;
 pub(crate) mod script;
 pub(crate) mod setup;
 pub(crate) mod shell;

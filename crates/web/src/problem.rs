@@ -26,9 +26,12 @@ pub(crate) struct FieldError {
     pub message: String,
 }
 
-/// A refusal or failure on its way to the client.
+/// A refusal or failure on its way to the client. Small, for it stands in many results.
 #[derive(Debug, Clone)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Said>);
+
+#[derive(Debug, Clone)]
+struct Said {
     status: StatusCode,
     code: Option<&'static str>,
     detail: String,
@@ -41,19 +44,22 @@ pub(crate) struct Problem {
 impl Problem {
     /// `detail` is shown: it says what is wrong and what to do.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Said {
             status,
             code: None,
             detail: detail.into(),
             errors: Vec::new(),
             headers: HeaderMap::new(),
             cause: None,
-        }
+        }))
     }
 
     /// 404: there is no such thing, or not for this user.
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "There is nothing here, or not for you.")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "There is nothing here, or not for you.",
+        )
     }
 
     /// 400.
@@ -68,42 +74,42 @@ impl Problem {
 
     /// 500; the cause goes to the log, not to the client.
     pub fn internal(cause: impl Display) -> Self {
-        Self {
-            cause: Some(cause.to_string()),
-            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on this server.")
-        }
+        let detail = "Something went wrong on this server.";
+        Self::unavailable(StatusCode::INTERNAL_SERVER_ERROR, detail, cause)
     }
 
     /// 503 or 507 with a text that is shown and a cause that is logged.
     pub fn unavailable(status: StatusCode, detail: impl Into<String>, cause: impl Display) -> Self {
-        Self { cause: Some(cause.to_string()), ..Self::new(status, detail) }
+        let mut problem = Self::new(status, detail);
+        problem.0.cause = Some(cause.to_string());
+        problem
     }
 
     /// A word that programs can tell this problem by.
     #[must_use]
     pub fn with_code(mut self, code: &'static str) -> Self {
-        self.code = Some(code);
+        self.0.code = Some(code);
         self
     }
 
     /// What is wrong with which argument.
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
-        self.errors = errors;
+        self.0.errors = errors;
         self
     }
 
     /// A header of the answer.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.0.headers.insert(name, value);
         self
     }
 
     /// The status of the answer.
     #[cfg(test)]
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 }
 
@@ -120,15 +126,21 @@ impl From<StoreError> for Problem {
                 "This server is busy. Nothing was changed; try again in a moment.",
                 error,
             ),
-            other => Self::internal(other),
+            broken @ StoreError::Broken(_) => Self::internal(with_causes(&broken)),
         }
     }
 }
 
+/// The whole chain, for the log.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
-        response.headers_mut().extend(self.headers.clone());
+        let mut response = self.0.status.into_response();
+        response.headers_mut().extend(self.0.headers.clone());
         response.extensions_mut().insert(self);
         response
     }
@@ -151,22 +163,35 @@ struct Details<'a> {
 
 /// Gives every refusal its body. A layer around the router, so that the router's own 404 and 405
 /// and the panics of handlers are answered the same way.
-pub(crate) async fn render(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub(crate) async fn render(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
     let started = state.app.clock().now().millis();
     let response = next.run(request).await;
     let Some(problem) = problem_of(&response) else {
         return response;
     };
-    let id = problem.status.is_server_error().then(|| request_id(started));
+    let id = problem
+        .0
+        .status
+        .is_server_error()
+        .then(|| request_id(started));
     if let Some(id) = &id {
-        let cause = problem.cause.as_deref().unwrap_or(&problem.detail);
-        tracing::error!(request = id, status = problem.status.as_u16(), cause, "request failed");
+        let cause = problem.0.cause.as_deref().unwrap_or(&problem.0.detail);
+        tracing::error!(
+            request = id,
+            status = problem.0.status.as_u16(),
+            cause,
+            "request failed"
+        );
     }
     let mut answer = if is_api {
         details(&problem, id.as_deref())
     } else {
-        pages::problem::page(problem.status, &problem.detail, id.as_deref())
+        pages::problem::page(problem.0.status, &problem.0.detail, id.as_deref())
     };
     // Allow, WWW-Authenticate, Retry-After and cookies stay; what describes the old body goes.
     for (name, value) in response.headers() {
@@ -185,7 +210,8 @@ fn problem_of(response: &Response) -> Option<Problem> {
     let ours = response.headers().contains_key(CONTENT_TYPE)
         && response.extensions().get::<pages::Rendered>().is_some();
     let refused = status.is_client_error() || status.is_server_error();
-    (refused && !ours && !has_problem_body(response)).then(|| Problem::new(status, say(status, response)))
+    (refused && !ours && !has_problem_body(response))
+        .then(|| Problem::new(status, say(status, response)))
 }
 
 /// An API handler may have written its own problem details.
@@ -200,30 +226,39 @@ fn say(status: StatusCode, response: &Response) -> String {
     match status {
         StatusCode::NOT_FOUND => "There is nothing here, or not for you.".to_owned(),
         StatusCode::METHOD_NOT_ALLOWED => {
-            let allow = response.headers().get(ALLOW).and_then(|a| a.to_str().ok()).unwrap_or("");
+            let allow = response
+                .headers()
+                .get(ALLOW)
+                .and_then(|a| a.to_str().ok())
+                .unwrap_or("");
             format!("This address does not take that method; it takes {allow}.")
         }
-        StatusCode::PAYLOAD_TOO_LARGE => "The request is too large; at most 1 MiB is taken.".to_owned(),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            "The request is too large; at most 1 MiB is taken.".to_owned()
+        }
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             "The request's Content-Type is not one that this address takes.".to_owned()
         }
-        _ => status.canonical_reason().unwrap_or("The request was refused.").to_owned(),
+        _ => status
+            .canonical_reason()
+            .unwrap_or("The request was refused.")
+            .to_owned(),
     }
 }
 
 fn details(problem: &Problem, id: Option<&str>) -> Response {
     let body = Details {
         r#type: "about:blank",
-        title: problem.status.canonical_reason().unwrap_or("Refused"),
-        status: problem.status.as_u16(),
-        detail: &problem.detail,
-        code: problem.code,
-        errors: &problem.errors,
+        title: problem.0.status.canonical_reason().unwrap_or("Refused"),
+        status: problem.0.status.as_u16(),
+        detail: &problem.0.detail,
+        code: problem.0.code,
+        errors: &problem.0.errors,
         request: id,
     };
     let text = serde_json::to_string(&body).unwrap_or_default();
     let kind = HeaderValue::from_static("application/problem+json");
-    (problem.status, [(CONTENT_TYPE, kind)], text).into_response()
+    (problem.0.status, [(CONTENT_TYPE, kind)], text).into_response()
 }
 
 /// Names one failed request in the log and on the page; unique while the server runs.

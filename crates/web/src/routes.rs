@@ -67,7 +67,12 @@ impl Route {
         T: 'static,
     {
         Self {
-            spec: RouteSpec { method: "GET", path, access, csrf: CsrfClass::Safe },
+            spec: RouteSpec {
+                method: "GET",
+                path,
+                access,
+                csrf: CsrfClass::Safe,
+            },
             handler: routing::get(handler),
         }
     }
@@ -79,7 +84,12 @@ impl Route {
         T: 'static,
     {
         Self {
-            spec: RouteSpec { method: "POST", path, access, csrf },
+            spec: RouteSpec {
+                method: "POST",
+                path,
+                access,
+                csrf,
+            },
             handler: routing::post(handler),
         }
     }
@@ -106,4 +116,46 @@ pub(crate) fn router(state: &AppState) -> Router {
         router = router.route(spec.path, handler.route_layer(guard));
     }
     router.with_state(state.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn w77_a_route_is_safe_exactly_when_it_is_read() {
+        let table = table();
+        assert!(table.len() > 20, "{}", table.len());
+        for route in table {
+            let reads = route.method == "GET";
+            assert_eq!(reads, route.csrf == CsrfClass::Safe, "{route:?}");
+        }
+    }
+
+    #[test]
+    fn the_api_takes_tokens_and_the_pages_take_forms() {
+        for route in table() {
+            if route.path.starts_with("/api/") {
+                assert!(
+                    matches!(route.access, Access::Bearer | Access::Public),
+                    "{route:?}"
+                );
+                assert_ne!(route.csrf, CsrfClass::Form, "{route:?}");
+            } else {
+                assert_ne!(route.access, Access::Bearer, "{route:?}");
+                assert_ne!(route.csrf, CsrfClass::Header, "{route:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_routes_are_the_same_and_each_has_one_spelling() {
+        let table = table();
+        let distinct: BTreeSet<(&str, &str)> = table.iter().map(|r| (r.method, r.path)).collect();
+        assert_eq!(distinct.len(), table.len());
+        for route in table {
+            assert!(route.path == "/" || !route.path.ends_with('/'), "{route:?}");
+        }
+    }
 }

@@ -6,8 +6,8 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Redirect, Response};
-use http::header::CONTENT_TYPE;
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use stagedoor_app::csrf::Spent;
 use stagedoor_app::session_key::{RequestKey, SessionKey};
 use stagedoor_domain::id::RunId;
@@ -31,12 +31,19 @@ pub(crate) struct Fields(pub Vec<(String, String)>);
 impl Fields {
     /// Every value of this field.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The last value of this field.
     pub fn last(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The field as text; empty when it was not sent.
@@ -104,9 +111,15 @@ impl<T: FromFields> FromRequest<AppState> for SafeForm<T> {
         let session = session_of(&request);
         let mut fields = read(request, state).await.map_err(NotSafe::Refused)?;
         let token = take_token(&mut fields);
-        let Some(session) = session else { return Err(NotSafe::Stale(fields)) };
+        let Some(session) = session else {
+            return Err(NotSafe::Stale(fields));
+        };
         match state.app.csrf().spend(&session, &token) {
-            Spent::Fresh(key) => Ok(Self { value: T::from_fields(fields), key, session }),
+            Spent::Fresh(key) => Ok(Self {
+                value: T::from_fields(fields),
+                key,
+                session,
+            }),
             Spent::Used(Some(run)) => Err(NotSafe::Started(run)),
             Spent::Used(None) | Spent::Unknown => Err(NotSafe::Stale(fields)),
         }
@@ -128,22 +141,25 @@ async fn read(request: Request, state: &AppState) -> Result<Fields, Problem> {
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
         .and_then(|kind| kind.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
+        .is_some_and(|kind| {
+            kind.trim()
+                .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        });
     if !is_form {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "This address takes forms: application/x-www-form-urlencoded.",
         ));
     }
-    let bytes = Bytes::from_request(request, state).await.map_err(|refused| {
-        match refused.status() {
+    let bytes = Bytes::from_request(request, state)
+        .await
+        .map_err(|refused| match refused.status() {
             StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "The form is too large; at most 1 MiB is taken.",
             ),
             _ => Problem::bad_request("The form did not arrive whole. Nothing was changed."),
-        }
-    })?;
+        })?;
     parse(&bytes)
 }
 
@@ -153,7 +169,8 @@ fn parse(bytes: &[u8]) -> Result<Fields, Problem> {
     if std::str::from_utf8(&unescaped(bytes)).is_err() {
         return Err(not_text());
     }
-    let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(bytes).map_err(|_| not_text())?;
+    let pairs: Vec<(String, String)> =
+        serde_urlencoded::from_bytes(bytes).map_err(|_| not_text())?;
     if pairs.len() > MOST_FIELDS {
         return Err(Problem::bad_request("The form has more than 4096 fields."));
     }

@@ -40,17 +40,17 @@ class Status {
   /** @param {string} text */
   say(text) {
     this.#next = text;
-    if (this.#waiting) return;
+    if (!this.#waiting) this.#speak();
+  }
+
+  #speak() {
+    if (!this.#element || this.#element.textContent === this.#next) return;
+    this.#element.textContent = this.#next;
     this.#waiting = true;
-    this.#speak();
     setTimeout(() => {
       this.#waiting = false;
       this.#speak();
     }, SPEAK_EVERY);
-  }
-
-  #speak() {
-    if (this.#element && this.#element.textContent !== this.#next) this.#element.textContent = this.#next;
   }
 }
 

@@ -239,6 +239,8 @@ impl Browser {
         list.iter()
             .filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING")
             .filter_map(|entry| entry["message"].as_str().map(str::to_owned))
+            // W16 asks for features that this build of Chromium does not have.
+            .filter(|message| !message.contains("Unrecognized feature"))
             .collect()
     }
 }

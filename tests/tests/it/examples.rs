@@ -54,7 +54,7 @@ const CASES: &[Case] = &[
     ok("sales-table", "{}", &["region,sales,sum,average\neast,"]),
     ok("sales-table", r#"{"by": "month", "at_least": 1}"#, &["month,sales", "2026-01,"]),
     ok("slow-job", r#"{"steps": 2, "pause": 0.1}"#, &["\rStep 2 of 2: 100 %", "All 2 steps"]),
-    ok("colours", "{}", &["\u{1b}[31m", "\u{1b}[48;5;255m", "\u{1b}[38;2;"]),
+    ok("colours", "{}", &["\u{1b}[31m", ";48;5;255m", "\u{1b}[38;2;"]),
     ok("colours", r#"{"show": ["styles"]}"#, &["\u{1b}[1mbold"]),
     ok("resolve-host", r#"{"host": "localhost", "family": "ahostsv4"}"#, &["127.0.0.1\n"]),
     ok("count-words", r#"{"text": "a b a\nc\n", "top": 1}"#, &["2 lines, 4 words", "2  a"]),
@@ -206,7 +206,7 @@ fn a_script_that_ignores_the_polite_signal_ends_all_the_same() {
         .start("diagnostics/stubborn", &json!({"seconds": 20}))
         .expect(201)
         .json();
-    ann.until_printed(&run, "I ignore TERM");
+    ann.until_printed(&run, "and ignore TERM");
     ann.post(&format!("/api/v1/runs/{}/stop", id(&run)), &json!({}))
         .expect(202);
     let ended = ann.until(&run, |run| run["state"] == "ended");

@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -90,44 +91,45 @@ fn unknown_names_are_refused() {
 }
 
 #[test]
-fn what_cannot_be_started_is_refused_with_the_reason() {
-    let program = Program::with_scripts(&[
+fn what_cannot_be_started_is_not_published_and_check_says_why() {
+    let home = Home::new();
+    let folder = home.scripts(&[
         ("hello.sh", HELLO),
         (
             "no-such.sh",
             &HELLO.replace("/bin/sh", "/no/such/interpreter"),
         ),
+        ("open.sh", HELLO),
+        ("plain.sh", HELLO),
     ]);
+    let mode = |name: &str, mode| {
+        let permissions = fs::Permissions::from_mode(mode);
+        fs::set_permissions(folder.join(name), permissions).expect("chmod");
+    };
+    mode("open.sh", 0o777);
+    mode("plain.sh", 0o644);
+    let program = Program::serve(home.clone(), &folder);
     let ann = Robot::user(&program);
-    let run = ann.run("no-such", &json!({}));
-    assert_eq!(run["outcome"], "refused", "{run}");
-    assert!(
-        run["reason"]
-            .as_str()
-            .is_some_and(|r| r.contains("/no/such/interpreter")),
-        "{run}"
-    );
+    for name in ["no-such", "open", "plain"] {
+        ann.start(name, &json!({})).expect(404);
+    }
     assert_eq!(ann.run("hello", &json!({}))["outcome"], "succeeded");
+    let output = stagedoor(&["check", folder.to_str().expect("text")], "");
+    let said = words(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in ["no-such.sh", "/no/such/interpreter", "open.sh", "plain.sh"] {
+        assert!(said.contains(part), "{part} in\n{said}");
+    }
+    mode("open.sh", 0o755);
+    assert_eq!(ann.run("open", &json!({}))["outcome"], "succeeded");
 }
 
-#[test]
-fn a_script_that_strangers_may_write_is_refused() {
-    let program = Program::with_scripts(&[("hello.sh", HELLO)]);
-    let ann = Robot::user(&program);
-    assert_eq!(ann.run("hello", &json!({}))["outcome"], "succeeded");
-    fs::set_permissions(
-        program.scripts().join("hello.sh"),
-        fs::Permissions::from_mode(0o777),
-    )
-    .expect("chmod");
-    let run = ann.run("hello", &json!({}));
-    assert_eq!(run["outcome"], "refused", "{run}");
-    assert!(
-        run["reason"]
-            .as_str()
-            .is_some_and(|reason| reason.len() > 10),
-        "{run}"
-    );
+/// Puts another file in the place of a script at once, as a deployment does.
+fn replace(path: &Path, text: &str) {
+    let beside = path.with_extension("new");
+    fs::write(&beside, text).expect("a script");
+    fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).expect("chmod");
+    fs::rename(beside, path).expect("rename");
 }
 
 /// The queue has one place, and the waiting run's script is rewritten meanwhile.
@@ -141,11 +143,10 @@ fn a_script_that_changed_between_the_click_and_the_start_is_refused() {
     ann.until_printed(&first, "begun");
     let second = ann.start("slow", &json!({})).expect(201).json();
     assert_eq!(second["state"], "queued", "{second}");
-    fs::write(
-        program.scripts().join("slow.sh"),
-        slow.replace("echo begun", "echo changed"),
-    )
-    .expect("a script");
+    replace(
+        &program.scripts().join("slow.sh"),
+        &slow.replace("echo begun", "echo changed"),
+    );
     let ended = ann.until(&second, |run| run["state"] == "ended");
     assert_eq!(ended["outcome"], "refused", "{ended}");
     assert!(
@@ -157,6 +158,28 @@ fn a_script_that_changed_between_the_click_and_the_start_is_refused() {
     assert_eq!(
         ann.until(&first, |run| run["state"] == "ended")["outcome"],
         "succeeded"
+    );
+}
+
+#[test]
+fn a_script_that_vanished_between_the_click_and_the_start_is_refused() {
+    let slow = HELLO.replace(
+        "# ///\necho hello",
+        "# limits = { running = 1 }\n# ///\necho begun; sleep 2",
+    );
+    let program = Program::with_scripts(&[("slow.sh", &slow)]);
+    let ann = Robot::user(&program);
+    let first = ann.start("slow", &json!({})).expect(201).json();
+    ann.until_printed(&first, "begun");
+    let second = ann.start("slow", &json!({})).expect(201).json();
+    fs::remove_file(program.scripts().join("slow.sh")).expect("it was there");
+    let ended = ann.until(&second, |run| run["state"] == "ended");
+    assert_eq!(ended["outcome"], "refused", "{ended}");
+    assert!(
+        ended["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.len() > 10),
+        "{ended}"
     );
 }
 

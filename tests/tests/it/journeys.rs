@@ -72,7 +72,7 @@ fn set_up(browser: &Browser, program: &mut Program) {
     browser.fill("name", "admin");
     browser.fill("password", PASSWORD);
     browser.fill("again", PASSWORD);
-    browser.click("form[action=\"/setup\"] button[type=submit]");
+    browser.click("form[action=\"/setup\"] button");
     browser.wait_for_text("main", "Disk report");
 }
 
@@ -82,7 +82,7 @@ fn sign_out_and_in(browser: &Browser, program: &Program) {
     browser.goto(&format!("{}/scripts/account", program.url));
     browser.fill("name", "admin");
     browser.fill("password", PASSWORD);
-    browser.click("form[action=\"/login\"] button[type=submit]");
+    browser.click("form[action=\"/login\"] button");
     browser.wait("led to the page that was asked for", |b| {
         b.url().ends_with("/scripts/account")
     });
@@ -94,7 +94,10 @@ fn start(browser: &Browser, program: &Program, script: &str, fields: Fields) {
     for (name, value) in fields {
         browser.fill(name, value);
     }
-    browser.click("form[data-script] button[type=submit]");
+    if browser.shows("[name=\".confirm\"]") {
+        browser.click("[name=\".confirm\"]");
+    }
+    browser.click("form[data-script] button");
     browser.wait("the page of the run", |b| b.url().contains("/runs/"));
 }
 
@@ -113,7 +116,7 @@ fn stop_a_run(browser: &Browser, program: &Program) {
     browser.wait_for_text("#log", "Step 1 of 100");
     browser.click("form[action$=\"/stop\"] button");
     browser.wait("stopped", |b| b.shows("#run[data-state=ended]"));
-    browser.wait_for_text("#run", "ancelled");
+    browser.wait_for_text("#run", "stopped");
 }
 
 fn history_leads_to_runs(browser: &Browser, program: &Program) {
@@ -166,7 +169,7 @@ fn output_arrives_live_without_loading_the_page_again() {
     browser.wait_for_text("#log", "Step 3 of 4: ");
     assert_eq!(browser.look("return window.sameDocument === true"), true);
     browser.wait("the outcome", |b| b.shows("#run[data-state=ended]"));
-    browser.wait_for_text("#run", "ucceeded");
+    browser.wait_for_text("#run-status", "succeeded");
 }
 
 #[test]

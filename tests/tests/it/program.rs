@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -64,13 +64,13 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// `target/debug/stagedoor`, beside which this test was built; or what `STAGEDOOR_TEST_BINARY` says.
+/// `target/debug/stagedoor`, beside which this test was built; or what `TESTED_BINARY` says.
 pub fn binary() -> PathBuf {
     #[expect(
         clippy::disallowed_methods,
         reason = "says where the program to test lies"
     )]
-    let named = std::env::var_os("STAGEDOOR_TEST_BINARY").map(PathBuf::from);
+    let named = std::env::var_os("TESTED_BINARY").map(PathBuf::from);
     let path = named.unwrap_or_else(|| {
         let this = std::env::current_exe().expect("the path of this test");
         this.ancestors()
@@ -86,17 +86,17 @@ pub fn binary() -> PathBuf {
     path
 }
 
-/// The folder `examples`, of the repository or of the copy that `STAGEDOOR_TEST_ROOT` names.
+/// The folder `examples`, of the repository or of the copy that `TESTED_TREE` names.
 pub fn examples() -> PathBuf {
     #[expect(
         clippy::disallowed_methods,
         reason = "says where the copy of the examples lies"
     )]
-    let copy = std::env::var_os("STAGEDOOR_TEST_ROOT").map(PathBuf::from);
+    let copy = std::env::var_os("TESTED_TREE").map(PathBuf::from);
     copy.unwrap_or_else(crate::tree::root).join("examples")
 }
 
-/// `stagedoor` with these words, to its end.
+/// `stagedoor` with these words, to its end; it is killed when it does not end.
 pub fn stagedoor(words: &[&str], stdin: &str) -> Output {
     let mut child = command()
         .args(words)
@@ -105,21 +105,37 @@ pub fn stagedoor(words: &[&str], stdin: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .expect("stagedoor starts");
-    child
-        .stdin
-        .take()
-        .expect("its input")
+    let mut input = child.stdin.take().expect("its input");
+    input
         .write_all(stdin.as_bytes())
         .expect("it reads its input");
-    child.wait_with_output().expect("it ends")
+    drop(input);
+    let pid = Pid::from_child(&child);
+    let (done, waiting) = mpsc::channel();
+    let watch = thread::spawn(move || {
+        if waiting.recv_timeout(START).is_err() {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    });
+    let output = child.wait_with_output().expect("it ends");
+    let _ = done.send(());
+    watch.join().expect("the watch");
+    output
 }
 
+/// The program without settings from the environment of whoever runs the tests.
 fn command() -> Command {
     #[expect(
         clippy::disallowed_methods,
         reason = "the program under test is started here"
     )]
-    Command::new(binary())
+    let mut command = Command::new(binary());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("STAGEDOOR_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 impl Program {
@@ -210,11 +226,7 @@ impl Program {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .expect("a pid");
-        let _ = kill_process(pid, signal);
+        let _ = kill_process(Pid::from_child(&self.child), signal);
     }
 
     /// Ends the server at once, as a crash would, and starts another one on the same state.

@@ -26,7 +26,11 @@ pub(super) fn read(keys: &Table, param: &Param, problems: &mut Problems) -> Boun
 }
 
 fn measures(keys: &Table, param: &Param, problems: &mut Problems) -> Bounds {
-    let mut probe = Param { bounds: Bounds::default(), choices: Vec::new(), ..param.clone() };
+    let mut probe = Param {
+        bounds: Bounds::default(),
+        choices: Vec::new(),
+        ..param.clone()
+    };
     // Told already: these keys mean nothing for the type.
     if !kind::has_measure(param.kind) {
         return Bounds::default();
@@ -35,7 +39,10 @@ fn measures(keys: &Table, param: &Param, problems: &mut Problems) -> Bounds {
         let node = keys.get(key)?;
         let text = scalar(node, problems)?;
         let canonical = check_text(probe, &text).map_err(|message| {
-            problems.push(node.mark.problem(format!("`{key}` is not a value of the type {}: {message}", probe.kind.word())));
+            problems.push(node.mark.problem(format!(
+                "`{key}` is not a value of the type {}: {message}",
+                probe.kind.word()
+            )));
         });
         canonical.is_ok().then_some(text)
     };
@@ -45,11 +52,18 @@ fn measures(keys: &Table, param: &Param, problems: &mut Problems) -> Bounds {
     if let (Some(max), Some(node)) = (&max, keys.get("max"))
         && check_text(&probe, max).is_err()
     {
-        let problem = node.mark.problem("`max` is less than `min`, so no value would do");
+        let problem = node
+            .mark
+            .problem("`max` is less than `min`, so no value would do");
         problems.push(problem.mend("exchange the two"));
     }
     let step = step(keys, &probe, problems);
-    Bounds { min, max, step, ..Bounds::default() }
+    Bounds {
+        min,
+        max,
+        step,
+        ..Bounds::default()
+    }
 }
 
 /// A step is tried from `min`, or from the type's zero: there it fits, if it is a step at all.
@@ -64,10 +78,19 @@ fn step(keys: &Table, probe: &Param, problems: &mut Problems) -> Option<String> 
         _ => "0",
     };
     let from = probe.bounds.min.clone().unwrap_or_else(|| zero.to_owned());
-    let bounds = Bounds { step: Some(text.clone()), ..probe.bounds.clone() };
-    let stepped = Param { bounds, ..probe.clone() };
+    let bounds = Bounds {
+        step: Some(text.clone()),
+        ..probe.bounds.clone()
+    };
+    let stepped = Param {
+        bounds,
+        ..probe.clone()
+    };
     if check_text(&stepped, &from).is_err() {
-        let problem = node.mark.problem(format!("`{text}` is not a step of the type {}", probe.kind.word()));
+        let problem = node.mark.problem(format!(
+            "`{text}` is not a step of the type {}",
+            probe.kind.word()
+        ));
         problems.push(problem.mend(match probe.kind {
             Kind::Integer | Kind::Number => "write a number above zero",
             _ => "write a duration such as \"15m\" or \"1d\"",
@@ -85,7 +108,12 @@ fn scalar(node: &Node, problems: &mut Problems) -> Option<String> {
 }
 
 /// Two counts of which the first may not be greater.
-fn pair(keys: &Table, least: &str, most: &str, problems: &mut Problems) -> (Option<usize>, Option<usize>) {
+fn pair(
+    keys: &Table,
+    least: &str,
+    most: &str,
+    problems: &mut Problems,
+) -> (Option<usize>, Option<usize>) {
     let mut count = |key: &str| {
         let count = keys.get(key)?.count(0, problems)?;
         usize::try_from(count).ok()
@@ -94,7 +122,9 @@ fn pair(keys: &Table, least: &str, most: &str, problems: &mut Problems) -> (Opti
     if let (Some(min), Some(max), Some(node)) = (min, max, keys.get(most))
         && max < min
     {
-        let problem = node.mark.problem(format!("`{most}` is less than `{least}`, so no value would do"));
+        let problem = node.mark.problem(format!(
+            "`{most}` is less than `{least}`, so no value would do"
+        ));
         problems.push(problem.mend("exchange the two"));
     }
     (min, max)
@@ -108,15 +138,32 @@ fn check_items(keys: &Table, param: &Param, problems: &mut Problems) {
             problems.push(entry.key.problem(message).mend(mend));
         }
     };
-    needs("min_items", param.multiple.is_some(), "add `multiple = \"repeat\"`, or take it out");
-    needs("max_items", param.multiple.is_some(), "add `multiple = \"repeat\"`, or take it out");
+    needs(
+        "min_items",
+        param.multiple.is_some(),
+        "add `multiple = \"repeat\"`, or take it out",
+    );
+    needs(
+        "max_items",
+        param.multiple.is_some(),
+        "add `multiple = \"repeat\"`, or take it out",
+    );
     let joins = matches!(param.multiple, Some(Multiple::Join { .. }));
-    needs("separator", joins, "add `multiple = \"join\"`, or take it out");
+    needs(
+        "separator",
+        joins,
+        "add `multiple = \"join\"`, or take it out",
+    );
 }
 
 fn pattern(keys: &Table, problems: &mut Problems) -> Option<Regex> {
     if let (Some(entry), None) = (keys.entry("pattern_help"), keys.get("pattern")) {
-        problems.push(entry.key.problem("`pattern_help` means nothing without `pattern`").mend("take it out"));
+        problems.push(
+            entry
+                .key
+                .problem("`pattern_help` means nothing without `pattern`")
+                .mend("take it out"),
+        );
     }
     let node = keys.get("pattern")?;
     let text = node.full_text(problems)?;

@@ -18,14 +18,22 @@ pub(super) fn read(node: Option<&Node>, problems: &mut Problems) -> Vec<Choice> 
         return Vec::new();
     };
     if items.is_empty() {
-        problems.push(node.mark.problem("this list is empty").mend("write at least one value, or take the key out"));
+        problems.push(
+            node.mark
+                .problem("this list is empty")
+                .mend("write at least one value, or take the key out"),
+        );
     }
     let mut seen = HashSet::new();
     let mut choices = Vec::new();
     for item in items {
-        let Some(choice) = one(item, problems) else { continue };
+        let Some(choice) = one(item, problems) else {
+            continue;
+        };
         if !seen.insert(choice.value.clone()) {
-            let problem = item.mark.problem(format!("`{}` stands here a second time", choice.value));
+            let problem = item
+                .mark
+                .problem(format!("`{}` stands here a second time", choice.value));
             problems.push(problem.mend("take one of the two out"));
         }
         choices.push(choice);
@@ -36,19 +44,33 @@ pub(super) fn read(node: Option<&Node>, problems: &mut Problems) -> Vec<Choice> 
 fn one(node: &Node, problems: &mut Problems) -> Option<Choice> {
     let Value::Table(table) = &node.value else {
         let value = text(node, problems)?;
-        return Some(Choice { label: value.clone(), value, disabled: false, when: Vec::new() });
+        return Some(Choice {
+            label: value.clone(),
+            value,
+            disabled: false,
+            when: Vec::new(),
+        });
     };
     keys::CHOICE.check(table, problems);
     let Some(value) = table.get("value") else {
-        problems.push(node.mark.problem("this choice has no value").mend("add `value = \"…\"`"));
+        problems.push(
+            node.mark
+                .problem("this choice has no value")
+                .mend("add `value = \"…\"`"),
+        );
         return None;
     };
     let value = text(value, problems)?;
     Some(Choice {
-        label: table.text("label", problems).unwrap_or_else(|| value.clone()),
+        label: table
+            .text("label", problems)
+            .unwrap_or_else(|| value.clone()),
         value,
         disabled: table.flag("disabled", problems).unwrap_or(false),
-        when: table.get("when").map(|node| conditions::read(node, problems)).unwrap_or_default(),
+        when: table
+            .get("when")
+            .map(|node| conditions::read(node, problems))
+            .unwrap_or_default(),
     })
 }
 
@@ -63,17 +85,30 @@ fn text(node: &Node, problems: &mut Problems) -> Option<String> {
 /// Each value must be one that the parameter itself would accept.
 pub(super) fn check(param: &Param, keys: &Table, problems: &mut Problems) {
     if let (false, Some(entry)) = (param.choices.is_empty(), keys.entry("suggestions")) {
-        let problem = entry.key.problem("`suggestions` are for free values, and `choices` leave none free");
+        let problem = entry
+            .key
+            .problem("`suggestions` are for free values, and `choices` leave none free");
         problems.push(problem.mend("keep one of the two"));
     }
-    let offered = if param.choices.is_empty() { ("suggestions", &param.suggestions) } else { ("choices", &param.choices) };
+    let offered = if param.choices.is_empty() {
+        ("suggestions", &param.suggestions)
+    } else {
+        ("choices", &param.choices)
+    };
     let (key, offered) = offered;
-    let Some(Value::List(items)) = keys.get(key).map(|node| &node.value) else { return };
+    let Some(Value::List(items)) = keys.get(key).map(|node| &node.value) else {
+        return;
+    };
     for choice in offered {
         if let Err(message) = check_text(param, &choice.value) {
-            let node = items.iter().find(|item| value_of(item).as_ref() == Some(&choice.value));
+            let node = items
+                .iter()
+                .find(|item| value_of(item).as_ref() == Some(&choice.value));
             let mark = node.map_or(&keys.mark, |node| &node.mark);
-            problems.push(mark.problem(format!("the parameter itself would refuse `{}`: {message}", choice.value)));
+            problems.push(mark.problem(format!(
+                "the parameter itself would refuse `{}`: {message}",
+                choice.value
+            )));
         }
     }
 }

@@ -15,13 +15,22 @@ pub(super) fn read(node: &Node, problems: &mut Problems) -> Vec<Condition> {
     let mut conditions = Vec::new();
     for (key, entry) in table.in_order() {
         if key.contains('.') || matches!(entry.node.value, Value::Table(_)) {
-            let problem = entry.key.problem("a condition on a field of a choice is not in this version yet");
+            let problem = entry
+                .key
+                .problem("a condition on a field of a choice is not in this version yet");
             problems.push(problem.mend("compare the parameter's value itself"));
             continue;
         }
         match ParamName::parse(key) {
-            Ok(param) => conditions.push(Condition { param, any_of: any_of(&entry.node, problems) }),
-            Err(error) => problems.push(entry.key.problem(format!("this is no parameter's name: {error}"))),
+            Ok(param) => conditions.push(Condition {
+                param,
+                any_of: any_of(&entry.node, problems),
+            }),
+            Err(error) => problems.push(
+                entry
+                    .key
+                    .problem(format!("this is no parameter's name: {error}")),
+            ),
         }
     }
     conditions
@@ -33,7 +42,11 @@ fn any_of(node: &Node, problems: &mut Problems) -> Vec<String> {
         _ => std::slice::from_ref(node),
     };
     if items.is_empty() {
-        problems.push(node.mark.problem("this list is empty, so the condition never holds").mend("write at least one value"));
+        problems.push(
+            node.mark
+                .problem("this list is empty, so the condition never holds")
+                .mend("write at least one value"),
+        );
     }
     let mut values = Vec::new();
     for item in items {
@@ -65,13 +78,17 @@ pub(super) fn check(all: &[Declared], problems: &mut Problems) {
 }
 
 fn check_one(node: &Node, owner: &Param, all: &[Declared], problems: &mut Problems) {
-    let Value::Table(table) = &node.value else { return };
+    let Value::Table(table) = &node.value else {
+        return;
+    };
     for (key, entry) in table.in_order() {
         if ParamName::parse(key).is_err() {
             continue;
         }
         if owner.name.as_str() == key {
-            let problem = entry.key.problem(format!("`{key}` cannot depend on itself"));
+            let problem = entry
+                .key
+                .problem(format!("`{key}` cannot depend on itself"));
             problems.push(problem.mend("name another parameter, or take the condition out"));
             continue;
         }
@@ -81,10 +98,12 @@ fn check_one(node: &Node, owner: &Param, all: &[Declared], problems: &mut Proble
         }
         let problem = entry.key.problem(format!("there is no parameter `{key}`"));
         let names = all.iter().map(|other| other.param.name.as_str());
-        problems.push(match nearest(key, names.filter(|name| *name != owner.name.as_str())) {
-            Some(near) => problem.mend(format!("did you mean `{near}`?")),
-            None => problem.mend("name a parameter of this script"),
-        });
+        problems.push(
+            match nearest(key, names.filter(|name| *name != owner.name.as_str())) {
+                Some(near) => problem.mend(format!("did you mean `{near}`?")),
+                None => problem.mend("name a parameter of this script"),
+            },
+        );
     }
 }
 
@@ -101,10 +120,15 @@ fn check_values(node: &Node, other: &Param, problems: &mut Problems) {
             continue;
         }
         if other.kind == Kind::Flag && !["true", "false"].contains(&value.as_str()) {
-            let problem = item.mark.problem(format!("`{}` is a flag, and never `{value}`", other.name));
+            let problem = item
+                .mark
+                .problem(format!("`{}` is a flag, and never `{value}`", other.name));
             problems.push(problem.mend("write `true` or `false`"));
         } else if let Err(message) = check_text(other, &value) {
-            problems.push(item.mark.problem(format!("`{}` is never `{value}`: {message}", other.name)));
+            problems.push(
+                item.mark
+                    .problem(format!("`{}` is never `{value}`: {message}", other.name)),
+            );
         }
     }
 }
@@ -115,12 +139,19 @@ fn check_circles(all: &[Declared], problems: &mut Problems) {
         let start = &declared.param.name;
         let mut seen: Vec<&ParamName> = Vec::new();
         // The direct way is told where the condition stands.
-        let mut open: Vec<&ParamName> = targets(&declared.param).filter(|name| *name != start).collect();
+        let mut open: Vec<&ParamName> = targets(&declared.param)
+            .filter(|name| *name != start)
+            .collect();
         while let Some(name) = open.pop() {
             if name == start {
-                let node = declared.keys.get("when").or_else(|| declared.keys.get("choices"));
+                let node = declared
+                    .keys
+                    .get("when")
+                    .or_else(|| declared.keys.get("choices"));
                 let mark = node.map_or(&declared.keys.mark, |node| &node.mark);
-                let problem = mark.problem(format!("`{start}` depends on itself through `when` of other parameters"));
+                let problem = mark.problem(format!(
+                    "`{start}` depends on itself through `when` of other parameters"
+                ));
                 problems.push(problem.mend("take one condition of the circle out"));
                 break;
             }
@@ -136,5 +167,9 @@ fn check_circles(all: &[Declared], problems: &mut Problems) {
 
 fn targets(param: &Param) -> impl Iterator<Item = &ParamName> {
     let of_choices = param.choices.iter().flat_map(|choice| &choice.when);
-    param.when.iter().chain(of_choices).map(|condition| &condition.param)
+    param
+        .when
+        .iter()
+        .chain(of_choices)
+        .map(|condition| &condition.param)
 }

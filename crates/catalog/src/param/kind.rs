@@ -10,7 +10,11 @@ const LATER: [&str; 2] = ["file", "note"];
 /// Reads `type`; a parameter with choices is a choice, any other a text.
 pub(super) fn read(keys: &Table, has_choices: bool, problems: &mut Problems) -> Option<Kind> {
     let Some(node) = keys.get("type") else {
-        return Some(if has_choices { Kind::Choice } else { Kind::Text });
+        return Some(if has_choices {
+            Kind::Choice
+        } else {
+            Kind::Text
+        });
     };
     let word = node.full_text(problems)?;
     if let Some((_, kind)) = Kind::ALL.into_iter().find(|(known, _)| *known == word) {
@@ -21,14 +25,21 @@ pub(super) fn read(keys: &Table, has_choices: bool, problems: &mut Problems) -> 
         return Some(kind);
     }
     if LATER.contains(&word.as_str()) {
-        let problem = node.mark.problem(format!("`type = \"{word}\"` is not in this version yet"));
-        problems.push(problem.mend("take the parameter out until a version that knows the type is installed"));
+        let problem = node
+            .mark
+            .problem(format!("`type = \"{word}\"` is not in this version yet"));
+        problems.push(
+            problem.mend("take the parameter out until a version that knows the type is installed"),
+        );
         return None;
     }
     let problem = node.mark.problem(format!("`{word}` is not a type"));
     problems.push(match likely(&word) {
         Some(near) => problem.mend(format!("did you mean `{near}`?")),
-        None => problem.mend(format!("use {}", Kind::ALL.map(|(known, _)| known).join(", "))),
+        None => problem.mend(format!(
+            "use {}",
+            Kind::ALL.map(|(known, _)| known).join(", ")
+        )),
     });
     None
 }
@@ -56,15 +67,57 @@ struct Applies {
 }
 
 const APPLIES: &[Applies] = &[
-    Applies { keys: &["min", "max"], to: has_measure, types: "integer, number, count, date, time, datetime and duration" },
-    Applies { keys: &["step"], to: has_order, types: "integer, number, date, time, datetime and duration" },
-    Applies { keys: &["min_length", "max_length"], to: has_length, types: "text, multiline, email, url, hostname, path and json" },
-    Applies { keys: &["pattern", "pattern_help", "multiple", "min_items", "max_items"], to: |k| !is_switch(k), types: "all but flag and count" },
-    Applies { keys: &["choices"], to: can_choose, types: "all but flag, count, multiline, path and json" },
-    Applies { keys: &["suggestions"], to: can_choose, types: "text, integer, number, date, time, datetime, duration, email, url, hostname and ip" },
-    Applies { keys: &["on", "off"], to: |k| k == Kind::Flag, types: "flag" },
-    Applies { keys: &["format"], to: is_moment, types: "date, time and datetime" },
-    Applies { keys: &["root", "recursive", "kind", "match", "exclude"], to: |k| k == Kind::Path, types: "path" },
+    Applies {
+        keys: &["min", "max"],
+        to: has_measure,
+        types: "integer, number, count, date, time, datetime and duration",
+    },
+    Applies {
+        keys: &["step"],
+        to: has_order,
+        types: "integer, number, date, time, datetime and duration",
+    },
+    Applies {
+        keys: &["min_length", "max_length"],
+        to: has_length,
+        types: "text, multiline, email, url, hostname, path and json",
+    },
+    Applies {
+        keys: &[
+            "pattern",
+            "pattern_help",
+            "multiple",
+            "min_items",
+            "max_items",
+        ],
+        to: |k| !is_switch(k),
+        types: "all but flag and count",
+    },
+    Applies {
+        keys: &["choices"],
+        to: can_choose,
+        types: "all but flag, count, multiline, path and json",
+    },
+    Applies {
+        keys: &["suggestions"],
+        to: can_choose,
+        types: "text, integer, number, date, time, datetime, duration, email, url, hostname and ip",
+    },
+    Applies {
+        keys: &["on", "off"],
+        to: |k| k == Kind::Flag,
+        types: "flag",
+    },
+    Applies {
+        keys: &["format"],
+        to: is_moment,
+        types: "date, time and datetime",
+    },
+    Applies {
+        keys: &["root", "recursive", "kind", "match", "exclude"],
+        to: |k| k == Kind::Path,
+        types: "path",
+    },
 ];
 
 fn has_order(kind: Kind) -> bool {
@@ -86,7 +139,13 @@ fn is_moment(kind: Kind) -> bool {
 fn has_length(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::Text | Kind::Multiline | Kind::Email | Kind::Url | Kind::Hostname | Kind::Path | Kind::Json
+        Kind::Text
+            | Kind::Multiline
+            | Kind::Email
+            | Kind::Url
+            | Kind::Hostname
+            | Kind::Path
+            | Kind::Json
     )
 }
 
@@ -101,10 +160,19 @@ fn can_choose(kind: Kind) -> bool {
 /// A key that means nothing for the type would be ignored in silence.
 pub(super) fn check_keys(keys: &Table, kind: Kind, problems: &mut Problems) {
     for applies in APPLIES.iter().filter(|applies| !(applies.to)(kind)) {
-        for entry in applies.keys.iter().filter_map(|key| Some((key, keys.entry(key)?))) {
+        for entry in applies
+            .keys
+            .iter()
+            .filter_map(|key| Some((key, keys.entry(key)?)))
+        {
             let (key, entry) = entry;
             let message = format!("`{key}` means nothing for the type {}", kind.word());
-            problems.push(entry.key.problem(message).mend(format!("take it out; it is for: {}", applies.types)));
+            problems.push(
+                entry
+                    .key
+                    .problem(message)
+                    .mend(format!("take it out; it is for: {}", applies.types)),
+            );
         }
     }
 }

@@ -24,7 +24,9 @@ pub(super) fn pass(keys: &Table, secret: bool, problems: &mut Problems) -> Pass 
         return default;
     };
     let Some((_, pass)) = WAYS.into_iter().find(|(known, _)| *known == word) else {
-        let problem = node.mark.problem(format!("`{word}` is not a way to pass a value"));
+        let problem = node
+            .mark
+            .problem(format!("`{word}` is not a way to pass a value"));
         problems.push(match nearest(&word, WAYS.map(|(known, _)| known)) {
             Some(near) => problem.mend(format!("did you mean `{near}`?")),
             None => problem.mend("use arg, env, stdin, file or none"),
@@ -32,8 +34,12 @@ pub(super) fn pass(keys: &Table, secret: bool, problems: &mut Problems) -> Pass 
         return default;
     };
     if secret && pass == Pass::Arg {
-        let problem = node.mark.problem("a secret never stands among the arguments, where every account sees it");
-        problems.push(problem.mend("use `pass = \"file\"` and read `$CREDENTIALS_DIRECTORY/NAME`, or `env` or `stdin`"));
+        let problem = node
+            .mark
+            .problem("a secret never stands among the arguments, where every account sees it");
+        problems.push(problem.mend(
+            "use `pass = \"file\"` and read `$CREDENTIALS_DIRECTORY/NAME`, or `env` or `stdin`",
+        ));
         return default;
     }
     pass
@@ -44,24 +50,43 @@ pub(super) fn option(keys: &Table, problems: &mut Problems) -> Option<String> {
     let node = keys.get("option")?;
     let option = node.full_text(problems)?;
     if option.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        let problem = node.mark.problem("an option is one word; this text has a space");
-        problems.push(problem.mend("write the option alone, such as `--name` or `--name=`; the value follows by itself"));
+        let problem = node
+            .mark
+            .problem("an option is one word; this text has a space");
+        problems.push(problem.mend(
+            "write the option alone, such as `--name` or `--name=`; the value follows by itself",
+        ));
     }
     Some(option)
 }
 
 /// `env`, or the name that `pass = "env"` makes from the parameter's.
-pub(super) fn env(keys: &Table, name: &ParamName, pass: Pass, problems: &mut Problems) -> Option<String> {
+pub(super) fn env(
+    keys: &Table,
+    name: &ParamName,
+    pass: Pass,
+    problems: &mut Problems,
+) -> Option<String> {
     let Some(node) = keys.get("env") else {
         return (pass == Pass::Env).then(|| environment::name_of_param(name.as_str()));
     };
     let variable = node.full_text(problems)?;
     if !environment::is_name(&variable) {
-        let problem = node.mark.problem(format!("`{variable}` is not the name of an environment variable"));
-        problems.push(problem.mend(format!("write a name such as `{}`", environment::name_of_param(name.as_str()))));
+        let problem = node.mark.problem(format!(
+            "`{variable}` is not the name of an environment variable"
+        ));
+        problems.push(problem.mend(format!(
+            "write a name such as `{}`",
+            environment::name_of_param(name.as_str())
+        )));
     } else if environment::is_refused(&variable) {
-        let problem = node.mark.problem(format!("`{variable}` changes what programs do, so no client may set it"));
-        problems.push(problem.mend(format!("use another name, such as `{}`", environment::name_of_param(name.as_str()))));
+        let problem = node.mark.problem(format!(
+            "`{variable}` changes what programs do, so no client may set it"
+        ));
+        problems.push(problem.mend(format!(
+            "use another name, such as `{}`",
+            environment::name_of_param(name.as_str())
+        )));
     }
     Some(variable)
 }
@@ -78,14 +103,23 @@ pub(super) fn multiple(keys: &Table, problems: &mut Problems) -> Option<Multiple
             if separator.as_deref() == Some("")
                 && let Some(entry) = keys.entry("separator")
             {
-                let problem = entry.node.mark.problem("without a separator the values could not be told apart");
+                let problem = entry
+                    .node
+                    .mark
+                    .problem("without a separator the values could not be told apart");
                 problems.push(problem.mend("write one, such as `separator = \",\"`"));
             }
-            Some(Multiple::Join { separator: separator.unwrap_or_else(|| ",".to_owned()) })
+            Some(Multiple::Join {
+                separator: separator.unwrap_or_else(|| ",".to_owned()),
+            })
         }
         _ => {
-            let problem = node.mark.problem(format!("`{word}` is not a way to pass several values"));
-            problems.push(problem.mend("use `repeat` (-t a -t b), `spread` (-t a b) or `join` (-t a,b)"));
+            let problem = node
+                .mark
+                .problem(format!("`{word}` is not a way to pass several values"));
+            problems.push(
+                problem.mend("use `repeat` (-t a -t b), `spread` (-t a b) or `join` (-t a,b)"),
+            );
             None
         }
     }
@@ -98,7 +132,11 @@ pub(super) fn resolve_flag_texts(param: &mut Param) {
     }
     let elsewhere = matches!(param.pass, Pass::Env | Pass::Stdin | Pass::File);
     if param.on.is_none() {
-        param.on = if elsewhere { Some("true".to_owned()) } else { param.option.clone() };
+        param.on = if elsewhere {
+            Some("true".to_owned())
+        } else {
+            param.option.clone()
+        };
     }
     if param.off.is_none() && elsewhere {
         param.off = Some("false".to_owned());
@@ -119,29 +157,65 @@ pub(super) fn check(param: &Param, keys: &Table, problems: &mut Problems) {
         } else {
             "`option` is for arguments, and `pass` says that this is none"
         };
-        refuse("option", message, "take `option` or `pass` out; a secret's file is `$CREDENTIALS_DIRECTORY/NAME`");
+        refuse(
+            "option",
+            message,
+            "take `option` or `pass` out; a secret's file is `$CREDENTIALS_DIRECTORY/NAME`",
+        );
     }
     if keys.has("env") && param.secret && param.pass == Pass::File {
-        refuse("env", "a secret that is passed as a file has no variable", "add `pass = \"env\"`, or read `$CREDENTIALS_DIRECTORY/NAME`");
+        refuse(
+            "env",
+            "a secret that is passed as a file has no variable",
+            "add `pass = \"env\"`, or read `$CREDENTIALS_DIRECTORY/NAME`",
+        );
     }
     if keys.has("env") && param.pass == Pass::None {
-        refuse("env", "`pass = \"none\"` passes nothing, so there is no variable", "take `env` out, or write `pass = \"env\"`");
+        refuse(
+            "env",
+            "`pass = \"none\"` passes nothing, so there is no variable",
+            "take `env` out, or write `pass = \"env\"`",
+        );
     }
-    let attached = param.joined || param.option.as_ref().is_some_and(|option| option.ends_with('='));
+    let attached = param.joined
+        || param
+            .option
+            .as_ref()
+            .is_some_and(|option| option.ends_with('='));
     if param.joined && !has_option {
-        refuse("joined", "`joined` means nothing without `option`", "add `option = \"-j\"`, or take `joined` out");
+        refuse(
+            "joined",
+            "`joined` means nothing without `option`",
+            "add `option = \"-j\"`, or take `joined` out",
+        );
     }
     if attached && param.multiple == Some(Multiple::Spread) {
-        refuse("multiple", "only one value can stand in one word with the option", "use `repeat` or `join`, or an option without `=`");
+        refuse(
+            "multiple",
+            "only one value can stand in one word with the option",
+            "use `repeat` or `join`, or an option without `=`",
+        );
     }
     if attached && matches!(param.kind, Kind::Flag | Kind::Count) {
-        refuse("option", "this option expects a value, and the type has none", "write the option without `=` and without `joined`");
+        refuse(
+            "option",
+            "this option expects a value, and the type has none",
+            "write the option without `=` and without `joined`",
+        );
     }
     let in_arguments = param.pass == Pass::Arg && !param.secret;
     if in_arguments && param.kind == Kind::Flag && param.on.is_none() && param.off.is_none() {
-        refuse("type", "a flag needs a text to pass when it is on", "add `option = \"--name\"`");
+        refuse(
+            "type",
+            "a flag needs a text to pass when it is on",
+            "add `option = \"--name\"`",
+        );
     }
     if in_arguments && param.kind == Kind::Count && !has_option {
-        refuse("type", "a count needs the option that it repeats", "add `option = \"-v\"`");
+        refuse(
+            "type",
+            "a count needs the option that it repeats",
+            "add `option = \"-v\"`",
+        );
     }
 }

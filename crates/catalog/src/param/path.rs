@@ -3,8 +3,11 @@
 use stagedoor_config::document::{Problems, Table, Value, nearest};
 use stagedoor_domain::param::{Kind, PathKind, PathRule};
 
-const KINDS: [(&str, PathKind); 3] =
-    [("file", PathKind::File), ("folder", PathKind::Folder), ("any", PathKind::Any)];
+const KINDS: [(&str, PathKind); 3] = [
+    ("file", PathKind::File),
+    ("folder", PathKind::Folder),
+    ("any", PathKind::Any),
+];
 
 /// Reads the rule; none for other types.
 pub(super) fn read(keys: &Table, kind: Kind, problems: &mut Problems) -> Option<PathRule> {
@@ -12,13 +15,19 @@ pub(super) fn read(keys: &Table, kind: Kind, problems: &mut Problems) -> Option<
         return None;
     }
     let Some(node) = keys.get("root") else {
-        problems.push(keys.mark.problem("a path needs a folder that it never leaves").mend("add `root = \"/srv/data\"`"));
+        problems.push(
+            keys.mark
+                .problem("a path needs a folder that it never leaves")
+                .mend("add `root = \"/srv/data\"`"),
+        );
         return None;
     };
     let root = node.full_text(problems)?;
     let stays = root.split('/').all(|part| part != "..");
     if !root.starts_with('/') || !stays || root.chars().any(char::is_control) {
-        let problem = node.mark.problem("`root` must be an absolute path without `..`");
+        let problem = node
+            .mark
+            .problem("`root` must be an absolute path without `..`");
         problems.push(problem.mend("write a path such as `/srv/data`"));
     }
     Some(PathRule {

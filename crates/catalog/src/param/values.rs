@@ -7,17 +7,25 @@ use stagedoor_domain::param::{Kind, Param, Value};
 /// Sets the default and the fixed value.
 pub(super) fn resolve(param: &mut Param, keys: &Table, problems: &mut Problems) {
     if let (Some(entry), true) = (keys.entry("value"), keys.has("default")) {
-        let problem = entry.key.problem("a fixed value leaves no room for a default");
+        let problem = entry
+            .key
+            .problem("a fixed value leaves no room for a default");
         problems.push(problem.mend("keep `value` or `default`"));
     }
     for key in ["value", "default"] {
         if let (Some(entry), true) = (keys.entry(key), param.secret) {
-            let problem = entry.key.problem(format!("`{key}` would write a secret down where it can be read"));
+            let problem = entry.key.problem(format!(
+                "`{key}` would write a secret down where it can be read"
+            ));
             problems.push(problem.mend("take it out; who starts the script gives the secret"));
         }
     }
-    param.default = keys.get("default").and_then(|node| read(node, param, problems));
-    param.fixed = keys.get("value").and_then(|node| read(node, param, problems));
+    param.default = keys
+        .get("default")
+        .and_then(|node| read(node, param, problems));
+    param.fixed = keys
+        .get("value")
+        .and_then(|node| read(node, param, problems));
 }
 
 fn read(node: &Node, param: &Param, problems: &mut Problems) -> Option<Value> {
@@ -38,7 +46,9 @@ fn read(node: &Node, param: &Param, problems: &mut Problems) -> Option<Value> {
             None
         }
         (_, Written::List(_)) => {
-            let problem = node.mark.problem("this parameter takes one value, and this is a list");
+            let problem = node
+                .mark
+                .problem("this parameter takes one value, and this is a list");
             problems.push(problem.mend("write one value, or add `multiple = \"repeat\"`"));
             None
         }
@@ -58,10 +68,19 @@ fn count(node: &Node, param: &Param, problems: &mut Problems) -> Option<Value> {
 }
 
 fn list(node: &Node, items: &[Node], param: &Param, problems: &mut Problems) -> Option<Value> {
-    let values: Vec<String> = items.iter().filter_map(|item| one(item, param, problems)).collect();
-    let (least, most) = (param.bounds.min_items.unwrap_or(0), param.bounds.max_items.unwrap_or(usize::MAX));
+    let values: Vec<String> = items
+        .iter()
+        .filter_map(|item| one(item, param, problems))
+        .collect();
+    let (least, most) = (
+        param.bounds.min_items.unwrap_or(0),
+        param.bounds.max_items.unwrap_or(usize::MAX),
+    );
     if !items.is_empty() && !(least..=most).contains(&items.len()) {
-        let message = format!("{} values stand here, and the parameter's `min_items` and `max_items` refuse that", items.len());
+        let message = format!(
+            "{} values stand here, and the parameter's `min_items` and `max_items` refuse that",
+            items.len()
+        );
         problems.push(node.mark.problem(message));
     }
     (!values.is_empty()).then_some(Value::List(values))
@@ -75,7 +94,9 @@ fn one(node: &Node, param: &Param, problems: &mut Problems) -> Option<String> {
     };
     check_text(param, &text)
         .map_err(|message| {
-            let problem = node.mark.problem(format!("the parameter itself would refuse `{text}`: {message}"));
+            let problem = node.mark.problem(format!(
+                "the parameter itself would refuse `{text}`: {message}"
+            ));
             problems.push(problem);
         })
         .ok()

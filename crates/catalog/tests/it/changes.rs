@@ -10,7 +10,9 @@ use stagedoor_domain::script::Script;
 use crate::folder::{ScriptFolder, StandingClock, shell};
 
 fn get(snapshot: &Snapshot, name: &str) -> Option<Arc<Script>> {
-    snapshot.get(&ScriptName::parse(name).expect("a name")).cloned()
+    snapshot
+        .get(&ScriptName::parse(name).expect("a name"))
+        .cloned()
 }
 
 #[test]
@@ -22,14 +24,24 @@ fn without_a_change_the_snapshot_is_the_same() {
 
 #[test]
 fn a_changed_file_is_read_again_and_the_others_are_not() {
-    let folder = ScriptFolder::with(&[("a.sh", &shell("title = 'one'")), ("b.sh", &shell("")), ("d/c.sh", &shell(""))]);
+    let folder = ScriptFolder::with(&[
+        ("a.sh", &shell("title = 'one'")),
+        ("b.sh", &shell("")),
+        ("d/c.sh", &shell("")),
+    ]);
     let catalog = folder.catalog();
     let before = catalog.snapshot();
     folder.write("a.sh", &shell("title = 'two'"));
     let after = catalog.snapshot();
-    assert_eq!(get(&after, "a").map(|s| s.title.clone()).as_deref(), Some("two"));
+    assert_eq!(
+        get(&after, "a").map(|s| s.title.clone()).as_deref(),
+        Some("two")
+    );
     for name in ["b", "d/c"] {
-        let (old, new) = (get(&before, name).expect("old"), get(&after, name).expect("new"));
+        let (old, new) = (
+            get(&before, name).expect("old"),
+            get(&after, name).expect("new"),
+        );
         assert!(Arc::ptr_eq(&old, &new), "{name} was read again");
     }
 }
@@ -38,7 +50,13 @@ fn a_changed_file_is_read_again_and_the_others_are_not() {
 fn files_and_folders_come_and_go() {
     let folder = ScriptFolder::with(&[("a.sh", &shell(""))]);
     let catalog = folder.catalog();
-    let names = || -> Vec<String> { catalog.snapshot().scripts().map(|s| s.name.to_string()).collect() };
+    let names = || -> Vec<String> {
+        catalog
+            .snapshot()
+            .scripts()
+            .map(|s| s.name.to_string())
+            .collect()
+    };
     folder.write("x/y/b.sh", &shell(""));
     assert_eq!(names(), ["a", "x/y/b"]);
     folder.write("x/y/c.sh", &shell(""));
@@ -57,7 +75,13 @@ fn files_and_folders_come_and_go() {
 fn a_folder_that_takes_anothers_place_is_watched_as_well() {
     let folder = ScriptFolder::with(&[("one/a.sh", &shell("")), ("two/b.sh", &shell(""))]);
     let catalog = folder.catalog();
-    let names = || -> Vec<String> { catalog.snapshot().scripts().map(|s| s.name.to_string()).collect() };
+    let names = || -> Vec<String> {
+        catalog
+            .snapshot()
+            .scripts()
+            .map(|s| s.name.to_string())
+            .collect()
+    };
     fs::rename(folder.path("one"), folder.path("old")).expect("moved");
     fs::rename(folder.path("two"), folder.path("one")).expect("moved");
     assert_eq!(names(), ["old/a", "one/b"]);
@@ -75,16 +99,40 @@ fn a_folder_that_takes_anothers_place_is_watched_as_well() {
 fn a_folders_definition_reaches_its_scripts_at_once() {
     let folder = ScriptFolder::with(&[("d/e/a.sh", &shell("")), ("b.sh", &shell(""))]);
     let catalog = folder.catalog();
-    folder.write("d/_folder.stagedoor.toml", "[defaults]\nconfirm = 'Sure?'\n");
-    assert_eq!(get(&catalog.snapshot(), "d/e/a").and_then(|s| s.confirm.clone()).as_deref(), Some("Sure?"));
+    folder.write(
+        "d/_folder.stagedoor.toml",
+        "[defaults]\nconfirm = 'Sure?'\n",
+    );
+    assert_eq!(
+        get(&catalog.snapshot(), "d/e/a")
+            .and_then(|s| s.confirm.clone())
+            .as_deref(),
+        Some("Sure?")
+    );
     folder.write("d/_folder.stagedoor.toml", "[defaults\n");
     let snapshot = catalog.snapshot();
-    assert!(get(&snapshot, "d/e/a").is_none(), "nobody knows what the folder demands");
+    assert!(
+        get(&snapshot, "d/e/a").is_none(),
+        "nobody knows what the folder demands"
+    );
     assert!(get(&snapshot, "b").is_some());
-    let broken: Vec<_> = snapshot.broken().iter().map(|b| (b.file.as_str(), b.name.as_deref())).collect();
-    assert_eq!(broken, [("d/_folder.stagedoor.toml", None), ("d/e/a.sh", Some("d/e/a"))]);
+    let broken: Vec<_> = snapshot
+        .broken()
+        .iter()
+        .map(|b| (b.file.as_str(), b.name.as_deref()))
+        .collect();
+    assert_eq!(
+        broken,
+        [
+            ("d/_folder.stagedoor.toml", None),
+            ("d/e/a.sh", Some("d/e/a"))
+        ]
+    );
     fs::remove_file(folder.path("d/_folder.stagedoor.toml")).expect("removed");
-    assert_eq!(get(&catalog.snapshot(), "d/e/a").expect("mended").confirm, None);
+    assert_eq!(
+        get(&catalog.snapshot(), "d/e/a").expect("mended").confirm,
+        None
+    );
 }
 
 #[test]
@@ -103,12 +151,21 @@ fn a_broken_definition_disables_its_script_alone_until_it_is_mended() {
 #[test]
 fn the_fingerprint_follows_the_file_that_is_started() {
     let folder = ScriptFolder::with(&[
-        ("a.sh", &shell("")), ("b", "#!/bin/sh\n"), ("b.stagedoor.toml", ""), ("s/t", "#!/bin/sh\n"), ("c.stagedoor.toml", "command = ['./s/t']"),
+        ("a.sh", &shell("")),
+        ("b", "#!/bin/sh\n"),
+        ("b.stagedoor.toml", ""),
+        ("s/t", "#!/bin/sh\n"),
+        ("c.stagedoor.toml", "command = ['./s/t']"),
     ]);
     let catalog = folder.catalog();
     let prints = || {
         let snapshot = catalog.snapshot();
-        ["a", "b", "c"].map(|name| get(&snapshot, name).expect("there").fingerprint.expect("a file"))
+        ["a", "b", "c"].map(|name| {
+            get(&snapshot, name)
+                .expect("there")
+                .fingerprint
+                .expect("a file")
+        })
     };
     let before = prints();
     folder.chmod("a.sh", 0o700);
@@ -126,20 +183,49 @@ fn a_program_that_comes_later_is_found_without_a_change_of_the_definition() {
     let folder = ScriptFolder::with(&[("a.stagedoor.toml", "command = ['late']")]);
     let clock = Arc::new(StandingClock::default());
     let search_path = vec![bin.root().to_str().expect("text").to_owned()];
-    let options = Options { search_path, ..Options::new(clock.clone()) };
+    let options = Options {
+        search_path,
+        ..Options::new(clock.clone())
+    };
     let catalog = Catalog::open_path(folder.root(), options).expect("a catalog");
     assert!(get(&catalog.snapshot(), "a").is_none());
     bin.write("late", "#!/bin/sh\n");
-    assert!(get(&catalog.snapshot(), "a").is_none(), "looked again too soon");
+    assert!(
+        get(&catalog.snapshot(), "a").is_none(),
+        "looked again too soon"
+    );
     clock.pass(3);
     assert!(get(&catalog.snapshot(), "a").is_some());
+}
+
+#[test]
+fn files_that_are_not_published_are_followed_too() {
+    let folder = ScriptFolder::with(&[
+        ("_tool", "#!/bin/sh\n"),
+        ("_lib/t", "#!/bin/sh\n"),
+        ("a.stagedoor.toml", "command = ['./_tool']"),
+        ("b.stagedoor.toml", "command = ['./_lib/t']"),
+    ]);
+    let clock = Arc::new(StandingClock::default());
+    let catalog =
+        Catalog::open_path(folder.root(), Options::new(clock.clone())).expect("a catalog");
+    let print = |name: &str| get(&catalog.snapshot(), name).expect("there").fingerprint;
+    let before = (print("a"), print("b"));
+    folder.write("_tool", "#!/bin/sh\ntrue\n");
+    folder.write("_lib/t", "#!/bin/sh\ntrue\n");
+    assert_ne!(print("a"), before.0);
+    clock.pass(3);
+    assert_ne!(print("b"), before.1);
 }
 
 #[test]
 fn two_thousand_definitions_cost_nothing_while_nothing_changes() {
     let folder = ScriptFolder::new();
     for number in 0..2000 {
-        folder.write(&format!("f{}/s{number}.sh", number % 20), &shell("title = 'x'\n[[param]]\nname = 'a'"));
+        folder.write(
+            &format!("f{}/s{number}.sh", number % 20),
+            &shell("title = 'x'\n[[param]]\nname = 'a'"),
+        );
     }
     let catalog = folder.catalog();
     let first = catalog.snapshot();
@@ -149,6 +235,8 @@ fn two_thousand_definitions_cost_nothing_while_nothing_changes() {
     }
     folder.write("f3/s3.sh", &shell("title = 'new'"));
     let after = catalog.snapshot();
-    let read_again = after.scripts().filter(|s| get(&first, s.name.as_str()).is_none_or(|old| !Arc::ptr_eq(&old, s)));
+    let read_again = after
+        .scripts()
+        .filter(|s| get(&first, s.name.as_str()).is_none_or(|old| !Arc::ptr_eq(&old, s)));
     assert_eq!(read_again.count(), 1);
 }

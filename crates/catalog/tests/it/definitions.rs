@@ -26,41 +26,91 @@ fn a_definition_without_keys_gets_every_default() {
     assert_eq!(script.success_exit, [0]);
     assert!(!script.hidden && !script.idempotent && script.disabled.is_none());
     assert!(script.access.rules.is_empty() && script.params.is_empty());
-    assert_eq!(script.launch, Launch::File { file: "backup.sh".to_owned(), interpreter: vec![] });
+    assert_eq!(
+        script.launch,
+        Launch::File {
+            file: "backup.sh".to_owned(),
+            interpreter: vec![]
+        }
+    );
     assert!(script.fingerprint.is_some());
-    assert_eq!((script.source.file.as_str(), script.source.line), ("backup.sh", 2));
+    assert_eq!(
+        (script.source.file.as_str(), script.source.line),
+        ("backup.sh", 2)
+    );
 }
 
 #[test]
 fn every_key_of_a_script_is_read() {
     let folder = ScriptFolder::with(&[
         ("ops/docs/b.md", "# Help\n"),
-        ("ops/backup.sh", &shell(
-            "name = 'dump'\ntitle = 'Back up'\ndescription = '**D**'\ndocs = 'docs/b.md'\nicon = 'disk'\n\
+        (
+            "ops/backup.sh",
+            &shell(
+                "name = 'dump'\ntitle = 'Back up'\ndescription = '**D**'\ndocs = 'docs/b.md'\nicon = 'disk'\n\
              tags = ['db']\norder = -3\nhidden = true\ndisabled = 'moving'\ninterpreter = ['sh', '-e']\n\
              working_directory = '/srv'\nenv = { B = '1', A = '' }\ninherit_env = ['LC_ALL']\ntimeout = '1h30m'\n\
              stop_grace = '5s'\nidempotent = true\nsuccess_exit = [0, 3]\nconfirm = 'Sure?'\noutput_format = 'text'\n\
              limits = { running = 1, queued = 0, output = '1MiB' }\naccess = { run = ['ops', 'user:ann'], view = [] }\n\
              lang.de = { title = 'Sichern' }\nextra = { owner = 'db', n = 1, f = 1.5, at = 2026-01-02, l = [true] }",
-        )),
+            ),
+        ),
     ]);
     let s = folder.script("ops/dump");
-    assert_eq!((s.title.as_str(), s.description.as_deref(), s.icon.as_deref()), ("Back up", Some("**D**"), Some("disk")));
+    assert_eq!(
+        (
+            s.title.as_str(),
+            s.description.as_deref(),
+            s.icon.as_deref()
+        ),
+        ("Back up", Some("**D**"), Some("disk"))
+    );
     assert_eq!(s.docs.as_deref(), Some("ops/docs/b.md"));
-    assert_eq!((s.tags.as_slice(), s.order, s.hidden), (["db".to_owned()].as_slice(), -3, true));
+    assert_eq!(
+        (s.tags.as_slice(), s.order, s.hidden),
+        (["db".to_owned()].as_slice(), -3, true)
+    );
     assert_eq!(s.disabled.as_deref(), Some("moving"));
     assert_eq!(s.working_directory.as_deref(), Some("/srv"));
-    assert_eq!(s.env, [("B".to_owned(), "1".to_owned()), ("A".to_owned(), String::new())]);
+    assert_eq!(
+        s.env,
+        [
+            ("B".to_owned(), "1".to_owned()),
+            ("A".to_owned(), String::new())
+        ]
+    );
     assert_eq!(s.inherit_env, ["LC_ALL"]);
-    assert_eq!((s.timeout, s.stop_grace), (Some(Duration::from_mins(90)), Duration::from_secs(5)));
-    assert_eq!((s.idempotent, s.success_exit.as_slice()), (true, [0, 3].as_slice()));
+    assert_eq!(
+        (s.timeout, s.stop_grace),
+        (Some(Duration::from_mins(90)), Duration::from_secs(5))
+    );
+    assert_eq!(
+        (s.idempotent, s.success_exit.as_slice()),
+        (true, [0, 3].as_slice())
+    );
     assert_eq!(s.confirm.as_deref(), Some("Sure?"));
-    assert_eq!((s.limits.running, s.limits.queued, s.limits.output), (Some(1), Some(0), Some(1 << 20)));
-    let run = s.access.rules.iter().find(|(verb, _)| *verb == Verb::Run).expect("run");
+    assert_eq!(
+        (s.limits.running, s.limits.queued, s.limits.output),
+        (Some(1), Some(0), Some(1 << 20))
+    );
+    let run = s
+        .access
+        .rules
+        .iter()
+        .find(|(verb, _)| *verb == Verb::Run)
+        .expect("run");
     assert!(matches!(run.1.as_slice(), [Who::Group(_), Who::User(_)]));
-    assert_eq!(s.lang.get("de").and_then(|t| t.title.as_deref()), Some("Sichern"));
-    assert_eq!(s.extra, serde_json::json!({"owner": "db", "n": 1, "f": 1.5, "at": "2026-01-02", "l": [true]}));
-    let Launch::File { file, interpreter } = &s.launch else { panic!("{:?}", s.launch) };
+    assert_eq!(
+        s.lang.get("de").and_then(|t| t.title.as_deref()),
+        Some("Sichern")
+    );
+    assert_eq!(
+        s.extra,
+        serde_json::json!({"owner": "db", "n": 1, "f": 1.5, "at": "2026-01-02", "l": [true]})
+    );
+    let Launch::File { file, interpreter } = &s.launch else {
+        panic!("{:?}", s.launch)
+    };
     assert_eq!(file, "backup.sh");
     assert!(interpreter[0].ends_with("/sh") && interpreter[1] == "-e");
 }
@@ -73,7 +123,10 @@ fn a_timeout_of_none_means_for_ever() {
 #[test]
 fn a_parameter_without_keys_is_a_required_positional_text() {
     let p = param("name = 'keep_days'");
-    assert_eq!((p.title.as_str(), p.kind, p.pass, p.required), ("Keep days", Kind::Text, Pass::Arg, true));
+    assert_eq!(
+        (p.title.as_str(), p.kind, p.pass, p.required),
+        ("Keep days", Kind::Text, Pass::Arg, true)
+    );
     assert!(p.option.is_none() && p.env.is_none() && p.default.is_none());
 }
 
@@ -109,10 +162,16 @@ fn every_type_is_read() {
             Kind::Flag | Kind::Count => "option = '-x'",
             _ => "",
         };
-        assert_eq!(param(&format!("name = 'a'\ntype = '{word}'\n{more}")).kind, kind);
+        assert_eq!(
+            param(&format!("name = 'a'\ntype = '{word}'\n{more}")).kind,
+            kind
+        );
     }
     assert_eq!(param("name = 'a'\nchoices = ['x']").kind, Kind::Choice);
-    assert_eq!(param("name = 'a'\ntype = 'text'\nchoices = ['x']").kind, Kind::Text);
+    assert_eq!(
+        param("name = 'a'\ntype = 'text'\nchoices = ['x']").kind,
+        Kind::Text
+    );
 }
 
 #[test]
@@ -123,23 +182,50 @@ fn flags_know_what_they_pass() {
     };
     let text = |text: &str| Some(text.to_owned());
     assert_eq!(on_off("option = '--x'"), (text("--x"), None));
-    assert_eq!(on_off("option = '--x'\noff = '--no-x'"), (text("--x"), text("--no-x")));
+    assert_eq!(
+        on_off("option = '--x'\noff = '--no-x'"),
+        (text("--x"), text("--no-x"))
+    );
     assert_eq!(on_off("pass = 'env'"), (text("true"), text("false")));
-    assert_eq!(on_off("pass = 'env'\non = '1'\noff = '0'"), (text("1"), text("0")));
+    assert_eq!(
+        on_off("pass = 'env'\non = '1'\noff = '0'"),
+        (text("1"), text("0"))
+    );
     assert_eq!(on_off("on = 'yes'"), (text("yes"), None));
 }
 
 #[test]
 fn defaults_are_kept_in_their_canonical_form() {
     let default = |toml: &str| param(&format!("name = 'a'\noption = '-a'\n{toml}")).default;
-    assert_eq!(default("type = 'integer'\ndefault = 7"), Some(Value::Text("7".to_owned())));
-    assert_eq!(default("type = 'integer'\ndefault = '7'"), Some(Value::Text("7".to_owned())));
-    assert_eq!(default("type = 'flag'\ndefault = true"), Some(Value::Flag(true)));
-    assert_eq!(default("type = 'count'\ndefault = 2"), Some(Value::Count(2)));
-    assert_eq!(default("type = 'date'\ndefault = 2026-11-21"), Some(Value::Text("2026-11-21".to_owned())));
+    assert_eq!(
+        default("type = 'integer'\ndefault = 7"),
+        Some(Value::Text("7".to_owned()))
+    );
+    assert_eq!(
+        default("type = 'integer'\ndefault = '7'"),
+        Some(Value::Text("7".to_owned()))
+    );
+    assert_eq!(
+        default("type = 'flag'\ndefault = true"),
+        Some(Value::Flag(true))
+    );
+    assert_eq!(
+        default("type = 'count'\ndefault = 2"),
+        Some(Value::Count(2))
+    );
+    assert_eq!(
+        default("type = 'date'\ndefault = 2026-11-21"),
+        Some(Value::Text("2026-11-21".to_owned()))
+    );
     let list = Some(Value::List(vec!["cpu".to_owned(), "mem".to_owned()]));
-    assert_eq!(default("choices = ['cpu', 'mem']\nmultiple = 'join'\ndefault = ['cpu', 'mem']"), list);
-    assert_eq!(default("choices = ['--csv', '--json']\ndefault = '--csv'"), Some(Value::Text("--csv".to_owned())));
+    assert_eq!(
+        default("choices = ['cpu', 'mem']\nmultiple = 'join'\ndefault = ['cpu', 'mem']"),
+        list
+    );
+    assert_eq!(
+        default("choices = ['--csv', '--json']\ndefault = '--csv'"),
+        Some(Value::Text("--csv".to_owned()))
+    );
 }
 
 #[test]
@@ -150,16 +236,41 @@ fn choices_suggestions_bounds_and_conditions_are_read() {
          [[param]]\nname = 'tags'\noption = '-t'\nmultiple = 'join'\nseparator = ':'\nmin_items = 1\nmax_items = 3\nsuggestions = ['x']\n\
          pattern = '[a-z]+'\npattern_help = 'small'\nmin_length = 1\nmax_length = 5",
     );
-    let [mode, size, tags] = script.params.as_slice() else { panic!("three") };
-    let values: Vec<_> = mode.choices.iter().map(|c| (c.value.as_str(), c.label.as_str(), c.disabled)).collect();
-    assert_eq!(values, [("a", "a", false), ("b", "Bee", true), ("3", "3", false)]);
+    let [mode, size, tags] = script.params.as_slice() else {
+        panic!("three")
+    };
+    let values: Vec<_> = mode
+        .choices
+        .iter()
+        .map(|c| (c.value.as_str(), c.label.as_str(), c.disabled))
+        .collect();
+    assert_eq!(
+        values,
+        [("a", "a", false), ("b", "Bee", true), ("3", "3", false)]
+    );
     let b = &size.bounds;
-    assert_eq!((b.min.as_deref(), b.max.as_deref(), b.step.as_deref()), (Some("1"), Some("9"), Some("2")));
+    assert_eq!(
+        (b.min.as_deref(), b.max.as_deref(), b.step.as_deref()),
+        (Some("1"), Some("9"), Some("2"))
+    );
     assert_eq!(size.when[0].param.as_str(), "mode");
     assert_eq!(size.when[0].any_of, ["a", "b"]);
-    assert_eq!(tags.multiple, Some(Multiple::Join { separator: ":".to_owned() }));
-    assert_eq!((tags.bounds.min_items, tags.bounds.max_items), (Some(1), Some(3)));
-    assert!(tags.bounds.pattern.as_ref().is_some_and(|p| p.is_match("abc") && !p.is_match("abc1")));
+    assert_eq!(
+        tags.multiple,
+        Some(Multiple::Join {
+            separator: ":".to_owned()
+        })
+    );
+    assert_eq!(
+        (tags.bounds.min_items, tags.bounds.max_items),
+        (Some(1), Some(3))
+    );
+    assert!(
+        tags.bounds
+            .pattern
+            .as_ref()
+            .is_some_and(|p| p.is_match("abc") && !p.is_match("abc1"))
+    );
     assert_eq!(tags.suggestions[0].value, "x");
 }
 
@@ -167,42 +278,83 @@ fn choices_suggestions_bounds_and_conditions_are_read() {
 fn a_variable_is_named_after_its_parameter() {
     let p = param("name = 'keep-days'\npass = 'env'");
     assert_eq!(p.env.as_deref(), Some("PARAM_KEEP_DAYS"));
-    assert_eq!(param("name = 'a'\nenv = 'DB'\nsecret = true\npass = 'env'").env.as_deref(), Some("DB"));
+    assert_eq!(
+        param("name = 'a'\nenv = 'DB'\nsecret = true\npass = 'env'")
+            .env
+            .as_deref(),
+        Some("DB")
+    );
 }
 
 #[test]
 fn a_folder_gives_defaults_and_shared_parameters() {
     let folder = ScriptFolder::with(&[
-        ("_folder.stagedoor.toml", "title = 'All'\n[defaults]\ntimeout = '2h'\nstop_grace = '1s'\naccess = { run = ['a'], view = ['everyone'] }\n[[param]]\nname = 'site'\n"),
-        ("db/_folder.stagedoor.toml", "title = 'Databases'\nicon = 'db'\norder = 2\n[defaults]\nstop_grace = '2s'\naccess = { run = ['dba'] }\n[[param]]\nname = 'host'\ntype = 'hostname'\noption = '--host'\n"),
-        ("db/x.sh", &shell("access = { stop = ['s'] }\n[[param]]\nuse = 'host'\nname = 'from'\nrequired = true\n[[param]]\nuse = 'site'")),
+        (
+            "_folder.stagedoor.toml",
+            "title = 'All'\n[defaults]\ntimeout = '2h'\nstop_grace = '1s'\naccess = { run = ['a'], view = ['everyone'] }\n[[param]]\nname = 'site'\n",
+        ),
+        (
+            "db/_folder.stagedoor.toml",
+            "title = 'Databases'\nicon = 'db'\norder = 2\n[defaults]\nstop_grace = '2s'\naccess = { run = ['dba'] }\n[[param]]\nname = 'host'\ntype = 'hostname'\noption = '--host'\n",
+        ),
+        (
+            "db/x.sh",
+            &shell(
+                "access = { stop = ['s'] }\n[[param]]\nuse = 'host'\nname = 'from'\nrequired = true\n[[param]]\nuse = 'site'",
+            ),
+        ),
     ]);
     let x = folder.script("db/x");
-    assert_eq!((x.timeout, x.stop_grace), (Some(Duration::from_hours(2)), Duration::from_secs(2)));
+    assert_eq!(
+        (x.timeout, x.stop_grace),
+        (Some(Duration::from_hours(2)), Duration::from_secs(2))
+    );
     let rule = |verb| {
-        let who = x.access.rules.iter().find(|(v, _)| *v == verb).map(|(_, who)| who);
+        let who = x
+            .access
+            .rules
+            .iter()
+            .find(|(v, _)| *v == verb)
+            .map(|(_, who)| who);
         match who.map(Vec::as_slice) {
             Some([Who::Group(group)]) => group.to_string(),
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!([rule(Verb::Run), rule(Verb::View), rule(Verb::Stop)], ["dba", "everyone", "s"]);
+    assert_eq!(
+        [rule(Verb::Run), rule(Verb::View), rule(Verb::Stop)],
+        ["dba", "everyone", "s"]
+    );
     assert_eq!(x.params[0].name.as_str(), "from");
-    assert_eq!((x.params[0].kind, x.params[0].option.as_deref(), x.params[0].required), (Kind::Hostname, Some("--host"), true));
+    assert_eq!(
+        (
+            x.params[0].kind,
+            x.params[0].option.as_deref(),
+            x.params[0].required
+        ),
+        (Kind::Hostname, Some("--host"), true)
+    );
     assert_eq!(x.params[1].name.as_str(), "site");
     let snapshot = folder.catalog().snapshot();
     let db = snapshot.folder("db").expect("a folder");
-    assert_eq!((db.title.as_str(), db.icon.as_deref(), db.order), ("Databases", Some("db"), 2));
+    assert_eq!(
+        (db.title.as_str(), db.icon.as_deref(), db.order),
+        ("Databases", Some("db"), 2)
+    );
 }
 
 #[test]
 fn one_file_holds_several_scripts_with_shared_parameters() {
-    let folder = ScriptFolder::with(&[("ops/git.stagedoor.toml",
+    let folder = ScriptFolder::with(&[(
+        "ops/git.stagedoor.toml",
         "[[param]]\nname = 'branch'\nchoices = ['main']\n\
          [[script]]\nname = 'pull'\ncommand = ['ls', '-l']\n[[script.param]]\nuse = 'branch'\n\
-         [[script]]\nname = 'log'\ncommand = ['/bin/ls']\n")]);
+         [[script]]\nname = 'log'\ncommand = ['/bin/ls']\n",
+    )]);
     let pull = folder.script("ops/pull");
-    let Launch::Command { argv } = &pull.launch else { panic!("{:?}", pull.launch) };
+    let Launch::Command { argv } = &pull.launch else {
+        panic!("{:?}", pull.launch)
+    };
     assert!(argv[0].starts_with('/') && argv[0].ends_with("/ls") && argv[1] == "-l");
     assert_eq!(pull.params[0].name.as_str(), "branch");
     assert!(pull.fingerprint.is_none());
@@ -211,9 +363,10 @@ fn one_file_holds_several_scripts_with_shared_parameters() {
 
 #[test]
 fn the_scripts_of_the_design_that_need_no_later_feature_are_read() {
-    let folder = ScriptFolder::with(&[
-        ("3-git.stagedoor.toml", "[[script]]\nname = 'pull'\ntitle = 'Update'\ncommand = ['ls', '--x']\nworking_directory = '/srv/www'\naccess.run = ['web']\n\n[[script.param]]\nname = 'remote'\nvalue = 'origin'\n\n[[script.param]]\nname = 'branch'\nchoices = ['main', 'staging']\ndefault = 'main'\n"),
-    ]);
+    let folder = ScriptFolder::with(&[(
+        "3-git.stagedoor.toml",
+        "[[script]]\nname = 'pull'\ntitle = 'Update'\ncommand = ['ls', '--x']\nworking_directory = '/srv/www'\naccess.run = ['web']\n\n[[script.param]]\nname = 'remote'\nvalue = 'origin'\n\n[[script.param]]\nname = 'branch'\nchoices = ['main', 'staging']\ndefault = 'main'\n",
+    )]);
     let pull = folder.script("pull");
     assert_eq!(pull.params[0].fixed, Some(Value::Text("origin".to_owned())));
     assert_eq!(pull.params[1].default, Some(Value::Text("main".to_owned())));

@@ -40,7 +40,9 @@ pub struct ScriptFolder {
 
 impl ScriptFolder {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a folder") }
+        Self {
+            dir: tempfile::tempdir().expect("a folder"),
+        }
     }
 
     pub fn with(files: &[(&str, &str)]) -> Self {
@@ -81,21 +83,41 @@ impl ScriptFolder {
 
     /// The names of all scripts, in order.
     pub fn names(&self) -> Vec<String> {
-        self.catalog().snapshot().scripts().map(|script| script.name.to_string()).collect()
+        self.catalog()
+            .snapshot()
+            .scripts()
+            .map(|script| script.name.to_string())
+            .collect()
     }
 
     /// A script that must be there.
     pub fn script(&self, name: &str) -> Arc<Script> {
         let snapshot = self.catalog().snapshot();
         let parsed = ScriptName::parse(name).expect("a name");
-        let problems: Vec<String> =
-            snapshot.broken().iter().flat_map(|b| &b.problems).map(ToString::to_string).collect();
-        snapshot.get(&parsed).cloned().unwrap_or_else(|| panic!("no {name}; {}", problems.join("\n")))
+        let problems: Vec<String> = snapshot
+            .broken()
+            .iter()
+            .flat_map(|b| &b.problems)
+            .map(ToString::to_string)
+            .collect();
+        snapshot
+            .get(&parsed)
+            .cloned()
+            .unwrap_or_else(|| panic!("no {name}; {}", problems.join("\n")))
     }
 }
 
 /// A shell script with a definition in its comments.
 pub fn shell(toml: &str) -> String {
-    let block: String = toml.lines().map(|line| if line.is_empty() { "#\n".to_owned() } else { format!("# {line}\n") }).collect();
+    let block: String = toml
+        .lines()
+        .map(|line| {
+            if line.is_empty() {
+                "#\n".to_owned()
+            } else {
+                format!("# {line}\n")
+            }
+        })
+        .collect();
     format!("#!/bin/sh\n# /// stagedoor\n{block}# ///\necho hello\n")
 }

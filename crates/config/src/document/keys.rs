@@ -46,7 +46,11 @@ impl Keys {
         let known = self.now.iter().chain(self.later).copied();
         match nearest(key, known) {
             Some(near) => problem.mend(format!("did you mean `{near}`?")),
-            None => problem.mend(format!("take it out; the keys of {} are: {}", self.of, self.now.join(", "))),
+            None => problem.mend(format!(
+                "take it out; the keys of {} are: {}",
+                self.of,
+                self.now.join(", ")
+            )),
         }
     }
 }
@@ -65,7 +69,12 @@ pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     let text = text.to_lowercase().replace('-', "_");
     known
         .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(&text, &word.to_lowercase().replace('-', "_")), word))
+        .map(|word| {
+            (
+                strsim::damerau_levenshtein(&text, &word.to_lowercase().replace('-', "_")),
+                word,
+            )
+        })
         .filter(|(distance, word)| *distance <= word.chars().count().div_ceil(3).min(3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
@@ -76,13 +85,20 @@ mod tests {
     use super::*;
     use crate::document::{Text, parse};
 
-    const KEYS: Keys = Keys { of: "a script", now: &["title", "timeout"], later: &["sandbox"] };
+    const KEYS: Keys = Keys {
+        of: "a script",
+        now: &["title", "timeout"],
+        later: &["sandbox"],
+    };
 
     fn messages(toml: &str) -> Vec<(String, String)> {
         let table = parse(&Text::whole("x", toml)).expect("good TOML");
         let mut problems = Problems::default();
         KEYS.check(&table, &mut problems);
-        problems.into_iter().map(|p| (p.message, p.mend.unwrap_or_default())).collect()
+        problems
+            .into_iter()
+            .map(|p| (p.message, p.mend.unwrap_or_default()))
+            .collect()
     }
 
     #[test]
@@ -90,7 +106,10 @@ mod tests {
         assert_eq!(messages("title = 1"), []);
         assert_eq!(
             messages("titel = 1"),
-            [("`titel` is not a key of a script".to_owned(), "did you mean `title`?".to_owned())]
+            [(
+                "`titel` is not a key of a script".to_owned(),
+                "did you mean `title`?".to_owned()
+            )]
         );
         let far = messages("zzzzzzzz = 1");
         assert!(far[0].1.contains("title, timeout"), "{far:?}");
@@ -98,13 +117,19 @@ mod tests {
 
     #[test]
     fn a_key_of_a_later_version_is_known_and_refused() {
-        assert_eq!(messages("sandbox = 1")[0].0, "`sandbox` is not in this version yet");
+        assert_eq!(
+            messages("sandbox = 1")[0].0,
+            "`sandbox` is not in this version yet"
+        );
         assert_eq!(messages("sandbx = 1")[0].1, "did you mean `sandbox`?");
     }
 
     #[test]
     fn case_and_dashes_do_not_hide_the_nearest_key() {
-        assert_eq!(nearest("Stop-Grace", ["stop_grace", "title"]), Some("stop_grace"));
+        assert_eq!(
+            nearest("Stop-Grace", ["stop_grace", "title"]),
+            Some("stop_grace")
+        );
         assert_eq!(nearest("", ["a"]), None);
         assert_eq!(nearest("xyz", ["title"]), None);
     }

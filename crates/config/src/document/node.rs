@@ -1,13 +1,13 @@
-//! Values with their places, and the questions that readers ask them.
+//! A value with its place, and the questions that readers ask it.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use stagedoor_domain::quantity;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
+use super::table::{Table, table};
 use super::{Mark, Problems, Text};
 
 /// A value.
@@ -38,55 +38,29 @@ pub struct Node {
     pub mark: Mark,
 }
 
-/// A key's value and the key's place.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// Where the key stands.
-    pub key: Mark,
-    /// What it is set to.
-    pub node: Node,
-}
-
-/// Keys with their values.
-#[derive(Debug, Clone)]
-pub struct Table {
-    /// Where it begins.
-    pub mark: Mark,
-    entries: BTreeMap<String, Entry>,
-}
-
-pub(super) fn table(
+pub(super) fn node(
     text: &Arc<Text>,
     span: Range<usize>,
-    tree: &DeTable<'_>,
+    tree: &DeValue<'_>,
     problems: &mut Problems,
-) -> Table {
-    let entries = tree
-        .iter()
-        .map(|(key, value)| {
-            let node = node(text, value.span(), value.get_ref(), problems);
-            let entry = Entry { key: Mark::new(text, key.span()), node };
-            (key.get_ref().to_string(), entry)
-        })
-        .collect();
-    Table { mark: Mark::new(text, span), entries }
-}
-
-fn node(text: &Arc<Text>, span: Range<usize>, tree: &DeValue<'_>, problems: &mut Problems) -> Node {
+) -> Node {
     let mark = Mark::new(text, span.clone());
     let value = match tree {
         DeValue::String(value) => Value::Text(value.to_string()),
-        DeValue::Integer(value) => {
-            Value::Integer(i64::from_str_radix(value.as_str(), value.radix()).unwrap_or_else(|_| {
+        DeValue::Integer(value) => Value::Integer(
+            i64::from_str_radix(value.as_str(), value.radix()).unwrap_or_else(|_| {
                 problems.push(mark.problem("this number does not fit in 64 bits"));
                 0
-            }))
-        }
+            }),
+        ),
         DeValue::Float(value) => Value::Float(value.as_str().to_owned()),
         DeValue::Boolean(value) => Value::Flag(*value),
         DeValue::Datetime(value) => Value::Time(value.to_string()),
         DeValue::Array(items) => Value::List(
-            items.iter().map(|i| node(text, i.span(), i.get_ref(), problems)).collect(),
+            items
+                .iter()
+                .map(|i| node(text, i.span(), i.get_ref(), problems))
+                .collect(),
         ),
         DeValue::Table(value) => Value::Table(table(text, span, value, problems)),
     };
@@ -109,7 +83,11 @@ impl Node {
     /// Says that another type was wanted here.
     pub fn wrong(&self, wanted: &str, form: &str, problems: &mut Problems) {
         let message = format!("{wanted} is wanted here, and this is {}", self.kind());
-        problems.push(self.mark.problem(message).mend(format!("write it as `{form}`")));
+        problems.push(
+            self.mark
+                .problem(message)
+                .mend(format!("write it as `{form}`")),
+        );
     }
 
     /// A single value as text, as the author wrote it; none for lists and tables.
@@ -126,7 +104,10 @@ impl Node {
     pub fn text(&self, problems: &mut Problems) -> Option<String> {
         match &self.value {
             Value::Text(text) if text.contains('\0') => {
-                problems.push(self.mark.problem("a text may not contain the character NUL"));
+                problems.push(
+                    self.mark
+                        .problem("a text may not contain the character NUL"),
+                );
                 None
             }
             Value::Text(text) => Some(text.clone()),
@@ -142,7 +123,11 @@ impl Node {
     pub fn full_text(&self, problems: &mut Problems) -> Option<String> {
         let text = self.text(problems)?;
         if text.trim().is_empty() {
-            problems.push(self.mark.problem("this text is empty").mend("write a text, or leave the key out"));
+            problems.push(
+                self.mark
+                    .problem("this text is empty")
+                    .mend("write a text, or leave the key out"),
+            );
             return None;
         }
         Some(text)
@@ -249,74 +234,9 @@ impl Node {
         let Some(items) = self.list(&form, problems) else {
             return Vec::new();
         };
-        items.iter().filter_map(|item| item.table(&form, problems)).collect()
-    }
-}
-
-impl Table {
-    /// An empty table that stands at a place.
-    pub fn empty(mark: Mark) -> Self {
-        Self { mark, entries: BTreeMap::new() }
-    }
-
-    /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<&Node> {
-        self.entries.get(key).map(|entry| &entry.node)
-    }
-
-    /// A key with its place and value.
-    pub fn entry(&self, key: &str) -> Option<&Entry> {
-        self.entries.get(key)
-    }
-
-    /// Is the key there?
-    pub fn has(&self, key: &str) -> bool {
-        self.entries.contains_key(key)
-    }
-
-    /// Takes a key out.
-    pub fn remove(&mut self, key: &str) -> Option<Entry> {
-        self.entries.remove(key)
-    }
-
-    /// Sets a key.
-    pub fn insert(&mut self, key: &str, entry: Entry) {
-        self.entries.insert(key.to_owned(), entry);
-    }
-
-    /// Every key, in the order in which the author wrote them.
-    pub fn in_order(&self) -> Vec<(&str, &Entry)> {
-        let mut entries: Vec<_> = self.entries.iter().map(|(k, e)| (k.as_str(), e)).collect();
-        entries.sort_by_key(|(_, entry)| entry.key.offset());
-        entries
-    }
-
-    /// This table, with what another says for keys that this one does not have.
-    #[must_use]
-    pub fn over(mut self, other: &Table) -> Self {
-        for (key, entry) in &other.entries {
-            self.entries.entry(key.clone()).or_insert_with(|| entry.clone());
-        }
-        self
-    }
-
-    /// [`Node::full_text`] of a key.
-    pub fn text(&self, key: &str, problems: &mut Problems) -> Option<String> {
-        self.get(key)?.full_text(problems)
-    }
-
-    /// [`Node::flag`] of a key.
-    pub fn flag(&self, key: &str, problems: &mut Problems) -> Option<bool> {
-        self.get(key)?.flag(problems)
-    }
-
-    /// [`Node::texts`] of a key.
-    pub fn texts(&self, key: &str, problems: &mut Problems) -> Option<Vec<String>> {
-        self.get(key)?.texts(problems)
-    }
-
-    /// [`Node::tables`] of a key; none when the key is not there.
-    pub fn tables(&self, key: &str, problems: &mut Problems) -> Vec<&Table> {
-        self.get(key).map_or_else(Vec::new, |node| node.tables(key, problems))
+        items
+            .iter()
+            .filter_map(|item| item.table(&form, problems))
+            .collect()
     }
 }

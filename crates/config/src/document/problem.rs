@@ -186,7 +186,9 @@ mod tests {
 
     #[test]
     fn a_problem_prints_its_place_the_line_a_caret_and_the_mend() {
-        let text = problem("# titel = 1", 3, 5).mend("did you mean `title`?").to_string();
+        let text = problem("# titel = 1", 3, 5)
+            .mend("did you mean `title`?")
+            .to_string();
         assert_eq!(
             text,
             "ops/backup.sh:4:3: unknown key `titel`\n  4 | # titel = 1\n    |   ^^^^^\n  \
@@ -203,7 +205,10 @@ mod tests {
     #[test]
     fn what_would_steer_a_terminal_is_not_printed() {
         let text = problem("# \u{1b}[2J\u{202e}", 1, 1).to_string();
-        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text:?}");
+        assert!(
+            !text.contains('\u{1b}') && !text.contains('\u{202e}'),
+            "{text:?}"
+        );
     }
 
     #[test]

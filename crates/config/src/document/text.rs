@@ -42,10 +42,19 @@ impl Text {
         let mut lines = Vec::new();
         for (at, line) in content.split_inclusive('\n').enumerate() {
             let full = line.trim_end_matches(['\n', '\r']).into();
-            lines.push(Line { start, number: at + 1, removed: 0, full });
+            lines.push(Line {
+                start,
+                number: at + 1,
+                removed: 0,
+                full,
+            });
             start += line.len();
         }
-        Arc::new(Self { file: file.into(), toml: content.to_owned(), lines })
+        Arc::new(Self {
+            file: file.into(),
+            toml: content.to_owned(),
+            lines,
+        })
     }
 
     /// Lines taken out of a comment block, in order.
@@ -53,7 +62,10 @@ impl Text {
         let mut toml = String::new();
         let mut lines = Vec::new();
         for line in block {
-            let (lead, content) = line.full.split_at_checked(line.lead).unwrap_or((line.full, ""));
+            let (lead, content) = line
+                .full
+                .split_at_checked(line.lead)
+                .unwrap_or((line.full, ""));
             lines.push(Line {
                 start: toml.len(),
                 number: line.number,
@@ -63,7 +75,11 @@ impl Text {
             toml.push_str(content);
             toml.push('\n');
         }
-        Arc::new(Self { file: file.into(), toml, lines })
+        Arc::new(Self {
+            file: file.into(),
+            toml,
+            lines,
+        })
     }
 
     /// The TOML alone.
@@ -93,7 +109,10 @@ pub struct Mark {
 impl Mark {
     /// A place by its bytes in the TOML.
     pub fn new(text: &Arc<Text>, span: Range<usize>) -> Self {
-        Self { text: Arc::clone(text), span }
+        Self {
+            text: Arc::clone(text),
+            span,
+        }
     }
 
     /// The first line of a text.
@@ -103,7 +122,9 @@ impl Mark {
 
     /// Line in the file, from 1.
     pub fn line(&self) -> usize {
-        self.text.line_at(self.span.start).map_or(1, |line| line.number)
+        self.text
+            .line_at(self.span.start)
+            .map_or(1, |line| line.number)
     }
 
     /// The file's name in messages.
@@ -123,7 +144,10 @@ impl Mark {
             return problem;
         };
         let count = |range: Range<usize>| {
-            self.text.toml.get(range).map_or(0, |part| part.chars().count())
+            self.text
+                .toml
+                .get(range)
+                .map_or(0, |part| part.chars().count())
         };
         problem.line = line.number;
         problem.column = line.removed + count(line.start..self.span.start) + 1;
@@ -140,9 +164,21 @@ mod tests {
     #[test]
     fn a_mark_in_a_block_points_at_the_line_and_column_of_the_file() {
         let lines = [
-            BlockLine { number: 3, full: "# ä = 1", lead: 2 },
-            BlockLine { number: 4, full: "#", lead: 1 },
-            BlockLine { number: 5, full: "# bb = 2", lead: 2 },
+            BlockLine {
+                number: 3,
+                full: "# ä = 1",
+                lead: 2,
+            },
+            BlockLine {
+                number: 4,
+                full: "#",
+                lead: 1,
+            },
+            BlockLine {
+                number: 5,
+                full: "# bb = 2",
+                lead: 2,
+            },
         ];
         let text = Text::block("x.sh", lines);
         assert_eq!(text.toml(), "ä = 1\n\nbb = 2\n");

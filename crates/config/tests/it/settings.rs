@@ -6,7 +6,11 @@ use stagedoor_config::{ConfigError, Environment, Flags, Settings, Sources, load}
 use stagedoor_domain::access::Verb;
 
 /// Loads a file with variables and `--listen`.
-fn loaded(toml: &str, variables: &[(&str, &str)], listen: &[&str]) -> Result<Settings, ConfigError> {
+fn loaded(
+    toml: &str,
+    variables: &[(&str, &str)],
+    listen: &[&str],
+) -> Result<Settings, ConfigError> {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("stagedoor.toml"), toml).expect("a file");
     let flags = Flags {
@@ -14,8 +18,17 @@ fn loaded(toml: &str, variables: &[(&str, &str)], listen: &[&str]) -> Result<Set
         state: Some("/state".into()),
         ..Flags::default()
     };
-    let environment: Environment = variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-    load(Sources { folder: folder.path(), flags: &flags, environment: &environment, cores: 2, is_root: false })
+    let environment: Environment = variables
+        .iter()
+        .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+        .collect();
+    load(Sources {
+        folder: folder.path(),
+        flags: &flags,
+        environment: &environment,
+        cores: 2,
+        is_root: false,
+    })
 }
 
 fn good(toml: &str) -> Settings {
@@ -25,26 +38,56 @@ fn good(toml: &str) -> Settings {
 /// Message and mend of each mistake, as they are printed.
 fn mistakes(toml: &str, variables: &[(&str, &str)]) -> Vec<String> {
     match loaded(toml, variables, &[]) {
-        Err(ConfigError::Mistakes(problems)) => problems.into_iter().map(|p| p.to_string()).collect(),
+        Err(ConfigError::Mistakes(problems)) => {
+            problems.into_iter().map(|p| p.to_string()).collect()
+        }
         other => panic!("{toml}: {other:?}"),
     }
 }
 
 fn addresses(settings: &Settings) -> Vec<String> {
-    settings.listen.iter().flat_map(|l| [Some(l.address), l.also]).flatten().map(|a| a.to_string()).collect()
+    settings
+        .listen
+        .iter()
+        .flat_map(|l| [Some(l.address), l.also])
+        .flatten()
+        .map(|a| a.to_string())
+        .collect()
 }
 
 #[test]
 fn without_a_file_everything_has_its_default() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (flags, environment) = (Flags { state: Some("/s".into()), ..Flags::default() }, Environment::default());
-    let s = load(Sources { folder: folder.path(), flags: &flags, environment: &environment, cores: 4, is_root: false }).expect("defaults");
+    let (flags, environment) = (
+        Flags {
+            state: Some("/s".into()),
+            ..Flags::default()
+        },
+        Environment::default(),
+    );
+    let s = load(Sources {
+        folder: folder.path(),
+        flags: &flags,
+        environment: &environment,
+        cores: 4,
+        is_root: false,
+    })
+    .expect("defaults");
     assert_eq!(addresses(&s), ["127.0.0.1:7373", "[::1]:7373"]);
     assert_eq!(s.listen.len(), 1, "both loopback addresses count as one");
     assert!(!s.allow_plain_http && !s.allow_root_scripts && s.user.is_none() && s.file.is_none());
-    assert_eq!((s.limits.running, s.limits.queued, s.limits.queued_per_user), (8, 1000, 100));
-    assert_eq!((s.limits.output, s.limits.timeout), (64 << 20, Some(Duration::from_hours(1))));
-    assert_eq!((s.session.absolute, s.session.idle), (Duration::from_hours(1), Duration::from_mins(30)));
+    assert_eq!(
+        (s.limits.running, s.limits.queued, s.limits.queued_per_user),
+        (8, 1000, 100)
+    );
+    assert_eq!(
+        (s.limits.output, s.limits.timeout),
+        (64 << 20, Some(Duration::from_hours(1)))
+    );
+    assert_eq!(
+        (s.session.absolute, s.session.idle),
+        (Duration::from_hours(1), Duration::from_mins(30))
+    );
     assert_eq!(s.state.to_str(), Some("/s"));
 }
 
@@ -58,13 +101,25 @@ fn every_key_of_the_file_is_read() {
          [[grant]]\ngroup = 'ops'\nscripts = ['backup/*', 'a/b']\nmay = ['view', 'run']\n\
          [[grant]]\ngroup = 'everyone'\nscripts = '*'\nmay = ['view']\n",
     );
-    assert_eq!(addresses(&s), ["0.0.0.0:80", "127.0.0.1:81", "[::1]:81", "[::1]:0"]);
+    assert_eq!(
+        addresses(&s),
+        ["0.0.0.0:80", "127.0.0.1:81", "[::1]:81", "[::1]:0"]
+    );
     assert_eq!(s.public_host, ["scripts.example.org", "192.0.2.1"]);
-    assert_eq!((s.user.as_deref(), s.run_user.as_deref()), (Some("www"), Some("7374")));
+    assert_eq!(
+        (s.user.as_deref(), s.run_user.as_deref()),
+        (Some("www"), Some("7374"))
+    );
     assert!(s.allow_root_scripts);
-    assert_eq!((s.limits.running, s.limits.queued, s.limits.queued_per_user), (3, 5, 2));
+    assert_eq!(
+        (s.limits.running, s.limits.queued, s.limits.queued_per_user),
+        (3, 5, 2)
+    );
     assert_eq!((s.limits.output, s.limits.timeout), (1 << 20, None));
-    assert_eq!((s.session.absolute, s.session.idle), (Duration::from_hours(8), Duration::from_hours(1)));
+    assert_eq!(
+        (s.session.absolute, s.session.idle),
+        (Duration::from_hours(8), Duration::from_hours(1))
+    );
     assert_eq!(s.grants.0.len(), 2);
     assert_eq!(s.grants.0[0].scripts, ["backup/*", "a/b"]);
     assert_eq!(s.grants.0[0].may, [Verb::View, Verb::Run]);
@@ -74,10 +129,17 @@ fn every_key_of_the_file_is_read() {
 #[test]
 fn a_later_layer_wins() {
     let file = "listen = '127.0.0.1:1'\n[limits]\nrunning = 1\nqueued = 1\n";
-    let variables = [("STAGEDOOR_LISTEN", "127.0.0.1:2, [::1]:3"), ("STAGEDOOR_LIMITS_RUNNING", "2"), ("STAGEDOOR_ALLOW_ROOT_SCRIPTS", "true")];
+    let variables = [
+        ("STAGEDOOR_LISTEN", "127.0.0.1:2, [::1]:3"),
+        ("STAGEDOOR_LIMITS_RUNNING", "2"),
+        ("STAGEDOOR_ALLOW_ROOT_SCRIPTS", "true"),
+    ];
     let s = loaded(file, &variables, &[]).expect("good");
     assert_eq!(addresses(&s), ["127.0.0.1:2", "[::1]:3"]);
-    assert_eq!((s.limits.running, s.limits.queued, s.allow_root_scripts), (2, 1, true));
+    assert_eq!(
+        (s.limits.running, s.limits.queued, s.allow_root_scripts),
+        (2, 1, true)
+    );
     let s = loaded(file, &variables, &["127.0.0.1:4"]).expect("good");
     assert_eq!(addresses(&s), ["127.0.0.1:4"]);
 }
@@ -90,8 +152,19 @@ fn a_variable_may_name_a_file_that_holds_the_value() {
     let file = file.to_str().expect("text");
     let s = loaded("", &[("STAGEDOOR_LISTEN_FILE", file)], &[]).expect("good");
     assert_eq!(addresses(&s), ["127.0.0.1:9"]);
-    assert!(mistakes("", &[("STAGEDOOR_LISTEN_FILE", "/no/such/file")])[0].contains("cannot be read"));
-    assert!(mistakes("", &[("STAGEDOOR_LISTEN_FILE", file), ("STAGEDOOR_LISTEN", "127.0.0.1:1")])[0].contains("both"));
+    assert!(
+        mistakes("", &[("STAGEDOOR_LISTEN_FILE", "/no/such/file")])[0].contains("cannot be read")
+    );
+    assert!(
+        mistakes(
+            "",
+            &[
+                ("STAGEDOOR_LISTEN_FILE", file),
+                ("STAGEDOOR_LISTEN", "127.0.0.1:1")
+            ]
+        )[0]
+        .contains("both")
+    );
 }
 
 #[test]
@@ -99,16 +172,28 @@ fn mistakes_in_the_file_are_told_with_place_and_mend() {
     for (toml, at, words) in [
         ("listn = 'x'", ":1:1:", "did you mean `listen`?"),
         ("[limits]\nruning = 1", ":2:1:", "did you mean `running`?"),
-        ("tls.certificate = 'x'", ":1:1:", "`tls` is not in this version yet"),
+        (
+            "tls.certificate = 'x'",
+            ":1:1:",
+            "`tls` is not in this version yet",
+        ),
         ("behind_proxy = true", ":1:1:", "not in this version yet"),
         ("base_path = '/x'", ":1:1:", "not in this version yet"),
         ("[pools]\na = 2", ":1:2:", "not in this version yet"),
-        ("[[permit]]\nfolder = 'x'", ":1:3:", "not in this version yet"),
+        (
+            "[[permit]]\nfolder = 'x'",
+            ":1:3:",
+            "not in this version yet",
+        ),
         ("listen = 'x'\nlisten = 'y'", ":2:1:", "duplicate key"),
         ("listen = 8080", ":1:10:", "\"127.0.0.1:8080\""),
         ("listen = []", ":1:10:", "empty"),
         ("listen = '0.0.0.0:80'", ":1:10:", "allow_plain_http = true"),
-        ("listen = ['127.0.0.1:1', '10.0.0.1:80']", ":1:26:", "in the clear"),
+        (
+            "listen = ['127.0.0.1:1', '10.0.0.1:80']",
+            ":1:26:",
+            "in the clear",
+        ),
         ("listen = '*:80'", ":1:10:", "0.0.0.0:80"),
         ("listen = 'example.org:80'", ":1:10:", "in numbers"),
         ("listen = '127.0.0.1'", ":1:10:", "127.0.0.1:7373"),
@@ -116,7 +201,11 @@ fn mistakes_in_the_file_are_told_with_place_and_mend() {
         ("public_host = 'https://a.org/'", ":1:15:", "write `a.org`"),
         ("public_host = 'a.org:80'", ":1:15:", "write `a.org`"),
         ("public_host = '*.a.org'", ":1:15:", "host's name"),
-        ("public_host = 'müller.de'", ":1:15:", "write `xn--mller-kva.de`"),
+        (
+            "public_host = 'müller.de'",
+            ":1:15:",
+            "write `xn--mller-kva.de`",
+        ),
         ("user = 'a b'", ":1:8:", "not an account's name"),
         ("user = 7373", ":1:8:", "\"7373\""),
         ("limits = 3", ":1:10:", "[limits]"),
@@ -124,28 +213,79 @@ fn mistakes_in_the_file_are_told_with_place_and_mend() {
         ("[limits]\noutput = 10", ":2:10:", "has no unit"),
         ("[session]\nidle = '2h'", ":2:8:", "longer than it lasts"),
         ("[session]\nabsolute = '0s'", ":2:12:", "zero"),
-        ("[[grant]]\ngroup = 'ops'\nscripts = '*'", ":1:1:", "has no `may`"),
-        ("[[grant]]\ngroup = 'Ops'\nscripts = '*'\nmay = []", ":2:9:", "not a group's name"),
-        ("[[grant]]\ngroup = 'ops'\nscripts = 'ops*'\nmay = []", ":3:11:", "folder/*"),
-        ("[[grant]]\ngroup = 'ops'\nscripts = '../x'\nmay = []", ":3:11:", "neither a script's name"),
-        ("[[grant]]\ngroup = 'ops'\nscripts = '*'\nmay = ['rn']", ":4:8:", "did you mean `run`?"),
-        ("[[grant]]\ngroup = 'ops'\nscripts = '*'\nmay = ['admin']", ":4:8:", "not in this version yet"),
-        ("[[grant]]\ngroup = 'ops'\nscripts = '*'\nmay = 'run'", ":4:7:", "[\"run\"]"),
+        (
+            "[[grant]]\ngroup = 'ops'\nscripts = '*'",
+            ":1:1:",
+            "has no `may`",
+        ),
+        (
+            "[[grant]]\ngroup = 'Ops'\nscripts = '*'\nmay = []",
+            ":2:9:",
+            "not a group's name",
+        ),
+        (
+            "[[grant]]\ngroup = 'ops'\nscripts = 'ops*'\nmay = []",
+            ":3:11:",
+            "folder/*",
+        ),
+        (
+            "[[grant]]\ngroup = 'ops'\nscripts = '../x'\nmay = []",
+            ":3:11:",
+            "neither a script's name",
+        ),
+        (
+            "[[grant]]\ngroup = 'ops'\nscripts = '*'\nmay = ['rn']",
+            ":4:8:",
+            "did you mean `run`?",
+        ),
+        (
+            "[[grant]]\ngroup = 'ops'\nscripts = '*'\nmay = ['admin']",
+            ":4:8:",
+            "not in this version yet",
+        ),
+        (
+            "[[grant]]\ngroup = 'ops'\nscripts = '*'\nmay = 'run'",
+            ":4:7:",
+            "[\"run\"]",
+        ),
     ] {
         let found = mistakes(toml, &[]);
         assert_eq!(found.len(), 1, "{toml}\n{}", found.join("\n"));
         assert!(found[0].contains(words), "{toml}\n{}", found[0]);
-        assert!(found[0].contains(at) && found[0].contains('^'), "{toml}\n{}", found[0]);
+        assert!(
+            found[0].contains(at) && found[0].contains('^'),
+            "{toml}\n{}",
+            found[0]
+        );
     }
 }
 
 #[test]
 fn a_mistake_in_a_variable_names_the_variable() {
     let found = mistakes("", &[("STAGEDOOR_LIMITS_RUNNING", "many")]);
-    assert!(found[0].starts_with("$STAGEDOOR_LIMITS_RUNNING:1:1: a whole number is wanted"), "{}", found[0]);
+    assert!(
+        found[0].starts_with("$STAGEDOOR_LIMITS_RUNNING:1:1: a whole number is wanted"),
+        "{}",
+        found[0]
+    );
     let found = mistakes("", &[("STAGEDOOR_LISTN", "x")]);
-    assert!(found[0].contains("did you mean STAGEDOOR_LISTEN?"), "{}", found[0]);
-    assert!(loaded("", &[("STAGEDOOR_RUN_ID", "x"), ("STAGEDOOR_LISTEN", ""), ("HOME", "/h")], &[]).is_ok());
+    assert!(
+        found[0].contains("did you mean STAGEDOOR_LISTEN?"),
+        "{}",
+        found[0]
+    );
+    assert!(
+        loaded(
+            "",
+            &[
+                ("STAGEDOOR_RUN_ID", "x"),
+                ("STAGEDOOR_LISTEN", ""),
+                ("HOME", "/h")
+            ],
+            &[]
+        )
+        .is_ok()
+    );
 }
 
 #[test]
@@ -159,15 +299,32 @@ fn plain_http_beyond_this_machine_needs_a_word_wherever_it_was_asked_for() {
 #[test]
 fn a_file_that_was_named_must_be_there() {
     let folder = tempfile::tempdir().expect("a folder");
-    let flags = Flags { config: Some("/no/such/file.toml".into()), state: Some("/s".into()), ..Flags::default() };
+    let flags = Flags {
+        config: Some("/no/such/file.toml".into()),
+        state: Some("/s".into()),
+        ..Flags::default()
+    };
     let environment = Environment::default();
-    let error = load(Sources { folder: folder.path(), flags: &flags, environment: &environment, cores: 1, is_root: false }).expect_err("gone");
-    assert!(matches!(error, ConfigError::Unreadable { .. }) && error.to_string().contains("/no/such/file.toml"));
+    let error = load(Sources {
+        folder: folder.path(),
+        flags: &flags,
+        environment: &environment,
+        cores: 1,
+        is_root: false,
+    })
+    .expect_err("gone");
+    assert!(
+        matches!(error, ConfigError::Unreadable { .. })
+            && error.to_string().contains("/no/such/file.toml")
+    );
 }
 
 #[test]
 fn every_mistake_of_every_layer_is_told_at_once() {
-    assert_eq!(mistakes("listn = 1\nuser = 7", &[("STAGEDOOR_SESSION_IDLE", "30")]).len(), 3);
+    assert_eq!(
+        mistakes("listn = 1\nuser = 7", &[("STAGEDOOR_SESSION_IDLE", "30")]).len(),
+        3
+    );
 }
 
 proptest::proptest! {
@@ -182,6 +339,28 @@ proptest::proptest! {
 }
 
 const WORDS: &[&str] = &[
-    "listen = ", "public_host = ", "user = ", "[limits]\n", "[session]\n", "[[grant]]\n", "running = ", "output = ", "idle = ", "scripts = ",
-    "may = ", "group = ", "'a'\n", "'127.0.0.1:1'\n", "'[::'\n", "7\n", "true\n", "['*', 'run']\n", "{ a = 1 }\n", "'1h'\n", "'é'\n", "[", "'", "\n",
+    "listen = ",
+    "public_host = ",
+    "user = ",
+    "[limits]\n",
+    "[session]\n",
+    "[[grant]]\n",
+    "running = ",
+    "output = ",
+    "idle = ",
+    "scripts = ",
+    "may = ",
+    "group = ",
+    "'a'\n",
+    "'127.0.0.1:1'\n",
+    "'[::'\n",
+    "7\n",
+    "true\n",
+    "['*', 'run']\n",
+    "{ a = 1 }\n",
+    "'1h'\n",
+    "'é'\n",
+    "[",
+    "'",
+    "\n",
 ];

@@ -16,7 +16,11 @@ fn entry(number: u8, user: i64, script: &str) -> Entry {
 }
 
 fn queue(running: usize) -> Queue {
-    Queue::new(Capacity { running, queued: 10, queued_per_user: 4 })
+    Queue::new(Capacity {
+        running,
+        queued: 10,
+        queued_per_user: 4,
+    })
 }
 
 #[test]
@@ -25,7 +29,10 @@ fn a_free_slot_is_given_at_once_and_the_rest_waits_in_order() {
     assert_eq!(queue.admit(entry(1, 1, "a")), Ok(Admission::Start));
     assert_eq!(queue.admit(entry(2, 1, "a")), Ok(Admission::Wait));
     assert_eq!(queue.admit(entry(3, 1, "a")), Ok(Admission::Wait));
-    assert_eq!((queue.position(run(2)), queue.position(run(3))), (Some(1), Some(2)));
+    assert_eq!(
+        (queue.position(run(2)), queue.position(run(3))),
+        (Some(1), Some(2))
+    );
     assert_eq!(queue.start_next(), None);
     assert!(queue.release(run(1)));
     assert_eq!(queue.start_next(), Some(run(2)));
@@ -42,7 +49,9 @@ fn users_take_turns() {
     let mut order = Vec::new();
     let mut held = run(1);
     while queue.release(held) {
-        let Some(next) = queue.start_next() else { break };
+        let Some(next) = queue.start_next() else {
+            break;
+        };
         order.push(next);
         held = next;
     }
@@ -52,7 +61,10 @@ fn users_take_turns() {
 #[test]
 fn a_script_at_its_limit_lets_others_pass() {
     let mut queue = queue(2);
-    let single = |number| Entry { script_running: Some(1), ..entry(number, 1, "single") };
+    let single = |number| Entry {
+        script_running: Some(1),
+        ..entry(number, 1, "single")
+    };
     assert_eq!(queue.admit(single(1)), Ok(Admission::Start));
     assert_eq!(queue.admit(single(2)), Ok(Admission::Wait));
     assert_eq!(queue.admit(entry(3, 1, "other")), Ok(Admission::Start));
@@ -69,7 +81,10 @@ fn each_limit_of_waiting_is_kept_and_named() {
         assert_eq!(queue.admit(entry(number, 1, "a")), Ok(Admission::Wait));
     }
     assert_eq!(queue.admit(entry(9, 1, "a")), Err(QueueFull::User(4)));
-    let none = Entry { script_queued: Some(0), ..entry(9, 2, "b") };
+    let none = Entry {
+        script_queued: Some(0),
+        ..entry(9, 2, "b")
+    };
     assert_eq!(queue.admit(none), Err(QueueFull::Script(0)));
     for number in 10..16 {
         assert!(queue.admit(entry(number, i64::from(number), "a")).is_ok());
@@ -85,7 +100,10 @@ fn a_waiting_run_may_leave() {
     assert!(queue.release(run(2)));
     assert!(!queue.release(run(2)));
     assert!(queue.release(run(1)));
-    assert_eq!((queue.start_next(), queue.waiting(), queue.running()), (None, 0, 0));
+    assert_eq!(
+        (queue.start_next(), queue.waiting(), queue.running()),
+        (None, 0, 0)
+    );
 }
 
 proptest! {

@@ -7,11 +7,13 @@ fn fresh() -> Life {
 
 /// Applies events in order and returns the last life with all effects.
 fn play(life: Life, events: &[Event]) -> (Life, Vec<Effect>) {
-    events.iter().fold((life, Vec::new()), |(life, mut all), event| {
-        let (next, effects) = step(&life, event);
-        all.extend(effects);
-        (next, all)
-    })
+    events
+        .iter()
+        .fold((life, Vec::new()), |(life, mut all), event| {
+            let (next, effects) = step(&life, event);
+            all.extend(effects);
+            (next, all)
+        })
 }
 
 fn outcome_of(events: &[Event]) -> Option<Outcome> {
@@ -21,11 +23,18 @@ fn outcome_of(events: &[Event]) -> Option<Outcome> {
 const ONE: Epoch = Epoch(1);
 
 fn exit(code: i32) -> Exit {
-    Exit { code: Some(code), ..Exit::default() }
+    Exit {
+        code: Some(code),
+        ..Exit::default()
+    }
 }
 
 fn signalled(stopped: bool) -> Exit {
-    Exit { signal: Some(15), stopped, ..Exit::default() }
+    Exit {
+        signal: Some(15),
+        stopped,
+        ..Exit::default()
+    }
 }
 
 #[test]
@@ -36,7 +45,10 @@ fn a_run_is_claimed_started_and_ends_by_its_exit_code() {
     assert_eq!(ended(exit(3)), Some(Outcome::Failed));
     assert_eq!(ended(signalled(false)), Some(Outcome::Signalled));
     assert_eq!(
-        ended(Exit { timed_out: true, ..signalled(true) }),
+        ended(Exit {
+            timed_out: true,
+            ..signalled(true)
+        }),
         Some(Outcome::TimedOut)
     );
 }
@@ -44,7 +56,14 @@ fn a_run_is_claimed_started_and_ends_by_its_exit_code() {
 #[test]
 fn exit_codes_that_the_author_calls_success_are_success() {
     let life = Life::accepted(false, vec![0, 3]);
-    let (life, _) = play(life, &[Event::Claimed, Event::Started(ONE), Event::Exited(ONE, exit(3))]);
+    let (life, _) = play(
+        life,
+        &[
+            Event::Claimed,
+            Event::Started(ONE),
+            Event::Exited(ONE, exit(3)),
+        ],
+    );
     assert_eq!(life.ending.map(|e| e.outcome), Some(Outcome::Succeeded));
 }
 
@@ -52,7 +71,11 @@ fn exit_codes_that_the_author_calls_success_are_success() {
 fn a_stop_before_the_start_is_known_waits_for_the_answer() {
     let (life, effects) = play(
         fresh(),
-        &[Event::Claimed, Event::Stop(StopCause::Asked), Event::Started(ONE)],
+        &[
+            Event::Claimed,
+            Event::Stop(StopCause::Asked),
+            Event::Started(ONE),
+        ],
     );
     assert_eq!(life.state, State::Stopping);
     assert!(effects.contains(&Effect::Stop(ONE)));
@@ -94,7 +117,10 @@ fn what_was_never_started_is_queued_again_and_what_may_have_started_is_lost() {
     let (life, effects) = play(fresh(), &[Event::Claimed, Event::NeverStarted(ONE)]);
     assert_eq!(life.state, State::Queued);
     assert!(effects.contains(&Effect::Requeue));
-    assert_eq!(outcome_of(&[Event::Claimed, Event::Unknown(ONE)]), Some(Outcome::Lost));
+    assert_eq!(
+        outcome_of(&[Event::Claimed, Event::Unknown(ONE)]),
+        Some(Outcome::Lost)
+    );
     assert_eq!(
         outcome_of(&[Event::Claimed, Event::Started(ONE), Event::Unknown(ONE)]),
         Some(Outcome::Lost)
@@ -106,7 +132,12 @@ fn an_idempotent_script_is_started_again_with_a_new_epoch() {
     let life = Life::accepted(true, vec![0]);
     let (life, effects) = play(
         life,
-        &[Event::Claimed, Event::Started(ONE), Event::Unknown(ONE), Event::Claimed],
+        &[
+            Event::Claimed,
+            Event::Started(ONE),
+            Event::Unknown(ONE),
+            Event::Claimed,
+        ],
     );
     assert_eq!((life.state, life.epoch), (State::Starting, Epoch(2)));
     assert!(effects.contains(&Effect::Start(Epoch(2))));
@@ -114,7 +145,10 @@ fn an_idempotent_script_is_started_again_with_a_new_epoch() {
 
 #[test]
 fn a_process_that_no_record_vouches_for_is_killed() {
-    let (_, effects) = play(fresh(), &[Event::Claimed, Event::Unknown(ONE), Event::Started(ONE)]);
+    let (_, effects) = play(
+        fresh(),
+        &[Event::Claimed, Event::Unknown(ONE), Event::Started(ONE)],
+    );
     assert_eq!(effects.last(), Some(&Effect::Kill(ONE)));
 }
 
@@ -123,7 +157,9 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         Just(Event::Claimed),
         epoch.clone().prop_map(Event::Started),
-        epoch.clone().prop_map(|e| Event::Refused(e, "gone".to_owned())),
+        epoch
+            .clone()
+            .prop_map(|e| Event::Refused(e, "gone".to_owned())),
         epoch.clone().prop_map(Event::NeverStarted),
         epoch.clone().prop_map(Event::Unknown),
         Just(Event::Stop(StopCause::Asked)),

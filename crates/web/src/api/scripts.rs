@@ -23,8 +23,8 @@ pub(super) async fn list(State(state): State<AppState>, caller: Caller) -> Json<
         .app
         .catalog()
         .scripts()
-        .filter(|script| !script.hidden && may_view(&caller.user, script, grants).is_ok())
-        .map(|script| SummaryJson::of(script, may_run(&caller.user, script, grants).is_ok()))
+        .filter(|script| !script.hidden && may_view(&caller.user, script, &grants).is_ok())
+        .map(|script| SummaryJson::of(script, may_run(&caller.user, script, &grants).is_ok()))
         .collect();
     Json(ScriptsJson { items })
 }
@@ -42,7 +42,7 @@ pub(super) async fn one(
     Path(name): Path<String>,
 ) -> Result<Json<ScriptJson>, Problem> {
     let script = visible(&state, &caller.user, &name)?;
-    let may_run = may_run(&caller.user, &script, state.app.grants()).is_ok();
+    let may_run = may_run(&caller.user, &script, &state.app.grants()).is_ok();
     Ok(Json(ScriptJson::of(&script, may_run)))
 }
 
@@ -50,6 +50,6 @@ pub(super) async fn one(
 pub(super) fn visible(state: &AppState, user: &User, name: &str) -> Result<Arc<Script>, Problem> {
     let name = ScriptName::parse(name).map_err(|_| Problem::not_found())?;
     let script = state.app.catalog().get(&name).cloned().ok_or_else(Problem::not_found)?;
-    may_view(user, &script, state.app.grants()).map_err(|_| Problem::not_found())?;
+    may_view(user, &script, &state.app.grants()).map_err(|_| Problem::not_found())?;
     Ok(script)
 }

@@ -12,7 +12,7 @@ use stagedoor_app::session_key::RequestKey;
 use stagedoor_app::start_run::StartError;
 use stagedoor_app::view::RunView;
 use stagedoor_domain::access::{User, may_run};
-use stagedoor_domain::arguments::{self, ArgError};
+use stagedoor_domain::arguments::ArgError;
 use stagedoor_domain::queue::QueueFull;
 use utoipa::{IntoParams, ToSchema};
 
@@ -21,6 +21,7 @@ use crate::api::query::{StrictQuery, bad_key};
 use crate::api::run_json::{RunJson, location};
 use crate::api::scripts::visible;
 use crate::api::strict_json::StrictJson;
+use crate::checked;
 use crate::problem::{FieldError, Problem};
 use crate::session::Caller;
 use crate::state::AppState;
@@ -80,10 +81,10 @@ pub(super) async fn start(
     let wait = wait(&query)?;
     let key = idempotency_key(&headers, &caller.user)?.or(caller.request);
     let script = visible(&state, &caller.user, &body.script)?;
-    let permit = may_run(&caller.user, &script, state.app.grants())
+    let permit = may_run(&caller.user, &script, &state.app.grants())
         .map_err(|_| Problem::forbidden("You may see this script, but not run it."))?;
     let given = body.args.given(&script).map_err(refused_arguments)?;
-    let args = arguments::check(&script, given).map_err(|errors| {
+    let args = checked::check(&script, given).await.map_err(|errors| {
         refused_arguments(errors.into_iter().map(field_error).collect())
     })?;
     let accepted = state.app.start_run(permit, args, key).await?;

@@ -32,7 +32,10 @@ pub(super) struct Timed<B> {
 impl<B> Timed<B> {
     /// Wraps it.
     pub fn new(body: B) -> Self {
-        Self { body, patience: None }
+        Self {
+            body,
+            patience: None,
+        }
     }
 }
 
@@ -51,8 +54,13 @@ where
             self.patience = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)));
         }
-        let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(PATIENCE)));
-        patience.as_mut().poll(cx).map(|()| Some(Err(BodyError::TooSlow)))
+        let patience = self
+            .patience
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(PATIENCE)));
+        patience
+            .as_mut()
+            .poll(cx)
+            .map(|()| Some(Err(BodyError::TooSlow)))
     }
 
     fn is_end_stream(&self) -> bool {

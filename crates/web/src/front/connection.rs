@@ -74,7 +74,10 @@ pub(super) async fn accept(listener: TcpListener, door: Door, connections: TaskT
 /// and not repeated at full speed.
 async fn hold_breath(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+    if !matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionReset | Interrupted
+    ) {
         tracing::warn!(%error, "could not accept a connection");
         tokio::time::sleep(BREATH).await;
     }
@@ -96,7 +99,10 @@ fn refuse(stream: &TcpStream) {
 async fn connection(stream: TcpStream, peer: IpAddr, door: Door, place: Place) {
     // Small answers must not wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
-    let arrival = Arrival { peer, port: door.port };
+    let arrival = Arrival {
+        peer,
+        port: door.port,
+    };
     let router = door.router;
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(timed);

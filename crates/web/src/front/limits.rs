@@ -39,15 +39,25 @@ impl Limits {
         }
         open.all += 1;
         open.by_address.insert(network, here + 1);
-        Some(Place { limits: Arc::clone(self), network })
+        Some(Place {
+            limits: Arc::clone(self),
+            network,
+        })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self.limits.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self
+            .limits
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         open.all = open.all.saturating_sub(1);
-        let left = open.by_address.get(&self.network).map_or(0, |count| count.saturating_sub(1));
+        let left = open
+            .by_address
+            .get(&self.network)
+            .map_or(0, |count| count.saturating_sub(1));
         if left == 0 {
             open.by_address.remove(&self.network);
         } else {
@@ -77,7 +87,9 @@ mod tests {
     #[test]
     fn one_address_cannot_take_every_place() {
         let limits = Arc::new(Limits::default());
-        let held: Vec<_> = (0..MOST_PER_ADDRESS).filter_map(|_| limits.enter(address("10.0.0.1"))).collect();
+        let held: Vec<_> = (0..MOST_PER_ADDRESS)
+            .filter_map(|_| limits.enter(address("10.0.0.1")))
+            .collect();
         assert_eq!(held.len(), MOST_PER_ADDRESS);
         assert!(limits.enter(address("10.0.0.1")).is_none());
         assert!(limits.enter(address("10.0.0.2")).is_some());
@@ -87,8 +99,14 @@ mod tests {
 
     #[test]
     fn a_network_of_ipv6_counts_as_one_address() {
-        assert_eq!(network(address("2001:db8::1")), network(address("2001:db8::2")));
-        assert_ne!(network(address("2001:db8::1")), network(address("2001:db8:0:1::1")));
+        assert_eq!(
+            network(address("2001:db8::1")),
+            network(address("2001:db8::2"))
+        );
+        assert_ne!(
+            network(address("2001:db8::1")),
+            network(address("2001:db8:0:1::1"))
+        );
         assert_eq!(network(address("::ffff:10.0.0.1")), address("10.0.0.1"));
     }
 

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 /// How long nothing may be taken.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A stream that ends when a write makes no progress for a minute.
 pub(super) struct Stall<S> {
@@ -22,7 +22,11 @@ pub(super) struct Stall<S> {
 impl<S> Stall<S> {
     /// Wraps it.
     pub fn new(stream: S) -> Self {
-        Self { stream, patience: Box::pin(tokio::time::sleep(PATIENCE)), waits: false }
+        Self {
+            stream,
+            patience: Box::pin(tokio::time::sleep(PATIENCE)),
+            waits: false,
+        }
     }
 
     /// `done` is what the stream said to a write.
@@ -94,7 +98,10 @@ mod tests {
         server.write_all(b"12345678").await.expect("room for it");
         let error = server.write_all(b"9").await.expect_err("nobody reads");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        client.read_exact(&mut [0; 8]).await.expect("what was sent before");
+        client
+            .read_exact(&mut [0; 8])
+            .await
+            .expect("what was sent before");
     }
 
     #[tokio::test(start_paused = true)]

@@ -43,7 +43,10 @@ pub(super) fn is_typed(headers: &HeaderMap) -> bool {
 
 /// Did another site lead here?
 pub(crate) fn is_cross_site(headers: &HeaderMap) -> bool {
-    matches!(one(headers, "sec-fetch-site"), Some("cross-site" | "same-site"))
+    matches!(
+        one(headers, "sec-fetch-site"),
+        Some("cross-site" | "same-site")
+    )
 }
 
 #[cfg(test)]
@@ -54,7 +57,12 @@ mod tests {
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
             .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
             .collect()
     }
 
@@ -62,7 +70,11 @@ mod tests {
     fn our_own_page_may_send_a_form_and_a_program_without_origin_too() {
         let host = ("host", "localhost:7373");
         for good in [
-            &[host, ("origin", "http://localhost:7373"), ("sec-fetch-site", "same-origin")][..],
+            &[
+                host,
+                ("origin", "http://localhost:7373"),
+                ("sec-fetch-site", "same-origin"),
+            ][..],
             &[host, ("origin", "http://LOCALHOST:7373")],
             &[host, ("sec-fetch-site", "same-origin")],
             &[host],
@@ -84,7 +96,11 @@ mod tests {
             &[host, ("sec-fetch-site", "cross-site")],
             &[host, ("sec-fetch-site", "same-site")],
             &[host, ("sec-fetch-site", "none")],
-            &[host, ("origin", "http://localhost:7373"), ("origin", "http://localhost:7373")],
+            &[
+                host,
+                ("origin", "http://localhost:7373"),
+                ("origin", "http://localhost:7373"),
+            ],
         ] {
             let mut map = HeaderMap::new();
             for (name, value) in bad {

@@ -15,5 +15,10 @@ pub(super) struct ArrivalPage {
 
 /// The second request comes from our own site, so this page is answered once.
 pub(crate) fn page() -> Response {
-    super::plain_page(StatusCode::OK, &ArrivalPage { shell: Shell::outside(String::new()) })
+    super::plain_page(
+        StatusCode::OK,
+        &ArrivalPage {
+            shell: Shell::outside(String::new()),
+        },
+    )
 }

@@ -10,6 +10,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 use stagedoor_app::view::RunView;
+use stagedoor_catalog::Snapshot;
 use stagedoor_domain::access::{may_run, may_view};
 use stagedoor_domain::name::ScriptName;
 use stagedoor_domain::script::Script;
@@ -76,55 +77,73 @@ pub(crate) async fn show(
     query: Result<Query<Search>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let query = query.map(|Query(search)| search.q).unwrap_or_default();
-    let user = &me.0.user;
     let catalog = state.app.catalog();
-    let visible: Vec<Arc<Script>> = catalog
+    let mut cards = cards(&state, &me, &catalog).await?;
+    let words = words(&query);
+    cards.retain(|(_, card)| words.iter().all(|word| card.search.contains(word.as_str())));
+    let is_admin = me.0.user.is_admin();
+    let page = CatalogPage {
+        shell: Shell::of(&state, &me, Here::Scripts),
+        search_script: asset("search.js"),
+        count: cards.len(),
+        query,
+        folders: by_folder(&catalog, cards),
+        broken: if is_admin { catalog.broken().len() } else { 0 },
+    };
+    Ok(super::page(StatusCode::OK, &page))
+}
+
+/// The cards of what this user may see and find, each with its folder.
+async fn cards(
+    state: &AppState,
+    me: &Me,
+    catalog: &Snapshot,
+) -> Result<Vec<(String, Card)>, Problem> {
+    let (user, grants) = (&me.0.user, state.app.grants());
+    let visible: Vec<&Arc<Script>> = catalog
         .scripts()
-        .filter(|script| !script.hidden && may_view(user, script, state.app.grants()).is_ok())
-        .cloned()
+        .filter(|script| !script.hidden && may_view(user, script, &grants).is_ok())
         .collect();
     let names: Vec<ScriptName> = visible.iter().map(|script| script.name.clone()).collect();
     let last = state.app.last_runs(user, &names).await?;
     let now = state.app.clock().now();
-    let words = words(&query);
-    let mut folders: Vec<(String, Vec<Card>)> = Vec::new();
-    for script in &visible {
-        let may_run = may_run(user, script, state.app.grants()).is_ok();
-        let card = card(script, may_run, &last, now);
-        if !words.iter().all(|word| card.search.contains(word.as_str())) {
-            continue;
+    let cards = visible.into_iter().map(|script| {
+        let may_run = may_run(user, script, &grants).is_ok();
+        (
+            script.name.folder().to_owned(),
+            card(script, may_run, last.get(&script.name), now),
+        )
+    });
+    Ok(cards.collect())
+}
+
+/// Folders in the order of their first script.
+fn by_folder(catalog: &Snapshot, cards: Vec<(String, Card)>) -> Vec<FolderView> {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut folders: Vec<FolderView> = Vec::new();
+    for (name, card) in cards {
+        let place = places.get(&name).copied().unwrap_or(folders.len());
+        match folders.get_mut(place) {
+            Some(folder) => folder.cards.push(card),
+            None => folders.push(folder(catalog, &name, card)),
         }
-        let folder = script.name.folder();
-        match folders.iter_mut().find(|(name, _)| name == folder) {
-            Some((_, cards)) => cards.push(card),
-            None => folders.push((folder.to_owned(), vec![card])),
-        }
+        places.insert(name, place);
     }
-    let folders: Vec<FolderView> = folders
-        .into_iter()
-        .map(|(name, cards)| {
-            let said = catalog.folder(&name);
-            FolderView {
-                id: format!("folder.{}", name.replace('/', ".")),
-                is_root: name.is_empty(),
-                title: said
-                    .map(|folder| folder.title.clone())
-                    .filter(|title| !title.is_empty())
-                    .unwrap_or_else(|| title_of(&name)),
-                icon: said.and_then(|folder| folder.icon.clone()),
-                cards,
-            }
-        })
-        .collect();
-    let page = CatalogPage {
-        shell: Shell::of(&state, &me, Here::Scripts),
-        search_script: asset("search.js"),
-        count: folders.iter().map(|folder| folder.cards.len()).sum(),
-        query,
-        folders,
-        broken: if user.is_admin() { catalog.broken().len() } else { 0 },
-    };
-    Ok(super::page(StatusCode::OK, &page))
+    folders
+}
+
+fn folder(catalog: &Snapshot, name: &str, first: Card) -> FolderView {
+    let said = catalog.folder(name);
+    FolderView {
+        id: format!("folder.{}", name.replace('/', ".")),
+        is_root: name.is_empty(),
+        title: said
+            .map(|folder| folder.title.clone())
+            .filter(|title| !title.is_empty())
+            .unwrap_or_else(|| title_of(name)),
+        icon: said.and_then(|folder| folder.icon.clone()),
+        cards: vec![first],
+    }
 }
 
 fn words(query: &str) -> Vec<String> {
@@ -132,24 +151,33 @@ fn words(query: &str) -> Vec<String> {
 }
 
 fn title_of(folder: &str) -> String {
-    if folder.is_empty() { "Scripts".to_owned() } else { folder.replace('/', " / ") }
+    if folder.is_empty() {
+        "Scripts".to_owned()
+    } else {
+        folder.replace('/', " / ")
+    }
 }
 
-fn card(
-    script: &Script,
-    may_run: bool,
-    last: &HashMap<ScriptName, RunView>,
-    now: Timestamp,
-) -> Card {
-    let summary = script.description.as_deref().map(markdown::summary).unwrap_or_default();
-    let search = [&script.title, script.name.as_str(), &summary, &script.tags.join(" ")].join(" ");
+fn card(script: &Script, may_run: bool, last: Option<&RunView>, now: Timestamp) -> Card {
+    let summary = script
+        .description
+        .as_deref()
+        .map(markdown::summary)
+        .unwrap_or_default();
+    let search = [
+        &script.title,
+        script.name.as_str(),
+        &summary,
+        &script.tags.join(" "),
+    ]
+    .join(" ");
     Card {
         href: paths::script(&script.name),
         title: script.title.clone(),
         icon: script.icon.clone(),
         disabled: script.disabled.clone(),
         may_run,
-        last: last.get(&script.name).map(|run| LastRun {
+        last: last.map(|run| LastRun {
             chip: Chip::of(run),
             ago: When::new(run.ended_at.unwrap_or(run.created_at), now).ago,
             took: took(run, now),

@@ -56,7 +56,7 @@ pub(super) fn page(state: &AppState, me: &Me, only: Option<&ScriptName>) -> Resp
                     place: format!("{}:{}:{}", problem.file, problem.line, problem.column),
                     message: problem.message.clone(),
                     source: problem.source_line.clone(),
-                    mend: problem.mend.clone(),
+                    mend: problem.mend.as_deref().map(super::setup::sentence),
                 })
                 .collect(),
         })

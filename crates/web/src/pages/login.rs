@@ -4,8 +4,8 @@ use askama::Template;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
-use http::header::{HeaderMap, RETRY_AFTER, SET_COOKIE, HeaderValue};
 use http::StatusCode;
+use http::header::{HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE};
 use secrecy::SecretString;
 use serde::Deserialize;
 use stagedoor_app::people::{NewSession, SignInError};
@@ -64,7 +64,14 @@ pub(crate) async fn form(
     if state.app.setup_is_open().await? {
         return Ok(super::setup::not_yet());
     }
-    Ok(show(&state, arrival, &headers, StatusCode::OK, ("", &next), None))
+    Ok(show(
+        &state,
+        arrival,
+        &headers,
+        StatusCode::OK,
+        ("", &next),
+        None,
+    ))
 }
 
 /// `POST /login`
@@ -86,15 +93,29 @@ pub(crate) async fn send(
         }
         Err(other) => return Err(other),
     };
-    match state.app.sign_in(&login.name, login.password, arrival.peer).await {
+    match state
+        .app
+        .sign_in(&login.name, login.password, arrival.peer)
+        .await
+    {
         Ok(session) => Ok(enter(&state, arrival, &session, &login.next)),
         Err(SignInError::Refused) => {
             let error = "Name or password is wrong.";
-            Ok(again(StatusCode::UNAUTHORIZED, &login.name, &login.next, error))
+            Ok(again(
+                StatusCode::UNAUTHORIZED,
+                &login.name,
+                &login.next,
+                error,
+            ))
         }
         Err(SignInError::Busy(busy)) => {
             let error = busy.to_string();
-            let page = again(StatusCode::SERVICE_UNAVAILABLE, &login.name, &login.next, &error);
+            let page = again(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &login.name,
+                &login.next,
+                &error,
+            );
             Ok(([(RETRY_AFTER, HeaderValue::from_static("5"))], page).into_response())
         }
         Err(SignInError::Store(error)) => Err(NotSafe::Refused(error.into())),
@@ -110,7 +131,9 @@ pub(crate) async fn leave(
 ) -> Result<Response, Problem> {
     let SafeForm { value: (), .. } = form;
     state.app.sign_out(&signed_in.session).await?;
-    let cookie = Jar::Session.expire(arrival.port).map(|cookie| (SET_COOKIE, cookie));
+    let cookie = Jar::Session
+        .expire(arrival.port)
+        .map(|cookie| (SET_COOKIE, cookie));
     let mut response = (AppendHeaders(cookie), Redirect::to(paths::LOGIN)).into_response();
     response.extensions_mut().insert(SignedOut);
     Ok(response)
@@ -125,9 +148,18 @@ fn show(
     error: Option<&str>,
 ) -> Response {
     let (token, cookie) = pre_session(state, arrival, headers);
-    let template = LoginPage { shell: Shell::outside(token), name, next: paths::landing(next), error };
+    let template = LoginPage {
+        shell: Shell::outside(token),
+        name,
+        next: paths::landing(next),
+        error,
+    };
     let page = super::page(status, &template);
-    (AppendHeaders(cookie.map(|cookie| (SET_COOKIE, cookie))), page).into_response()
+    (
+        AppendHeaders(cookie.map(|cookie| (SET_COOKIE, cookie))),
+        page,
+    )
+        .into_response()
 }
 
 /// A token for a form before signing in, and the cookie that it is bound to if the browser has
@@ -144,7 +176,10 @@ pub(super) fn pre_session(
     }
     let (value, key) = csrf.pre_session();
     let lifetime = state.app.options().session_absolute;
-    (csrf.mint(&key), Jar::PreSession.set(arrival.port, &value, lifetime))
+    (
+        csrf.mint(&key),
+        Jar::PreSession.set(arrival.port, &value, lifetime),
+    )
 }
 
 /// Leads a new session in. The session of the form is over, so a value that somebody else planted
@@ -160,6 +195,9 @@ pub(super) fn enter(
         Jar::Session.set(arrival.port, &session.cookie_value, lifetime),
         Jar::PreSession.expire(arrival.port),
     ];
-    let cookies = cookies.into_iter().flatten().map(|cookie| (SET_COOKIE, cookie));
+    let cookies = cookies
+        .into_iter()
+        .flatten()
+        .map(|cookie| (SET_COOKIE, cookie));
     (AppendHeaders(cookies), Redirect::to(paths::landing(next))).into_response()
 }

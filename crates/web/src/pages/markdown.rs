@@ -55,7 +55,9 @@ pub(crate) enum Mark {
 
 /// The pieces of a text, balanced.
 pub(crate) fn pieces(text: &str) -> Vec<Piece> {
-    let end = (0..=text.len().min(LONGEST)).rev().find(|end| text.is_char_boundary(*end));
+    let end = (0..=text.len().min(LONGEST))
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
     let text = text.get(..end.unwrap_or(0)).unwrap_or_default();
     let mut pieces = Vec::new();
     // What each open tag was written as, so that its end is the same.
@@ -107,7 +109,9 @@ fn begin(tag: &Tag<'_>) -> Option<Piece> {
 /// Addresses that a page may link to.
 fn safe_address(address: &str) -> Option<String> {
     let is_known = ["http://", "https://", "mailto:"].iter().any(|scheme| {
-        address.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        address
+            .get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     });
     let is_plain = !address.chars().any(|c| c.is_control() || c.is_whitespace());
     (is_known && is_plain).then(|| address.to_owned())
@@ -133,7 +137,8 @@ mod tests {
 
     #[test]
     fn raw_html_is_dropped_and_its_neighbours_stay() {
-        let found = pieces("a <b onclick=x>b</b>\n\n<script>alert(1)</script>\n\nc <img src=x onerror=y>");
+        let found =
+            pieces("a <b onclick=x>b</b>\n\n<script>alert(1)</script>\n\nc <img src=x onerror=y>");
         let text: String = found
             .iter()
             .filter_map(|piece| match piece {
@@ -146,18 +151,41 @@ mod tests {
 
     #[test]
     fn only_addresses_of_the_web_and_of_mail_are_links() {
-        let links = |text| pieces(text).into_iter().filter(|p| matches!(p, Piece::Link(_))).count();
-        for good in ["[a](https://x.example/)", "[a](http://x)", "[a](MAILTO:a@b.example)", "<https://x.example>"] {
+        let links = |text| {
+            pieces(text)
+                .into_iter()
+                .filter(|p| matches!(p, Piece::Link(_)))
+                .count()
+        };
+        for good in [
+            "[a](https://x.example/)",
+            "[a](http://x)",
+            "[a](MAILTO:a@b.example)",
+            "<https://x.example>",
+        ] {
             assert_eq!(links(good), 1, "{good}");
         }
-        for bad in ["[a](javascript:alert(1))", "[a](data:text/html,x)", "[a](/logout)", "[a](//x)", "[a](vbscript:x)", "[a]( javascript:x)"] {
+        for bad in [
+            "[a](javascript:alert(1))",
+            "[a](data:text/html,x)",
+            "[a](/logout)",
+            "[a](//x)",
+            "[a](vbscript:x)",
+            "[a]( javascript:x)",
+        ] {
             assert_eq!(links(bad), 0, "{bad}");
         }
     }
 
     #[test]
     fn what_is_opened_is_closed() {
-        for text in ["# a *b* [c](javascript:x) **d**", "> - 1. a\n>   b", "| a |\n|---|", "```\n<x>\n```", "![a](b)"] {
+        for text in [
+            "# a *b* [c](javascript:x) **d**",
+            "> - 1. a\n>   b",
+            "| a |\n|---|",
+            "```\n<x>\n```",
+            "![a](b)",
+        ] {
             let mut open = Vec::new();
             for piece in pieces(text) {
                 match piece {

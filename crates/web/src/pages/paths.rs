@@ -44,7 +44,9 @@ pub(crate) fn landing(next: &str) -> &str {
     let page = next.split('?').next().unwrap_or("");
     let is_page = page == CATALOG
         || [RUNS, "/account"].contains(&page)
-        || ["/runs/", "/scripts/", "/admin/"].iter().any(|start| page.starts_with(start));
+        || ["/runs/", "/scripts/", "/admin/"]
+            .iter()
+            .any(|start| page.starts_with(start));
     let is_plain = next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') && !next.contains("//");
     if is_page && is_plain { next } else { CATALOG }
 }
@@ -55,7 +57,13 @@ mod tests {
 
     #[test]
     fn signing_in_leads_to_pages_of_ours() {
-        for good in ["/", "/runs?script=a", "/scripts/ops/backup?x=1%2F", "/runs/0", "/admin/health"] {
+        for good in [
+            "/",
+            "/runs?script=a",
+            "/scripts/ops/backup?x=1%2F",
+            "/runs/0",
+            "/admin/health",
+        ] {
             assert_eq!(landing(good), good);
         }
     }
@@ -63,8 +71,18 @@ mod tests {
     #[test]
     fn signing_in_never_leads_elsewhere() {
         for bad in [
-            "", "//evil.example", "/\\evil.example", "https://evil.example", "evil", "/scripts//evil",
-            "/runs/\\evil", "/login", "/logout", "/runs/\r\nX: y", "javascript:alert(1)", "/api/v1/me",
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "evil",
+            "/scripts//evil",
+            "/runs/\\evil",
+            "/login",
+            "/logout",
+            "/runs/\r\nX: y",
+            "javascript:alert(1)",
+            "/api/v1/me",
         ] {
             assert_eq!(landing(bad), CATALOG, "{bad:?}");
         }

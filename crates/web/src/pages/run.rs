@@ -1,6 +1,6 @@
 //! A run: its output, its outcome, and the button that stops it.
 
-mod output;
+pub(super) mod output;
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -88,7 +88,10 @@ pub(crate) async fn show(
         tracing::warn!(run = %id, %error, "could not read the output");
     }
     let may_stop = state.app.stoppable(user, id).await.is_ok();
-    Ok(super::page(StatusCode::OK, &page(&state, &me, &run, shown.ok(), may_stop)))
+    Ok(super::page(
+        StatusCode::OK,
+        &page(&state, &me, &run, shown.ok(), may_stop),
+    ))
 }
 
 /// `POST /runs/{id}/stop`; stopping what has ended, or twice, changes nothing.
@@ -133,7 +136,9 @@ fn page(
         live,
         may_stop: may_stop && live && run.state != RunState::Stopping,
         now_ms: now.millis(),
-        started_ms: run.started_at.map(stagedoor_domain::time::Timestamp::millis),
+        started_ms: run
+            .started_at
+            .map(stagedoor_domain::time::Timestamp::millis),
         took: said::took(run, now),
         user: run.user.to_string(),
         created: When::new(run.created_at, now),
@@ -155,14 +160,26 @@ fn again(run: &RunView) -> String {
     for (name, value) in &run.args {
         match value {
             serde_json::Value::Array(items) => {
-                pairs.extend(items.iter().filter_map(|i| i.as_str()).map(|i| (name.as_str(), i.to_owned())));
+                pairs.extend(
+                    items
+                        .iter()
+                        .filter_map(|i| i.as_str())
+                        .map(|i| (name.as_str(), i.to_owned())),
+                );
             }
             serde_json::Value::String(text) => pairs.push((name, text.clone())),
             other => pairs.push((name, other.to_string())),
         }
     }
-    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let pairs: Vec<(&str, &str)> = pairs
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let address = paths::query(&paths::script(&run.script), &pairs);
     // A longer address would not pass the gate.
-    if address.len() > 4096 { paths::script(&run.script) } else { address }
+    if address.len() > 4096 {
+        paths::script(&run.script)
+    } else {
+        address
+    }
 }

@@ -115,7 +115,10 @@ pub(super) fn row(run: &RunView, now: Timestamp) -> Row {
 }
 
 fn outcomes(filter: &Filter) -> Vec<OutcomeOption> {
-    let words = RunState::ALL.iter().map(|(word, _)| *word).filter(|word| *word != "ended");
+    let words = RunState::ALL
+        .iter()
+        .map(|(word, _)| *word)
+        .filter(|word| *word != "ended");
     words
         .chain(Outcome::ALL.iter().map(|(word, _)| *word))
         .map(|word| OutcomeOption {
@@ -128,14 +131,25 @@ fn outcomes(filter: &Filter) -> Vec<OutcomeOption> {
 
 impl Filter {
     fn is_set(&self) -> bool {
-        [&self.script, &self.user, &self.outcome, &self.state, &self.from, &self.to]
-            .iter()
-            .any(|text| !text.trim().is_empty())
+        [
+            &self.script,
+            &self.user,
+            &self.outcome,
+            &self.state,
+            &self.from,
+            &self.to,
+        ]
+        .iter()
+        .any(|text| !text.trim().is_empty())
     }
 
     /// For the use case, or what is wrong in words.
     fn parsed(&self) -> Result<RunsFilter, String> {
-        let word = if self.outcome.is_empty() { &self.state } else { &self.outcome };
+        let word = if self.outcome.is_empty() {
+            &self.state
+        } else {
+            &self.outcome
+        };
         let (state, outcome) = (RunState::parse(word), Outcome::parse(word));
         if !word.is_empty() && state.is_none() && outcome.is_none() {
             return Err(format!("There is no outcome `{word}`."));
@@ -167,12 +181,19 @@ impl Filter {
             ("cursor", cursor),
             ("trail", trail),
         ];
-        let set: Vec<(&str, &str)> = pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let set: Vec<(&str, &str)> = pairs
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
         paths::query(paths::RUNS, &set)
     }
 
     fn older(&self, next: &str) -> String {
-        let mut trail: Vec<&str> = self.trail.split(STEP).filter(|step| !step.is_empty()).collect();
+        let mut trail: Vec<&str> = self
+            .trail
+            .split(STEP)
+            .filter(|step| !step.is_empty())
+            .collect();
         if !self.cursor.is_empty() {
             trail.push(&self.cursor);
         }
@@ -191,6 +212,24 @@ impl Filter {
     }
 }
 
+#[cfg(test)]
+impl Filter {
+    /// With this text in every field.
+    pub(super) fn of_samples(text: &str) -> Self {
+        let text = || text.to_owned();
+        Self {
+            script: text(),
+            user: text(),
+            outcome: text(),
+            state: text(),
+            from: text(),
+            to: text(),
+            cursor: text(),
+            trail: text(),
+        }
+    }
+}
+
 fn some(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty())
 }
@@ -199,8 +238,12 @@ fn some(text: &str) -> Option<&str> {
 fn day(text: &str, later: i64) -> Result<Timestamp, String> {
     let wrong = || format!("`{text}` is not a day; write it like 2026-11-21.");
     let date: jiff::civil::Date = text.parse().map_err(|_| wrong())?;
-    let date = date.checked_add(jiff::Span::new().days(later)).map_err(|_| wrong())?;
-    let zoned = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| wrong())?;
+    let date = date
+        .checked_add(jiff::Span::new().days(later))
+        .map_err(|_| wrong())?;
+    let zoned = date
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .map_err(|_| wrong())?;
     Ok(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
 }
 
@@ -210,30 +253,82 @@ mod tests {
 
     #[test]
     fn older_and_newer_lead_along_the_same_way() {
-        let first = Filter { script: "ops/a".into(), ..Filter::default() };
+        let first = Filter {
+            script: "ops/a".into(),
+            ..Filter::default()
+        };
         assert_eq!(first.newer(), None);
         assert_eq!(first.older("c1"), "/runs?script=ops%2Fa&cursor=c1");
-        let second = Filter { cursor: "c1".into(), ..first.clone() };
+        let second = Filter {
+            cursor: "c1".into(),
+            ..first.clone()
+        };
         assert_eq!(second.newer().as_deref(), Some("/runs?script=ops%2Fa"));
-        assert_eq!(second.older("c2"), "/runs?script=ops%2Fa&cursor=c2&trail=c1");
-        let third = Filter { cursor: "c2".into(), trail: "c1".into(), ..first.clone() };
-        assert_eq!(third.newer().as_deref(), Some("/runs?script=ops%2Fa&cursor=c1"));
-        let fourth = Filter { cursor: "c3".into(), trail: "c1~c2".into(), ..first };
-        assert_eq!(fourth.newer().as_deref(), Some("/runs?script=ops%2Fa&cursor=c2&trail=c1"));
+        assert_eq!(
+            second.older("c2"),
+            "/runs?script=ops%2Fa&cursor=c2&trail=c1"
+        );
+        let third = Filter {
+            cursor: "c2".into(),
+            trail: "c1".into(),
+            ..first.clone()
+        };
+        assert_eq!(
+            third.newer().as_deref(),
+            Some("/runs?script=ops%2Fa&cursor=c1")
+        );
+        let fourth = Filter {
+            cursor: "c3".into(),
+            trail: "c1~c2".into(),
+            ..first
+        };
+        assert_eq!(
+            fourth.newer().as_deref(),
+            Some("/runs?script=ops%2Fa&cursor=c2&trail=c1")
+        );
     }
 
     #[test]
     fn a_filter_that_is_not_understood_says_so() {
         let parsed = |filter: Filter| filter.parsed().err();
-        assert!(parsed(Filter { outcome: "great".into(), ..Filter::default() }).is_some());
-        assert!(parsed(Filter { from: "yesterday".into(), ..Filter::default() }).is_some());
-        assert!(parsed(Filter { script: "../x".into(), ..Filter::default() }).is_some());
-        assert_eq!(parsed(Filter { outcome: "timed_out".into(), from: "2026-11-21".into(), ..Filter::default() }), None);
+        assert!(
+            parsed(Filter {
+                outcome: "great".into(),
+                ..Filter::default()
+            })
+            .is_some()
+        );
+        assert!(
+            parsed(Filter {
+                from: "yesterday".into(),
+                ..Filter::default()
+            })
+            .is_some()
+        );
+        assert!(
+            parsed(Filter {
+                script: "../x".into(),
+                ..Filter::default()
+            })
+            .is_some()
+        );
+        assert_eq!(
+            parsed(Filter {
+                outcome: "timed_out".into(),
+                from: "2026-11-21".into(),
+                ..Filter::default()
+            }),
+            None
+        );
     }
 
     #[test]
     fn both_days_of_a_span_are_in_it() {
-        let span = Filter { from: "2026-11-21".into(), to: "2026-11-21".into(), ..Filter::default() };
+        let span = Filter {
+            from: "2026-11-21".into(),
+            to: "2026-11-21".into(),
+            ..Filter::default()
+        };
         let parsed = span.parsed().expect("good");
         let (from, to) = (parsed.from.expect("set"), parsed.to.expect("set"));
         assert_eq!(to.since(from).as_secs(), 86_400);

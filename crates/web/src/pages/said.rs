@@ -21,7 +21,11 @@ pub(crate) struct Chip {
 
 impl Chip {
     fn new(class: &'static str, icon: &'static str, word: impl Into<String>) -> Self {
-        Self { class, icon, word: word.into() }
+        Self {
+            class,
+            icon,
+            word: word.into(),
+        }
     }
 
     /// Of a run.
@@ -71,7 +75,9 @@ pub(crate) fn sentence(run: &RunView) -> String {
     };
     match outcome {
         Outcome::Succeeded => "It did its work.".to_owned(),
-        Outcome::Failed => "It says that it failed. The last lines of its output often say why.".to_owned(),
+        Outcome::Failed => {
+            "It says that it failed. The last lines of its output often say why.".to_owned()
+        }
         Outcome::Signalled => "A signal ended it; it did not finish its work.".to_owned(),
         Outcome::TimedOut => "It ran longer than it may and was ended.".to_owned(),
         Outcome::Cancelled => "Somebody stopped it before it was done.".to_owned(),
@@ -101,7 +107,11 @@ impl When {
         let text = jiff::Timestamp::from_millisecond(at.millis())
             .map(|at| at.strftime("%-d %b %Y, %H:%M:%S UTC").to_string())
             .unwrap_or_default();
-        Self { iso: at.rfc3339(), text, ago: ago(now.since(at).as_secs()) }
+        Self {
+            iso: at.rfc3339(),
+            text,
+            ago: ago(now.since(at).as_secs()),
+        }
     }
 }
 
@@ -117,7 +127,9 @@ fn ago(seconds: u64) -> String {
 
 /// How long it ran, or has run until `now`; empty before its start.
 pub(crate) fn took(run: &RunView, now: Timestamp) -> String {
-    let Some(start) = run.started_at else { return String::new() };
+    let Some(start) = run.started_at else {
+        return String::new();
+    };
     match say_duration(run.ended_at.unwrap_or(now).since(start)) {
         text if text == "0.0 s" => "under 0.1 s".to_owned(),
         text => text,
@@ -127,13 +139,18 @@ pub(crate) fn took(run: &RunView, now: Timestamp) -> String {
 /// A time limit: round ones are said without what is zero.
 pub(crate) fn limit(duration: Duration) -> String {
     let text = say_duration(duration);
-    let short = [" 0 s", " 0 min", " 0 h"].iter().find_map(|zero| text.strip_suffix(zero));
+    let short = [" 0 s", " 0 min", " 0 h"]
+        .iter()
+        .find_map(|zero| text.strip_suffix(zero));
     short.map(str::to_owned).unwrap_or(text)
 }
 
 /// Name and value of each argument; secrets are masked already.
 pub(crate) fn arguments(run: &RunView) -> Vec<(String, String)> {
-    run.args.iter().map(|(name, value)| (name.clone(), argument(value))).collect()
+    run.args
+        .iter()
+        .map(|(name, value)| (name.clone(), argument(value)))
+        .collect()
 }
 
 fn argument(value: &Value) -> String {
@@ -168,16 +185,22 @@ mod tests {
     fn every_outcome_has_colour_icon_and_word() {
         for (word, outcome) in Outcome::ALL {
             let chip = Chip::of_outcome(*outcome, None, None);
-            assert!(!chip.class.is_empty() && !chip.icon.is_empty() && !chip.word.is_empty(), "{word}");
+            assert!(
+                !chip.class.is_empty() && !chip.icon.is_empty() && !chip.word.is_empty(),
+                "{word}"
+            );
         }
-        assert_eq!(Chip::of_outcome(Outcome::Failed, Some(2), None).word, "failed, exit code 2");
+        assert_eq!(
+            Chip::of_outcome(Outcome::Failed, Some(2), None).word,
+            "failed, exit code 2"
+        );
         assert_eq!(Chip::of_outcome(Outcome::Lost, None, None).class, "lost");
     }
 
     #[test]
     fn a_round_limit_is_said_without_zeros() {
-        assert_eq!(limit(Duration::from_secs(300)), "5 min");
-        assert_eq!(limit(Duration::from_secs(3600)), "1 h");
+        assert_eq!(limit(Duration::from_mins(5)), "5 min");
+        assert_eq!(limit(Duration::from_hours(1)), "1 h");
         assert_eq!(limit(Duration::from_secs(90)), "1 min 30 s");
     }
 
@@ -185,7 +208,10 @@ mod tests {
     fn a_time_is_said_from_the_reader_s_point_of_view() {
         let at = Timestamp::from_millis(0);
         let when = When::new(at, Timestamp::from_millis(3 * 3_600_000));
-        assert_eq!((when.text.as_str(), when.ago.as_str()), ("1 Jan 1970, 00:00:00 UTC", "3 h ago"));
+        assert_eq!(
+            (when.text.as_str(), when.ago.as_str()),
+            ("1 Jan 1970, 00:00:00 UTC", "3 h ago")
+        );
         assert_eq!(When::new(at, at).ago, "just now");
     }
 }

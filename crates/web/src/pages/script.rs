@@ -1,8 +1,9 @@
 //! A script's form, and the start of a run by it.
 
-mod field;
+pub(super) mod field;
 mod given;
-mod view;
+mod hint;
+pub(super) mod view;
 
 use std::sync::Arc;
 
@@ -39,9 +40,14 @@ pub(crate) async fn form(
         Ok(script) => script,
         Err(problem) => return broken(&state, &me, &name).ok_or(problem),
     };
-    let pairs = query.and_then(|query| serde_urlencoded::from_str(&query).ok()).unwrap_or_default();
+    let pairs = query
+        .and_then(|query| serde_urlencoded::from_str(&query).ok())
+        .unwrap_or_default();
     let fields = Fields(pairs);
-    let said = Said { fields: (!fields.0.is_empty()).then_some(&fields), ..Said::default() };
+    let said = Said {
+        fields: (!fields.0.is_empty()).then_some(&fields),
+        ..Said::default()
+    };
     show(&state, &me, &script, StatusCode::OK, &said).await
 }
 
@@ -70,7 +76,12 @@ pub(crate) async fn send(
     match outcome {
         Ok(response) => Ok(response),
         Err(Refusal::Failed(problem)) => Err(refused(problem)),
-        Err(Refusal::Again { status, notice, errors, confirm }) => {
+        Err(Refusal::Again {
+            status,
+            notice,
+            errors,
+            confirm,
+        }) => {
             let said = Said {
                 fields: Some(&fields),
                 sent: true,
@@ -78,7 +89,9 @@ pub(crate) async fn send(
                 errors,
                 ask_again: confirm,
             };
-            show(&state, &me, &script, status, &said).await.map_err(refused)
+            show(&state, &me, &script, status, &said)
+                .await
+                .map_err(refused)
         }
     }
 }
@@ -86,14 +99,24 @@ pub(crate) async fn send(
 /// Why there is no run.
 enum Refusal {
     /// The form is shown again.
-    Again { status: StatusCode, notice: String, errors: Vec<ArgError>, confirm: bool },
+    Again {
+        status: StatusCode,
+        notice: String,
+        errors: Vec<ArgError>,
+        confirm: bool,
+    },
     /// Another page.
     Failed(Problem),
 }
 
 impl Refusal {
     fn again(status: StatusCode, notice: impl Into<String>) -> Self {
-        Self::Again { status, notice: notice.into(), errors: Vec::new(), confirm: false }
+        Self::Again {
+            status,
+            notice: notice.into(),
+            errors: Vec::new(),
+            confirm: false,
+        }
     }
 
     fn stale() -> Self {
@@ -128,12 +151,14 @@ async fn start(
 ) -> Result<Response, Refusal> {
     let permit = permit(state, me, script)?;
     let given = given::given(script, &form.value);
-    let args = checked::check(script, given).await.map_err(|errors| Refusal::Again {
-        status: StatusCode::UNPROCESSABLE_ENTITY,
-        notice: notice(&errors),
-        errors,
-        confirm: false,
-    })?;
+    let args = checked::check(script, given)
+        .await
+        .map_err(|errors| Refusal::Again {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            notice: notice(&errors),
+            errors,
+            confirm: false,
+        })?;
     if script.confirm.is_some() && form.value.text(CONFIRM_FIELD) != "yes" {
         return Err(Refusal::Again {
             status: StatusCode::UNPROCESSABLE_ENTITY,
@@ -143,19 +168,28 @@ async fn start(
         });
     }
     let accepted = state.app.start_run(permit, args, Some(form.key)).await?;
-    state.app.csrf().started(&form.session, &form.key, accepted.run.id);
+    state
+        .app
+        .csrf()
+        .started(&form.session, &form.key, accepted.run.id);
     Ok(Redirect::to(&paths::run(accepted.run.id)).into_response())
 }
 
 fn permit<'a>(state: &AppState, me: &'a Me, script: &'a Script) -> Result<MayRun<'a>, Refusal> {
-    may_run(&me.0.user, script, state.app.grants()).map_err(|_| {
-        Refusal::Failed(Problem::forbidden("You may see this script, but not run it."))
+    may_run(&me.0.user, script, &state.app.grants()).map_err(|_| {
+        Refusal::Failed(Problem::forbidden(
+            "You may see this script, but not run it.",
+        ))
     })
 }
 
 fn notice(errors: &[ArgError]) -> String {
     match errors.iter().filter(|error| error.param.is_some()).count() {
-        0 => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        0 => errors
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" "),
         1 => "One field needs a look. Nothing was started.".to_owned(),
         n => format!("{n} fields need a look. Nothing was started."),
     }
@@ -163,15 +197,25 @@ fn notice(errors: &[ArgError]) -> String {
 
 /// A script that this user may see; another one does not exist.
 fn find(state: &AppState, me: &Me, name: &ScriptName) -> Result<Arc<Script>, Problem> {
-    let script = state.app.catalog().get(name).cloned().ok_or_else(Problem::not_found)?;
-    may_view(&me.0.user, &script, state.app.grants()).map_err(|_| Problem::not_found())?;
+    let script = state
+        .app
+        .catalog()
+        .get(name)
+        .cloned()
+        .ok_or_else(Problem::not_found)?;
+    may_view(&me.0.user, &script, &state.app.grants()).map_err(|_| Problem::not_found())?;
     Ok(script)
 }
 
 /// To admins, a script whose definition is broken says why.
 fn broken(state: &AppState, me: &Me, name: &ScriptName) -> Option<Response> {
     let is_admin = me.0.user.is_admin();
-    let is_broken = state.app.catalog().broken().iter().any(|b| b.name.as_deref() == Some(name.as_str()));
+    let is_broken = state
+        .app
+        .catalog()
+        .broken()
+        .iter()
+        .any(|b| b.name.as_deref() == Some(name.as_str()));
     (is_admin && is_broken).then(|| super::health::page(state, me, Some(name)))
 }
 
@@ -190,5 +234,8 @@ async fn show(
     };
     let last = state.app.runs(&me.0.user, filter).await?;
     let paths = view::paths(script).await;
-    Ok(super::page(status, &view::page(state, me, script, said, &paths, &last.items)))
+    Ok(super::page(
+        status,
+        &view::page(state, me, script, said, &paths, &last.items),
+    ))
 }

@@ -81,7 +81,13 @@ pub(crate) async fn form(
     if key.is_empty() {
         return Ok(not_yet());
     }
-    Ok(show(&state, arrival, &headers, (StatusCode::OK, &key, "admin"), &Wrong::default()))
+    Ok(show(
+        &state,
+        arrival,
+        &headers,
+        (StatusCode::OK, &key, "admin"),
+        &Wrong::default(),
+    ))
 }
 
 /// `POST /setup`
@@ -98,7 +104,10 @@ pub(crate) async fn send(
         Ok(form) => form.value,
         Err(NotSafe::Stale(fields)) => {
             let whole = "This page was open for too long. Enter the password once more.".to_owned();
-            let wrong = Wrong { whole: Some(whole), ..Wrong::default() };
+            let wrong = Wrong {
+                whole: Some(whole),
+                ..Wrong::default()
+            };
             let (key, name) = (fields.text("key"), fields.text("name"));
             return Ok(again(StatusCode::FORBIDDEN, key, name, &wrong));
         }
@@ -106,10 +115,22 @@ pub(crate) async fn send(
     };
     if setup.password.expose_secret() != setup.again.expose_secret() {
         let password = "The two passwords are not the same.".to_owned();
-        let wrong = Wrong { password: Some(password), ..Wrong::default() };
-        return Ok(again(StatusCode::UNPROCESSABLE_ENTITY, &setup.key, &setup.name, &wrong));
+        let wrong = Wrong {
+            password: Some(password),
+            ..Wrong::default()
+        };
+        return Ok(again(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &setup.key,
+            &setup.name,
+            &wrong,
+        ));
     }
-    match state.app.set_up(&setup.key, &setup.name, setup.password, arrival.peer).await {
+    match state
+        .app
+        .set_up(&setup.key, &setup.name, setup.password, arrival.peer)
+        .await
+    {
         Ok(session) => Ok(enter(&state, arrival, &session, "/")),
         Err(error) => {
             let (status, wrong) = wrong(error).map_err(NotSafe::Refused)?;
@@ -121,18 +142,34 @@ pub(crate) async fn send(
 fn wrong(error: SetUpError) -> Result<(StatusCode, Wrong), Problem> {
     let text = Some(sentence(&error.to_string()));
     Ok(match error {
-        SetUpError::BadName(_) => {
-            (StatusCode::UNPROCESSABLE_ENTITY, Wrong { name: text, ..Wrong::default() })
-        }
-        SetUpError::WeakPassword(_) => {
-            (StatusCode::UNPROCESSABLE_ENTITY, Wrong { password: text, ..Wrong::default() })
-        }
-        SetUpError::UnknownLink | SetUpError::Expired => {
-            (StatusCode::FORBIDDEN, Wrong { whole: text, ..Wrong::default() })
-        }
-        SetUpError::Busy(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, Wrong { whole: text, ..Wrong::default() })
-        }
+        SetUpError::BadName(_) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Wrong {
+                name: text,
+                ..Wrong::default()
+            },
+        ),
+        SetUpError::WeakPassword(_) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Wrong {
+                password: text,
+                ..Wrong::default()
+            },
+        ),
+        SetUpError::UnknownLink | SetUpError::Expired => (
+            StatusCode::FORBIDDEN,
+            Wrong {
+                whole: text,
+                ..Wrong::default()
+            },
+        ),
+        SetUpError::Busy(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Wrong {
+                whole: text,
+                ..Wrong::default()
+            },
+        ),
         SetUpError::Store(error) => return Err(error.into()),
     })
 }
@@ -140,8 +177,15 @@ fn wrong(error: SetUpError) -> Result<(StatusCode, Wrong), Problem> {
 /// `use 12` → `Use 12.`
 pub(super) fn sentence(fragment: &str) -> String {
     let mut letters = fragment.chars();
-    let first: String = letters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
-    let end = if fragment.ends_with(['.', '!', '?']) { "" } else { "." };
+    let first: String = letters
+        .next()
+        .map(|c| c.to_uppercase().collect())
+        .unwrap_or_default();
+    let end = if fragment.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
     format!("{first}{}{end}", letters.as_str())
 }
 
@@ -175,5 +219,9 @@ fn show(
         password_error: wrong.password.as_deref(),
     };
     let page = super::page(status, &template);
-    (AppendHeaders(cookie.map(|cookie| (SET_COOKIE, cookie))), page).into_response()
+    (
+        AppendHeaders(cookie.map(|cookie| (SET_COOKIE, cookie))),
+        page,
+    )
+        .into_response()
 }

@@ -45,7 +45,7 @@ async fn browser() -> (TestServer, Browser) {
 
 /// Every byte as `%xx`.
 fn encoded(text: &[u8]) -> String {
-    text.iter().map(|byte| format!("%{byte:02x}")).collect()
+    text.iter().fold(String::new(), |text, byte| text + &format!("%{byte:02x}"))
 }
 
 #[tokio::test]

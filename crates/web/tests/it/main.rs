@@ -1,10 +1,22 @@
 //! The web door as its clients see it: over a socket, with real scripts behind it.
 
+#[cfg(test)]
 mod api_arguments;
+#[cfg(test)]
 mod api_events;
+#[cfg(test)]
 mod api_output;
+#[cfg(test)]
 mod api_runs;
+#[cfg(test)]
 mod client;
+#[cfg(test)]
 mod form_arguments;
+#[cfg(test)]
+mod front;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod scripts;
+#[cfg(test)]
 mod server;

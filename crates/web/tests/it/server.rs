@@ -1,6 +1,6 @@
 //! A whole server in this process, with a real database, a real runner process and real scripts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal};
 use stagedoor_app::app::{App, Options, Parts};
-use stagedoor_app::session_key::{SessionKey, new_api_token, new_cookie_value, token_hash};
+use stagedoor_app::session_key::{
+    SessionKey, new_api_token, new_cookie_value, new_setup_key, setup_hash, token_hash,
+};
 use stagedoor_catalog::{Catalog, open_folder};
 use stagedoor_domain::access::Grants;
 use stagedoor_domain::id::UserId;
@@ -127,6 +129,23 @@ impl TestServer {
             .with("sec-fetch-site", "same-origin")
     }
 
+    /// The key of a setup link that is good.
+    pub async fn setup_key(&self) -> String {
+        let key = new_setup_key(&*self.machine);
+        let end = self.machine.now().plus(Duration::from_mins(10));
+        self.store.put_setup(setup_hash(&key), end).await.expect("a link");
+        key
+    }
+
+    /// A browser with a session but without the headers that tell where a request comes from, and
+    /// a token of the form at this path.
+    pub async fn bare_browser(&self, name: &str, groups: &[&str], path: &str) -> (Client, String) {
+        let browser = self.browser(name, groups).await;
+        let page = browser.get(path).await.text();
+        let token = page.split("name=\"csrf_token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        (browser.only("cookie"), token.expect("a token").to_owned())
+    }
+
     /// Begins the server's end, as a signal does.
     pub fn stop(&self) {
         self.shutdown.cancel();
@@ -203,10 +222,10 @@ fn options_of_app(capacity: Capacity) -> Options {
     Options {
         capacity,
         output_cap: 64 << 20,
-        session_absolute: Duration::from_secs(3600),
-        session_idle: Duration::from_secs(1800),
-        grants: Grants::default(),
-        environment: HashMap::new(),
+        session_absolute: Duration::from_hours(1),
+        session_idle: Duration::from_mins(30),
+        grants: Arc::new(Grants::default()),
+        environment: stagedoor_config::Environment::default(),
     }
 }
 

@@ -39,15 +39,27 @@ pub(in crate::pages) struct Piece {
 /// Reads them; may block on the disk.
 pub(super) fn last_lines(view: &View) -> io::Result<Shown> {
     let lines = view.tail(Selection::Both, LAST)?;
-    let rows: Vec<Row> = (lines.from..).zip(&lines.lines).map(|(at, line)| row(at + 1, line)).collect();
-    Ok(Shown { rows, above: lines.from })
+    let rows: Vec<Row> = (lines.from..)
+        .zip(&lines.lines)
+        .map(|(at, line)| row(at + 1, line))
+        .collect();
+    Ok(Shown {
+        rows,
+        above: lines.from,
+    })
 }
 
 fn row(number: u64, line: &Line) -> Row {
-    let mut row = Row { number, ..Row::default() };
+    let mut row = Row {
+        number,
+        ..Row::default()
+    };
     for span in line.spans().filter(|span| !span.text.is_empty()) {
         row.is_error |= span.style.flags & Style::STDERR != 0;
-        row.spans.push(Piece { class: class(span.style), text: span.text.to_owned() });
+        row.spans.push(Piece {
+            class: class(span.style),
+            text: span.text.to_owned(),
+        });
     }
     row
 }
@@ -64,8 +76,13 @@ fn class(style: Style) -> String {
         (Style::BLINK, "k"),
         (Style::HIDE, "h"),
     ];
-    let colours = [colour('f', style.fg), colour('g', style.bg)].into_iter().flatten();
-    let flags = FLAGS.iter().filter(|(bit, _)| style.flags & bit != 0).map(|(_, name)| (*name).to_owned());
+    let colours = [colour('f', style.fg), colour('g', style.bg)]
+        .into_iter()
+        .flatten();
+    let flags = FLAGS
+        .iter()
+        .filter(|(bit, _)| style.flags & bit != 0)
+        .map(|(_, name)| (*name).to_owned());
     colours.chain(flags).collect::<Vec<_>>().join(" ")
 }
 
@@ -83,7 +100,10 @@ fn nearest(rgb: u32) -> u32 {
     const STEPS: [u32; 6] = [0, 95, 135, 175, 215, 255];
     let parts = [rgb >> 16 & 0xff, rgb >> 8 & 0xff, rgb & 0xff];
     let step = |part: u32| {
-        let near = STEPS.iter().zip(0_u32..).min_by_key(|(step, _)| step.abs_diff(part));
+        let near = STEPS
+            .iter()
+            .zip(0_u32..)
+            .min_by_key(|(step, _)| step.abs_diff(part));
         near.map_or((0, 0), |(step, at)| (at, *step))
     };
     let [(r, red), (g, green), (b, blue)] = parts.map(step);
@@ -91,7 +111,11 @@ fn nearest(rgb: u32) -> u32 {
     let grey = grey.min(23);
     let level = 8 + 10 * grey;
     let distance = |other: [u32; 3]| -> u32 {
-        parts.iter().zip(other).map(|(part, other)| part.abs_diff(other).pow(2)).sum()
+        parts
+            .iter()
+            .zip(other)
+            .map(|(part, other)| part.abs_diff(other).pow(2))
+            .sum()
     };
     if distance([level; 3]) < distance([red, green, blue]) {
         232 + grey
@@ -115,7 +139,11 @@ mod tests {
 
     #[test]
     fn a_style_becomes_classes() {
-        let style = Style { fg: 1 << 24 | 9, bg: 2 << 24, flags: Style::BOLD | Style::STDERR };
+        let style = Style {
+            fg: 1 << 24 | 9,
+            bg: 2 << 24,
+            flags: Style::BOLD | Style::STDERR,
+        };
         assert_eq!(class(style), "f9 g16 b");
         assert_eq!(class(Style::default()), "");
     }

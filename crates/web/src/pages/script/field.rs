@@ -1,9 +1,10 @@
 //! One parameter as a field of the form: a native input with everything it needs to be
 //! understood by people who see it and by people who hear it.
 
-use stagedoor_domain::param::{Bounds, Choice, Condition, Kind, Param, PathKind};
+use stagedoor_domain::param::{Choice, Condition, Kind, Param};
 
 use super::given::{defaults, is_one_per_line};
+use super::hint::hint;
 use crate::pages::markdown::{self, Piece};
 use crate::safe_form::Fields;
 
@@ -30,9 +31,17 @@ pub(in crate::pages) enum Control {
     /// An `input`.
     Line(Line),
     /// One or more boxes for text with line ends.
-    Area { texts: Vec<String>, rows: usize, placeholder: String, secret: bool },
+    Area {
+        texts: Vec<String>,
+        rows: usize,
+        placeholder: String,
+        secret: bool,
+    },
     /// A list to choose one from.
-    Select { empty: &'static str, options: Vec<Choosable> },
+    Select {
+        empty: &'static str,
+        options: Vec<Choosable>,
+    },
     /// Boxes to tick, one for each choice.
     Boxes { options: Vec<Choosable> },
     /// One box to tick.
@@ -64,14 +73,24 @@ pub(in crate::pages) struct Choosable {
 
 impl Field {
     /// The field, with what was sent or its default. `paths` are what a `path` field offers.
-    pub fn new(param: &Param, fields: Option<&Fields>, sent: bool, paths: Vec<String>, error: Option<String>) -> Self {
+    pub fn new(
+        param: &Param,
+        fields: Option<&Fields>,
+        sent: bool,
+        paths: Vec<String>,
+        error: Option<String>,
+    ) -> Self {
         let values = values(param, fields, sent);
         let control = control(param, &values, paths);
         let wide = matches!(control, Control::Area { .. } | Control::Boxes { .. });
         Self {
             name: param.name.to_string(),
             title: param.title.clone(),
-            description: param.description.as_deref().map(markdown::pieces).unwrap_or_default(),
+            description: param
+                .description
+                .as_deref()
+                .map(markdown::pieces)
+                .unwrap_or_default(),
             hint: hint(param, error.as_deref().unwrap_or_default()),
             error,
             // A browser would hold the form back for a required field that is hidden.
@@ -100,11 +119,17 @@ fn values(param: &Param, fields: Option<&Fields>, sent: bool) -> Vec<String> {
 
 fn control(param: &Param, values: &[String], paths: Vec<String>) -> Control {
     if param.kind == Kind::Flag {
-        let on = values.last().is_some_and(|value| matches!(value.as_str(), "true" | "on"));
+        let on = values
+            .last()
+            .is_some_and(|value| matches!(value.as_str(), "true" | "on"));
         return Control::Tick { on };
     }
     if !param.choices.is_empty() {
-        let options = param.choices.iter().map(|choice| choosable(choice, values)).collect();
+        let options = param
+            .choices
+            .iter()
+            .map(|choice| choosable(choice, values))
+            .collect();
         if param.multiple.is_some() {
             return Control::Boxes { options };
         }
@@ -119,18 +144,35 @@ fn control(param: &Param, values: &[String], paths: Vec<String>) -> Control {
 
 fn area(param: &Param, values: &[String]) -> Control {
     let placeholder = param.example.clone().unwrap_or_default();
-    let mut texts = if is_one_per_line(param) { vec![values.join("\n")] } else { values.to_vec() };
-    let spare = if param.multiple.is_some() && !is_one_per_line(param) { texts.len() + 2 } else { 1 };
+    let mut texts = if is_one_per_line(param) {
+        vec![values.join("\n")]
+    } else {
+        values.to_vec()
+    };
+    let spare = if param.multiple.is_some() && !is_one_per_line(param) {
+        texts.len() + 2
+    } else {
+        1
+    };
     texts.resize(spare.max(texts.len()), String::new());
     let rows = if is_one_per_line(param) { 3 } else { 6 };
-    Control::Area { texts, rows, placeholder, secret: param.secret }
+    Control::Area {
+        texts,
+        rows,
+        placeholder,
+        secret: param.secret,
+    }
 }
 
 fn line(param: &Param, values: &[String], paths: Vec<String>) -> Line {
     let (kind, mode) = input_of(param);
     let bounded = matches!(kind, "number" | "date" | "time" | "datetime-local");
     let bound = |text: &Option<String>| text.clone().filter(|_| bounded).unwrap_or_default();
-    let mut suggestions: Vec<Choosable> = param.suggestions.iter().map(|s| choosable(s, &[])).collect();
+    let mut suggestions: Vec<Choosable> = param
+        .suggestions
+        .iter()
+        .map(|s| choosable(s, &[]))
+        .collect();
     suggestions.extend(paths.into_iter().map(|path| Choosable {
         label: path.clone(),
         value: path,
@@ -142,12 +184,19 @@ fn line(param: &Param, values: &[String], paths: Vec<String>) -> Line {
         kind,
         value: values.last().cloned().unwrap_or_default(),
         mode,
-        min: if param.kind == Kind::Count { "0".to_owned() } else { bound(&param.bounds.min) },
+        min: if param.kind == Kind::Count {
+            "0".to_owned()
+        } else {
+            bound(&param.bounds.min)
+        },
         max: bound(&param.bounds.max),
         step: step(param, kind),
         min_length: param.bounds.min_length,
         max_length: param.bounds.max_length,
-        placeholder: param.example.clone().unwrap_or_else(|| placeholder(param.kind).to_owned()),
+        placeholder: param
+            .example
+            .clone()
+            .unwrap_or_else(|| placeholder(param.kind).to_owned()),
         suggestions,
     }
 }
@@ -218,48 +267,4 @@ fn in_words(when: &[Condition]) -> String {
         }
     });
     each.collect::<Vec<_>>().join(" and ")
-}
-
-/// What may be written here, in a short sentence or two; not what the error says already.
-fn hint(param: &Param, error: &str) -> String {
-    let Bounds { min, max, step, min_length, max_length, min_items, max_items, .. } = &param.bounds;
-    let mut parts = Vec::new();
-    if is_one_per_line(param) {
-        parts.push("One on each line.".to_owned());
-    }
-    parts.extend(between("", min.as_ref(), max.as_ref()));
-    if let Some(step) = step {
-        parts.push(format!("In steps of {step}."));
-    }
-    parts.extend(between(" characters", min_length.as_ref(), max_length.as_ref()));
-    parts.extend(between(" values", min_items.as_ref(), max_items.as_ref()));
-    if param.bounds.pattern.is_some() {
-        parts.extend(param.bounds.pattern_help.clone().filter(|help| !error.contains(help.as_str())));
-    }
-    match param.kind {
-        Kind::Duration => parts.push("Such as 30s, 10m or 1h30m.".to_owned()),
-        Kind::Json => parts.push("JSON.".to_owned()),
-        _ => {}
-    }
-    if let Some(rule) = &param.path {
-        let kind = match rule.kind {
-            PathKind::File => "A file",
-            PathKind::Folder => "A folder",
-            PathKind::Any => "A file or folder",
-        };
-        parts.push(format!("{kind} below {}.", rule.root));
-    }
-    if param.secret {
-        parts.push("Secret: kept only until the run has ended, and never shown.".to_owned());
-    }
-    parts.join(" ")
-}
-
-fn between<T: std::fmt::Display>(unit: &str, min: Option<&T>, max: Option<&T>) -> Option<String> {
-    match (min, max) {
-        (Some(min), Some(max)) => Some(format!("From {min} to {max}{unit}.")),
-        (Some(min), None) => Some(format!("At least {min}{unit}.")),
-        (None, Some(max)) => Some(format!("At most {max}{unit}.")),
-        (None, None) => None,
-    }
 }

@@ -16,7 +16,10 @@ pub(super) fn given(script: &Script, fields: &Fields) -> GivenArgs {
             continue;
         }
         let values: Vec<String> = fields.all(name).map(ToOwned::to_owned).collect();
-        let param = script.params.iter().find(|param| param.name.as_str() == name);
+        let param = script
+            .params
+            .iter()
+            .find(|param| param.name.as_str() == name);
         let one = match param {
             Some(param) => of_param(param, values),
             None => Given::Text(value.clone()),
@@ -30,12 +33,20 @@ pub(super) fn given(script: &Script, fields: &Fields) -> GivenArgs {
 fn of_param(param: &Param, mut values: Vec<String>) -> Given {
     if param.multiple.is_some() {
         let items: Vec<String> = if is_one_per_line(param) {
-            values.iter().flat_map(|text| text.lines()).map(str::to_owned).collect()
+            values
+                .iter()
+                .flat_map(|text| text.lines())
+                .map(str::to_owned)
+                .collect()
         } else {
             values
         };
         let items: Vec<String> = items.into_iter().filter(|item| !item.is_empty()).collect();
-        return if items.is_empty() { Given::Text(String::new()) } else { Given::List(items) };
+        return if items.is_empty() {
+            Given::Text(String::new())
+        } else {
+            Given::List(items)
+        };
     }
     match (values.len(), values.pop()) {
         (1, Some(value)) => Given::Text(value),
@@ -59,7 +70,11 @@ pub(super) fn is_one_per_line(param: &Param) -> bool {
 /// form put into them. What nobody touched is not an attempt to set a hidden parameter.
 fn leave_out_untouched(script: &Script, given: &mut GivenArgs) {
     let shown = arguments::shown(script, given);
-    for param in script.params.iter().filter(|param| !shown.contains(&param.name)) {
+    for param in script
+        .params
+        .iter()
+        .filter(|param| !shown.contains(&param.name))
+    {
         let is_untouched = given
             .get(param.name.as_str())
             .is_some_and(|given| plain(given) == filled_in(param));
@@ -73,7 +88,11 @@ fn plain(given: &Given) -> Vec<String> {
     match given {
         Given::Text(text) => vec![text.replace("\r\n", "\n")],
         // A ticked flag sends its hidden empty field as well.
-        Given::List(items) => items.iter().filter(|item| !item.is_empty()).cloned().collect(),
+        Given::List(items) => items
+            .iter()
+            .filter(|item| !item.is_empty())
+            .cloned()
+            .collect(),
         Given::Flag(on) => vec![on.to_string()],
         Given::Number(text) => vec![text.clone()],
     }

@@ -82,7 +82,10 @@ pub(super) async fn paths(script: &Arc<Script>) -> Paths {
     }
     let script = Arc::clone(script);
     let looked = tokio::task::spawn_blocking(move || {
-        let rules = script.params.iter().filter_map(|param| Some((param, param.path.as_ref()?)));
+        let rules = script
+            .params
+            .iter()
+            .filter_map(|param| Some((param, param.path.as_ref()?)));
         rules
             .map(|(param, rule)| (param.name.clone(), path_choices(rule, MOST_PATHS)))
             .collect()
@@ -109,7 +112,10 @@ pub(super) fn page(
         } else if let Some(section) = sections.iter_mut().find(|s| s.title == param.section) {
             section.fields.push(field);
         } else {
-            sections.push(Section { title: param.section.clone(), fields: vec![field] });
+            sections.push(Section {
+                title: param.section.clone(),
+                fields: vec![field],
+            });
         }
     }
     // Fields without a heading stand above those with one.
@@ -122,9 +128,13 @@ pub(super) fn page(
         title: script.title.clone(),
         icon: script.icon.clone(),
         action: paths::script(&script.name),
-        description: script.description.as_deref().map(markdown::pieces).unwrap_or_default(),
+        description: script
+            .description
+            .as_deref()
+            .map(markdown::pieces)
+            .unwrap_or_default(),
         disabled: script.disabled.clone(),
-        may_run: may_run(&me.0.user, script, state.app.grants()).is_ok(),
+        may_run: may_run(&me.0.user, script, &state.app.grants()).is_ok(),
         notice: said.notice.clone(),
         other_errors: other_errors(said),
         fixed: script.params.iter().filter_map(fixed).collect(),
@@ -140,9 +150,18 @@ pub(super) fn page(
 }
 
 fn field(param: &Param, said: &Said<'_>, offered: &Paths) -> Field {
-    let error = said.errors.iter().find(|error| error.param.as_ref() == Some(&param.name));
+    let error = said
+        .errors
+        .iter()
+        .find(|error| error.param.as_ref() == Some(&param.name));
     let paths = offered.get(&param.name).cloned().unwrap_or_default();
-    Field::new(param, said.fields, said.sent, paths, error.map(|error| error.message.clone()))
+    Field::new(
+        param,
+        said.fields,
+        said.sent,
+        paths,
+        error.map(|error| error.message.clone()),
+    )
 }
 
 fn other_errors(said: &Said<'_>) -> Vec<String> {

@@ -1,14 +1,33 @@
-//! Signals: TERM and Ctrl-C end the server, and a second Ctrl-C the running scripts too.
+//! Signals: TERM and Ctrl-C end the server, a second Ctrl-C the running scripts too, and HUP
+//! reads the settings again.
+
+use std::path::PathBuf;
 
 use stagedoor_app::app::App;
+use stagedoor_config::Environment;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+use crate::args::ServeOptions;
+use crate::serve;
+
+/// What the settings are read from again.
+pub struct Reload {
+    pub arguments: ServeOptions,
+    pub folder: PathBuf,
+    pub environment: Environment,
+}
 
 /// Waits for signals as long as the server lives; cancels `shutdown` at the first.
 ///
 /// `linger` is cancelled too when the first one was TERM: a service manager wants an end, while
 /// somebody at a terminal may still want to press Ctrl-C again.
-pub async fn listen(app: App, shutdown: CancellationToken, linger: CancellationToken) -> std::io::Result<()> {
+pub async fn listen(
+    app: App,
+    shutdown: CancellationToken,
+    linger: CancellationToken,
+    settings: Reload,
+) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -28,7 +47,7 @@ pub async fn listen(app: App, shutdown: CancellationToken, linger: CancellationT
                     shutdown.cancel();
                 }
             }
-            _ = hang_up.recv() => tracing::info!("definitions are read when they change; settings at the next start"),
+            _ = hang_up.recv() => reload(&app, &settings),
         }
     }
 }
@@ -43,5 +62,16 @@ fn say(app: &App, more: &str) {
             waiting,
             "stopping; running scripts go on, and the next `stagedoor serve` takes them over.{more}"
         );
+    }
+}
+
+/// A file with an error changes nothing.
+fn reload(app: &App, from: &Reload) {
+    match serve::load(&from.arguments, &from.folder, &from.environment) {
+        Ok(settings) => {
+            app.reload(serve::options_of(&settings, from.environment.clone()));
+            tracing::info!("read the settings again: grants and limits count from now on");
+        }
+        Err(error) => tracing::error!("the settings stay as they were: {error:#}"),
     }
 }

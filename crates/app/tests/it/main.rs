@@ -1,0 +1,20 @@
+//! The use cases with a real database, a real runner process and real scripts. Time is set by the
+//! test and chance is seeded; only the runner has a clock of its own.
+
+mod accepting;
+mod accounts;
+mod character;
+mod endings;
+mod history;
+mod house;
+mod permission;
+mod queue;
+mod requests;
+mod runner_death;
+mod scripts;
+mod secrets;
+mod sessions;
+mod takeover;
+mod tokens;
+mod waiting;
+mod world;

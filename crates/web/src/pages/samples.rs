@@ -1,0 +1,419 @@
+//! Every template, rendered with hostile texts in every place that takes text.
+
+use askama::Template;
+use stagedoor_domain::run::State as RunState;
+
+use super::account::AccountPage;
+use super::arrival::ArrivalPage;
+use super::catalog::{Card, CatalogPage, FolderView, LastRun};
+use super::health::{BrokenView, HealthPage, ProblemView};
+use super::login::LoginPage;
+use super::markdown;
+use super::problem::ProblemPage;
+use super::run::RunPage;
+use super::run::output;
+use super::runs::{Filter, OutcomeOption, Row, RunsPage};
+use super::said::{Chip, When};
+use super::script::field::{Choosable, Control, Field, Line};
+use super::script::view::{ScriptPage, Section};
+use super::setup::SetupPage;
+use super::shell::{Here, Person, Shell};
+
+/// Each would make markup, if one template wrote it as it is.
+const HOSTILE: [&str; 4] = [
+    r#""><svg onload=alert(1)>"#,
+    "'><img src=x onerror=alert(1)>",
+    "</textarea></title></option><script>alert(1)</script>",
+    "<a href=javascript:alert(1)>x</a>",
+];
+
+fn shell(x: &str) -> Shell {
+    Shell {
+        person: Some(Person {
+            name: x.to_owned(),
+            admin: true,
+        }),
+        here: Some(Here::Scripts),
+        ..Shell::outside(x.to_owned())
+    }
+}
+
+fn chip(x: &str) -> Chip {
+    Chip {
+        class: "ok",
+        icon: "check",
+        word: x.to_owned(),
+    }
+}
+
+fn when(x: &str) -> When {
+    When {
+        iso: x.to_owned(),
+        text: x.to_owned(),
+        ago: x.to_owned(),
+    }
+}
+
+fn row(x: &str) -> Row {
+    Row {
+        href: x.to_owned(),
+        title: x.to_owned(),
+        chip: chip(x),
+        arguments: x.to_owned(),
+        user: x.to_owned(),
+        when: when(x),
+        took: x.to_owned(),
+    }
+}
+
+fn choosable(x: &str) -> Choosable {
+    Choosable {
+        value: x.to_owned(),
+        label: x.to_owned(),
+        disabled: true,
+        chosen: true,
+        when: Some(x.to_owned()),
+    }
+}
+
+fn field(x: &str, control: Control) -> Field {
+    Field {
+        name: x.to_owned(),
+        title: x.to_owned(),
+        description: markdown::pieces(&format!("`{x}` **\\{x}** [{x}](https://x.example/?{x})")),
+        hint: x.to_owned(),
+        error: Some(x.to_owned()),
+        required: true,
+        optional: true,
+        wide: true,
+        when: Some(x.to_owned()),
+        when_note: x.to_owned(),
+        control,
+    }
+}
+
+fn fields(x: &str) -> Vec<Field> {
+    let line = Line {
+        kind: "text",
+        value: x.to_owned(),
+        mode: "url",
+        min: x.to_owned(),
+        max: x.to_owned(),
+        step: x.to_owned(),
+        min_length: Some(1),
+        max_length: Some(2),
+        placeholder: x.to_owned(),
+        suggestions: vec![choosable(x)],
+    };
+    let texts = vec![x.to_owned(), x.to_owned()];
+    vec![
+        field(x, Control::Line(line)),
+        field(
+            x,
+            Control::Area {
+                texts,
+                rows: 2,
+                placeholder: x.to_owned(),
+                secret: true,
+            },
+        ),
+        field(
+            x,
+            Control::Select {
+                empty: "None",
+                options: vec![choosable(x)],
+            },
+        ),
+        field(
+            x,
+            Control::Boxes {
+                options: vec![choosable(x)],
+            },
+        ),
+        field(x, Control::Tick { on: true }),
+    ]
+}
+
+fn script(x: &str) -> ScriptPage {
+    ScriptPage {
+        shell: shell(x),
+        form_script: x.to_owned(),
+        name: x.to_owned(),
+        folder: x.to_owned(),
+        title: x.to_owned(),
+        icon: Some(x.to_owned()),
+        action: x.to_owned(),
+        description: markdown::pieces(x),
+        disabled: Some(x.to_owned()),
+        may_run: true,
+        notice: Some(x.to_owned()),
+        other_errors: vec![x.to_owned()],
+        fixed: vec![(x.to_owned(), x.to_owned())],
+        sections: vec![Section {
+            title: Some(x.to_owned()),
+            fields: fields(x),
+        }],
+        advanced: fields(x),
+        advanced_open: true,
+        confirm: Some(x.to_owned()),
+        ask_again: true,
+        timeout: x.to_owned(),
+        rows: vec![row(x)],
+        all_runs: x.to_owned(),
+    }
+}
+
+fn run(x: &str) -> RunPage {
+    let piece = |class: &str| output::Piece {
+        class: class.to_owned(),
+        text: x.to_owned(),
+    };
+    RunPage {
+        shell: shell(x),
+        run_script: x.to_owned(),
+        id: x.to_owned(),
+        title: x.to_owned(),
+        script: x.to_owned(),
+        script_href: Some(x.to_owned()),
+        again: Some(x.to_owned()),
+        chip: chip(x),
+        sentence: x.to_owned(),
+        reason: Some(x.to_owned()),
+        state: RunState::Running.word(),
+        live: true,
+        may_stop: true,
+        now_ms: 1,
+        started_ms: Some(1),
+        took: x.to_owned(),
+        user: x.to_owned(),
+        created: when(x),
+        started: Some(when(x)),
+        ended: Some(when(x)),
+        arguments: vec![(x.to_owned(), x.to_owned())],
+        leftovers: 2,
+        rows: vec![output::Row {
+            number: 1,
+            is_error: true,
+            spans: vec![piece(""), piece("f1")],
+        }],
+        above: 3,
+        output_error: false,
+        stdout: x.to_owned(),
+        stderr: x.to_owned(),
+    }
+}
+
+fn catalog(x: &str) -> CatalogPage {
+    let card = |disabled, last| Card {
+        href: x.to_owned(),
+        title: x.to_owned(),
+        icon: Some(x.to_owned()),
+        summary: x.to_owned(),
+        disabled,
+        may_run: true,
+        last,
+        search: x.to_owned(),
+    };
+    let last = LastRun {
+        chip: chip(x),
+        ago: x.to_owned(),
+        took: x.to_owned(),
+    };
+    let folder = || FolderView {
+        id: x.to_owned(),
+        is_root: false,
+        title: x.to_owned(),
+        icon: Some(x.to_owned()),
+        cards: Vec::new(),
+    };
+    let cards = vec![card(Some(x.to_owned()), None), card(None, Some(last))];
+    CatalogPage {
+        shell: shell(x),
+        search_script: x.to_owned(),
+        query: x.to_owned(),
+        folders: vec![
+            FolderView { cards, ..folder() },
+            folder(),
+            folder(),
+            folder(),
+        ],
+        count: 2,
+        broken: 2,
+    }
+}
+
+fn runs(x: &str) -> RunsPage {
+    RunsPage {
+        shell: shell(x),
+        filter: Filter::of_samples(x),
+        outcomes: vec![OutcomeOption {
+            word: "lost",
+            label: x.to_owned(),
+            chosen: true,
+        }],
+        error: None,
+        rows: vec![row(x)],
+        is_filtered: true,
+        newer: Some(x.to_owned()),
+        older: Some(x.to_owned()),
+    }
+}
+
+fn health(x: &str) -> HealthPage {
+    let problem = ProblemView {
+        place: x.to_owned(),
+        message: x.to_owned(),
+        source: x.to_owned(),
+        mend: Some(x.to_owned()),
+    };
+    HealthPage {
+        shell: shell(x),
+        only: Some(x.to_owned()),
+        running: 1,
+        waiting: 1,
+        scripts: 1,
+        broken: vec![BrokenView {
+            title: x.to_owned(),
+            problems: vec![problem],
+        }],
+    }
+}
+
+/// Every template, with its name.
+fn pages(x: &str) -> Vec<(&'static str, String)> {
+    let html = |template: askama::Result<String>| template.expect("rendered");
+    let login = LoginPage {
+        shell: shell(x),
+        name: x,
+        next: x,
+        error: Some(x),
+    };
+    let setup = SetupPage {
+        shell: shell(x),
+        key: Some(x),
+        name: x,
+        error: Some(x),
+        name_error: Some(x),
+        password_error: Some(x),
+    };
+    let problem = ProblemPage {
+        shell: shell(x),
+        status: 500,
+        title: x,
+        detail: x,
+        request: Some(x),
+    };
+    let account = AccountPage {
+        shell: shell(x),
+        name: x.to_owned(),
+        groups: vec![x.to_owned()],
+    };
+    let none = RunsPage {
+        rows: Vec::new(),
+        error: Some(x.to_owned()),
+        ..runs(x)
+    };
+    let nothing = CatalogPage {
+        folders: Vec::new(),
+        ..catalog(x)
+    };
+    vec![
+        ("script.html", html(script(x).render())),
+        ("run.html", html(run(x).render())),
+        ("catalog.html", html(catalog(x).render())),
+        ("catalog.html, nothing found", html(nothing.render())),
+        ("runs.html", html(runs(x).render())),
+        ("runs.html, not understood", html(none.render())),
+        ("health.html", html(health(x).render())),
+        ("login.html", html(login.render())),
+        ("setup.html", html(setup.render())),
+        ("problem.html", html(problem.render())),
+        ("account.html", html(account.render())),
+        (
+            "arrival.html",
+            html(ArrivalPage { shell: shell(x) }.render()),
+        ),
+    ]
+}
+
+#[test]
+fn w27_no_template_lets_a_hostile_text_become_markup() {
+    for hostile in HOSTILE {
+        for (name, html) in pages(hostile) {
+            assert!(
+                !html.contains(hostile),
+                "{name} writes {hostile:?} as it is"
+            );
+            for begun in [
+                "<svg onload",
+                "<img ",
+                "<script>",
+                "<a href=javascript",
+                "</title></option>",
+            ] {
+                assert!(!html.contains(begun), "{name} has {begun:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hostile_text_is_shown_as_it_is_written() {
+    for (name, html) in pages(HOSTILE[0]) {
+        assert!(
+            html.contains("&#34;&#62;&#60;svg onload=alert(1)&#62;"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn no_template_has_a_style_or_a_script_of_its_own() {
+    for (name, html) in pages("x") {
+        for begun in [
+            " style=",
+            "<style",
+            " onclick=",
+            " onload=",
+            "<script>",
+            "javascript:",
+        ] {
+            assert!(!html.contains(begun), "{name} has {begun:?}");
+        }
+    }
+}
+
+#[test]
+fn every_form_that_changes_something_begins_with_its_token() {
+    for (name, html) in pages("x") {
+        for form in html
+            .split("<form")
+            .skip(1)
+            .filter(|form| form.contains("method=\"post\""))
+        {
+            let first = form.split("<input").nth(1).unwrap_or("");
+            assert!(first.contains("name=\"csrf_token\""), "{name}: {form}");
+        }
+    }
+}
+
+#[test]
+fn no_template_switches_escaping_off() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let files = std::fs::read_dir(folder).expect("the folder of templates");
+    let mut seen = 0;
+    for file in files {
+        let path = file.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("text");
+        assert!(
+            path.extension().is_some_and(|end| end == "html"),
+            "{}",
+            path.display()
+        );
+        for banned in ["|safe", "| safe", "|escape", "| escape", "autoescape"] {
+            assert!(!text.contains(banned), "{}: {banned}", path.display());
+        }
+        seen += 1;
+    }
+    assert!(seen >= 14, "{seen}");
+}
