@@ -24,7 +24,7 @@ impl Client {
     pub fn connect(address: SocketAddr, token: &str) -> anyhow::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         let head = format!("Host: {address}\r\nAuthorization: Bearer {token}\r\n");
         Ok(Self {
             reader: BufReader::new(stream),
@@ -72,10 +72,11 @@ impl Client {
     fn send(&mut self, method: &str, path: &str, body: Option<&str>) -> anyhow::Result<()> {
         let mut text = format!("{method} {path} HTTP/1.1\r\n{}", self.head);
         if let Some(body) = body {
-            text.push_str(&format!(
-                "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            ));
+            let length = body.len();
+            text.push_str("Content-Type: application/json\r\nContent-Length: ");
+            text.push_str(&length.to_string());
+            text.push_str("\r\n\r\n");
+            text.push_str(body);
         } else {
             text.push_str("\r\n");
         }

@@ -20,7 +20,7 @@ pub fn bind(wanted: &[Listen]) -> anyhow::Result<Vec<TcpListener>> {
             Ok(second) => listeners.push(second),
             Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(explain(also, error)),
             Err(error) => {
-                tracing::info!(address = %also, %error, "this machine does not have the second loopback address")
+                tracing::info!(address = %also, %error, "this machine does not have the second loopback address");
             }
         }
     }

@@ -146,10 +146,9 @@ fn scratch(state: &Path, accounts: &Accounts) -> PathBuf {
         return state.join("scratch");
     }
     // One folder for each state directory, with a name that does not tell where that is.
-    let [a, b, c, d, e, f, ..] = digest(&[state.as_os_str().as_encoded_bytes()]);
-    Path::new("/var/tmp").join(format!(
-        "stagedoor-{a:02x}{b:02x}{c:02x}{d:02x}{e:02x}{f:02x}"
-    ))
+    let digest = digest(&[state.as_os_str().as_encoded_bytes()]);
+    let short = digest.first_chunk().copied().map(u64::from_be_bytes);
+    Path::new("/var/tmp").join(format!("stagedoor-{:016x}", short.unwrap_or_default()))
 }
 
 async fn run(prepared: Prepared, arguments: &ServeOptions) -> anyhow::Result<u8> {

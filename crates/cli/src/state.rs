@@ -30,6 +30,7 @@ impl State {
         let dir = dir
             .canonicalize()
             .with_context(|| format!("could not open {}", dir.display()))?;
+        reachable(&dir, owner)?;
         claim(&dir, owner)?;
         let lock = lock(&dir.join("lock"), owner)?;
         Ok(Self { dir, _lock: lock })
@@ -89,6 +90,27 @@ pub fn owner_of(dir: &Path) -> anyhow::Result<u32> {
             format!("there is no state directory at {}; start `stagedoor serve` once, or name it with --state", dir.display())
         }),
     }
+}
+
+/// Started as root, the server drops to an account that has to get to its state on foot.
+fn reachable(dir: &Path, owner: u32) -> anyhow::Result<()> {
+    for parent in dir.ancestors().skip(1) {
+        let metadata = fs::metadata(parent)?;
+        let needed = if metadata.uid() == owner {
+            0o100
+        } else {
+            0o001
+        };
+        if owner != 0 && metadata.mode() & needed == 0 {
+            bail!(
+                "the server's account (uid {owner}) may not enter {}, so it cannot get to its state in {}; \
+                 choose another place with --state",
+                parent.display(),
+                dir.display()
+            );
+        }
+    }
+    Ok(())
 }
 
 fn claim(dir: &Path, owner: u32) -> anyhow::Result<()> {

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
-use self::executable::Root;
+use self::executable::{Root, is_hidden};
 use self::listener::Listener;
 use self::scratch::Scratch;
 use self::service::Service;
@@ -87,6 +87,9 @@ fn prepare(args: RunnerArgs) -> io::Result<Service> {
     let station = Station {
         root: Root {
             dir: root,
+            is_hidden: stranger
+                .as_ref()
+                .is_some_and(|account| is_hidden(&args.root, account)),
             path: args.root,
             stranger,
         },

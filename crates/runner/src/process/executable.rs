@@ -21,6 +21,16 @@ pub(super) struct Root {
     pub(super) path: std::path::PathBuf,
     /// The account of the scripts, when it is not the one that owns them all.
     pub(super) stranger: Option<Account>,
+    /// That account may not enter a folder above the root.
+    pub(super) is_hidden: bool,
+}
+
+/// Whether the account is kept from `path` by a folder above it. One that cannot be looked at
+/// counts as closed: the root is used by its descriptor, and its path may have gone.
+pub(super) fn is_hidden(path: &Path, account: &Account) -> bool {
+    let may_enter =
+        |folder: &Path| rustix::fs::stat(folder).is_ok_and(|stat| account.can_enter(&stat));
+    !path.ancestors().skip(1).all(may_enter)
 }
 
 /// What is executed, ready for the child.
@@ -79,6 +89,9 @@ fn script(
     let stat = rustix::fs::fstat(&opened).map_err(|errno| Refusal::Folder(file_error(errno)))?;
     check_file(&stat, plan.fingerprint, !interpreter.is_empty(), root)?;
     let location = match plan.working_directory {
+        // Some interpreters (Python) make the path they are given absolute before they open it.
+        // Where that way is closed, this one leads to the same file.
+        None if root.is_hidden => c_string(&format!("/proc/self/cwd/{file}"))?,
         None => c_string(&format!("./{file}"))?,
         Some(_) => absolute(&root.path, &plan.folder, file)?,
     };

@@ -76,6 +76,22 @@ async fn scripts_below_a_folder_that_their_account_cannot_enter_still_run() {
     });
     plan.fingerprint = Some(fingerprint(&hello));
     assert_eq!(house.run(plan.clone()).await.text(), "65534\ndata\n");
+    // An interpreter that makes its script's path absolute finds it and its neighbours too.
+    let python = closed.join("scripts/python");
+    std::fs::write(closed.join("scripts/near.py"), "TEXT = 'near'\n").expect("written");
+    std::fs::write(
+        &python,
+        "#!/usr/bin/python3\nimport near\nprint(near.TEXT)\n",
+    )
+    .expect("written");
+    set_mode(&python, 0o755);
+    plan.launch = stagedoor_domain::script::Launch::File {
+        file: "python".into(),
+        interpreter: Vec::new(),
+    };
+    plan.fingerprint = Some(fingerprint(&python));
+    plan.run = new_run();
+    assert_eq!(house.run(plan.clone()).await.text(), "near\n");
     // The folder itself must let the account in.
     set_mode(&closed.join("scripts"), 0o700);
     plan.run = new_run();
