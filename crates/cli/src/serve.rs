@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use rustix::process::{Resource, Rlimit};
 use stagedoor_app::app::{App, Options, Parts};
 use stagedoor_app::session_key::{digest, new_setup_key, setup_hash};
 use stagedoor_catalog::Catalog;
@@ -71,6 +72,8 @@ fn prepare(options: &ServeOptions, environment: Environment) -> anyhow::Result<P
     let state = State::open(&settings.state, accounts.server_uid)?;
     let listeners = listen::bind(&settings.listen)?;
     let runner = connect_runner(&state.dir, &root_path, &root, &settings, &accounts)?;
+    // After the runner, which passes the limit that it was started with to scripts.
+    raise_open_files();
     if let Some(account) = &accounts.server {
         account
             .assume()
@@ -105,6 +108,18 @@ pub fn load(
         cores: u32::try_from(cores).unwrap_or(u32::MAX),
         is_root: rustix::process::geteuid().is_root(),
     })?)
+}
+
+/// Connections, pipes and files of many runs need more descriptors than the usual 1,024.
+fn raise_open_files() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = rustix::process::setrlimit(Resource::Nofile, most) {
+        tracing::debug!(%error, "could not raise the limit of open files");
+    }
 }
 
 fn open_folder(path: &Path) -> anyhow::Result<OwnedFd> {

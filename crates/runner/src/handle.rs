@@ -172,7 +172,7 @@ impl Reports {
         let Self { socket, buffer } = self;
         let receive = |socket: &OwnedFd| wire::receive(socket, buffer);
         match socket.async_io(Interest::READABLE, receive).await {
-            Ok((0, _)) | Err(_) => Report::Gone,
+            Ok((0, _)) => Report::Gone,
             Ok((length, fds)) => {
                 let message = wire::decode(self.buffer.get(..length).unwrap_or_default());
                 message
@@ -180,6 +180,9 @@ impl Reports {
                     .and_then(|message| report(message, fds))
                     .unwrap_or(Report::Gone)
             }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Report::Gone,
+            // This runtime is ending, not the runner: whoever waits is about to be dropped.
+            Err(_) => std::future::pending().await,
         }
     }
 }

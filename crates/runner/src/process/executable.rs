@@ -53,28 +53,47 @@ const BELOW: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC
 /// Opens and checks what the plan names.
 pub(super) fn open(plan: &Plan, root: &Root) -> Result<Executable, Refusal> {
     match &plan.launch {
-        Launch::Command { argv } => command(argv, &plan.folder, root),
+        Launch::Command { argv } => command(plan, argv, root),
         Launch::File { file, interpreter } => script(plan, file, interpreter, root),
     }
 }
 
-fn command(argv: &[String], folder: &str, root: &Root) -> Result<Executable, Refusal> {
-    let argv = argv
+fn command(plan: &Plan, argv: &[String], root: &Root) -> Result<Executable, Refusal> {
+    let mut argv = argv
         .iter()
         .map(|word| c_string(word))
         .collect::<Result<Vec<_>, _>>()?;
     let program = argv
-        .first()
+        .first_mut()
         .filter(|word| word.to_bytes().starts_with(b"/"));
-    let program = program.cloned().ok_or_else(|| {
+    let program = program.ok_or_else(|| {
         Refusal::Unsafe("the command is not an absolute path: correct its definition".into())
     })?;
-    let directory = open_folder(folder, root, |_| Ok(()))?;
+    if plan.fingerprint.is_some() {
+        let stat = rustix::fs::stat(program.as_c_str()).map_err(|errno| match errno {
+            Errno::NOENT => Refusal::Gone,
+            errno => Refusal::Folder(file_error(errno)),
+        })?;
+        check_file(&stat, plan.fingerprint, false, root)?;
+        if root.is_hidden && plan.working_directory.is_none() {
+            *program = from_within(program, &plan.folder, root)?;
+        }
+    }
+    let target = Target::Path(program.clone());
     Ok(Executable {
-        directory,
-        target: Target::Path(program),
+        directory: open_folder(&plan.folder, root, |_| Ok(()))?,
+        target,
         argv,
     })
+}
+
+/// A program of the catalog, by a way that its account may go; see [`script`].
+fn from_within(program: &CString, folder: &str, root: &Root) -> Result<CString, Refusal> {
+    let path = Path::new(std::ffi::OsStr::from_bytes(program.to_bytes()));
+    match path.strip_prefix(root.path.join(folder)) {
+        Ok(below) => c_string(&format!("/proc/self/cwd/{}", below.display())),
+        Err(_) => Ok(program.clone()),
+    }
 }
 
 fn script(

@@ -92,6 +92,15 @@ async fn scripts_below_a_folder_that_their_account_cannot_enter_still_run() {
     plan.fingerprint = Some(fingerprint(&python));
     plan.run = new_run();
     assert_eq!(house.run(plan.clone()).await.text(), "near\n");
+    plan.launch = stagedoor_domain::script::Launch::Command {
+        argv: vec![python.display().to_string(), "argument".into()],
+    };
+    plan.run = new_run();
+    assert_eq!(house.run(plan.clone()).await.text(), "near\n");
+    plan.launch = stagedoor_domain::script::Launch::File {
+        file: "python".into(),
+        interpreter: Vec::new(),
+    };
     // The folder itself must let the account in.
     set_mode(&closed.join("scripts"), 0o700);
     plan.run = new_run();

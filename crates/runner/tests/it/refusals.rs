@@ -38,6 +38,22 @@ async fn a_script_that_changed_since_the_click_is_not_started() {
 }
 
 #[tokio::test]
+async fn a_program_of_the_catalog_that_changed_since_the_click_is_not_started_with_arguments_either()
+ {
+    let mut house = House::open();
+    let mut plan = house.script("hello", HELLO);
+    let path = house.scripts().join("hello");
+    plan.launch = Launch::Command {
+        argv: vec![path.display().to_string(), "argument".into()],
+    };
+    assert_eq!(house.run(plan.clone()).await.stdout, b"hello\n");
+    fs::write(&path, "#!/bin/sh\necho HELLO\n").expect("written");
+    assert_eq!(house.refusal(again(&plan)).await, Refusal::Changed);
+    fs::remove_file(&path).expect("removed");
+    assert_eq!(house.refusal(again(&plan)).await, Refusal::Gone);
+}
+
+#[tokio::test]
 async fn a_script_that_may_not_be_executed_says_how_to_mend_it() {
     let mut house = House::open();
     let mut plan = house.script("hello", HELLO);
