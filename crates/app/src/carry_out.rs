@@ -20,12 +20,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl App {
     pub(crate) async fn carry_out(&self, run: &Arc<LiveRun>, effects: Vec<Effect>) {
-        let _turn = run.order.lock().await;
+        let on_disk = run.on_disk.lock().await;
+        if !*on_disk {
+            // The queue gave a slot to a run that was not accepted after all.
+            return;
+        }
         for effect in effects {
             match effect {
                 Effect::Record => self.record(run).await,
                 Effect::Start(epoch) => self.hand_over(run, epoch).await,
-                Effect::Requeue => self.queue().restore_waiting(run.entry()),
+                Effect::Requeue => {
+                    self.queue().restore_waiting(run.entry());
+                    self.start_what_may();
+                }
                 Effect::Stop(epoch) => self.stop_attempt(run.id, epoch, StopKind::Term).await,
                 Effect::Kill(epoch) => self.stop_attempt(run.id, epoch, StopKind::Kill).await,
                 Effect::Release => {

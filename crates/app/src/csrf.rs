@@ -246,8 +246,9 @@ mod tests {
 
     #[test]
     fn pools_are_bounded() {
-        let (csrf, _, ann, _) = csrf();
+        let (csrf, fake, ann, _) = csrf();
         let token = csrf.mint(&ann);
+        fake.seconds.store(1, Ordering::Relaxed);
         for _ in 0..SESSIONS {
             let (_, key) = csrf.pre_session();
             csrf.mint(&key);

@@ -196,7 +196,7 @@ impl App {
     }
 
     /// A row as it is shown. What goes on is newer in memory than on disk.
-    fn view_of(&self, record: RunRecord) -> RunView {
+    pub(crate) fn view_of(&self, record: RunRecord) -> RunView {
         if let Some(live) = self.live_run(record.id) {
             return self.placed(live.view());
         }

@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod check_args;
 pub mod csrf;
+pub mod docs;
 pub mod find;
 pub mod password;
 pub mod people;

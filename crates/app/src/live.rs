@@ -13,6 +13,7 @@ use stagedoor_runner::ExitRecord;
 use tokio::sync::watch;
 
 use crate::app::App;
+use crate::session_key::RequestKey;
 use crate::view::RunView;
 
 /// What does not change about a run.
@@ -28,14 +29,17 @@ pub(crate) struct About {
     /// The arguments without secrets.
     pub(crate) history: serde_json::Map<String, serde_json::Value>,
     pub(crate) created_at: Timestamp,
+    /// Names the request that asked for it, if it may arrive twice.
+    pub(crate) request: Option<RequestKey>,
 }
 
 /// A run without an outcome.
 pub(crate) struct LiveRun {
     about: About,
     facts: Mutex<Facts>,
-    /// Held while effects of this run are carried out, and while its row is inserted.
-    pub(crate) order: tokio::sync::Mutex<()>,
+    /// Held while effects of this run are carried out, and while its row is inserted. False
+    /// until the row is there, and for ever when there is none: then nothing is carried out.
+    pub(crate) on_disk: tokio::sync::Mutex<bool>,
     pub(crate) changes: watch::Sender<Arc<RunView>>,
 }
 
@@ -113,12 +117,13 @@ impl About {
 }
 
 impl LiveRun {
-    pub(crate) fn new(about: About, facts: Facts) -> Self {
+    /// `on_disk`: its row is there already.
+    pub(crate) fn new(about: About, facts: Facts, on_disk: bool) -> Self {
         let changes = watch::Sender::new(Arc::new(about.view(&facts)));
         Self {
             about,
             facts: Mutex::new(facts),
-            order: tokio::sync::Mutex::default(),
+            on_disk: tokio::sync::Mutex::new(on_disk),
             changes,
         }
     }

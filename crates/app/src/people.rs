@@ -79,7 +79,8 @@ impl App {
     ) -> Result<NewSession, SetUpError> {
         let name = UserName::parse(name.trim()).map_err(SetUpError::BadName)?;
         password::judge(&password, name.as_str()).map_err(SetUpError::WeakPassword)?;
-        if !self.inner.store.setup_open(self.clock().now()).await? {
+        // Hashing costs: once there is an account, no link is good for it.
+        if self.inner.store.count_users().await? > 0 {
             return Err(SetUpError::UnknownLink);
         }
         let password_hash = self.inner.hasher.hash(password, self.chance()).await?;
@@ -180,7 +181,10 @@ impl App {
         }
         // Written at most once a minute: what matters is the idle limit of half an hour.
         if now.since(session.last_seen).as_secs() >= 60 {
-            self.inner.store.touch_session(key.0, now).await?;
+            // Nor is a full disk a reason to turn somebody away.
+            if let Err(error) = self.inner.store.touch_session(key.0, now).await {
+                tracing::warn!(%error, "could not note that a session was used");
+            }
         }
         Ok(Some(SignedIn {
             user: record.user,
@@ -204,11 +208,11 @@ impl App {
         }) else {
             return Ok(None);
         };
-        if token
+        let is_due = token
             .last_used
-            .is_none_or(|used| now.since(used).as_secs() >= 60)
-        {
-            self.inner.store.touch_token(token.id, now).await?;
+            .is_none_or(|used| now.since(used).as_secs() >= 60);
+        if is_due && let Err(error) = self.inner.store.touch_token(token.id, now).await {
+            tracing::warn!(%error, "could not note that a token was used");
         }
         Ok(Some(owner.user))
     }

@@ -8,28 +8,32 @@ use stagedoor_domain::arguments::CheckedArgs;
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::param::Value;
 use stagedoor_domain::run::{Event, Life, State};
+use stagedoor_domain::script::{Fingerprint, Script};
 use stagedoor_runner::{Report, Reports, StopKind};
 use stagedoor_store::{RunRecord, StoreError};
 
 use crate::app::App;
 use crate::live::{About, Facts, LiveRun};
 use crate::reports::handle_report;
+use crate::session_key::RequestKey;
 
 /// Returns the reports, from which everything that the runner held has been read.
 pub(crate) async fn recover(app: &App, mut reports: Reports) -> Result<Reports, StoreError> {
     let (mut held, starting) = held(&mut reports).await;
+    // Every slot that is taken counts before anything that happens here can free one.
+    let mut handed_over = Vec::new();
     for record in app.inner.store.unfinished_runs().await? {
+        let (state, epoch) = (record.state, record.epoch);
         let run = restore(app, record);
         app.live().insert(run.id, Arc::clone(&run));
-        let (state, epoch) = {
-            let facts = run.facts();
-            (facts.life.state, facts.life.epoch)
-        };
         if matches!(state, State::Queued | State::Ended) {
             app.queue().restore_waiting(run.entry());
-            continue;
+        } else {
+            app.queue().restore_running(&run.entry());
+            handed_over.push((run, state, epoch));
         }
-        app.queue().restore_running(&run.entry());
+    }
+    for (run, state, epoch) in handed_over {
         match held.remove(&(run.id, epoch)) {
             Some(reports) => {
                 for report in reports {
@@ -73,7 +77,10 @@ async fn held(reports: &mut Reports) -> (Held, Vec<(RunId, Epoch)>) {
 }
 
 fn restore(app: &App, record: RunRecord) -> Arc<LiveRun> {
-    let script = app.catalog().get(&record.script).cloned();
+    let script = app
+        .catalog()
+        .get(&record.script)
+        .map(|script| as_it_was(script, record.fingerprint));
     let args = script
         .as_ref()
         .and_then(|script| CheckedArgs::restore(script, &record.args, secrets_of(app, &record)?));
@@ -101,8 +108,20 @@ fn restore(app: &App, record: RunRecord) -> Arc<LiveRun> {
         args,
         history: record.args,
         created_at: record.created_at,
+        request: record.request_key.map(RequestKey),
     };
-    Arc::new(LiveRun::new(about, facts))
+    Arc::new(LiveRun::new(about, facts, true))
+}
+
+/// The script with the file that was checked when the run was asked for: the runner refuses
+/// another one, however long the run has waited.
+fn as_it_was(script: &Arc<Script>, checked: Option<Fingerprint>) -> Arc<Script> {
+    if checked.is_none() || checked == script.fingerprint {
+        return Arc::clone(script);
+    }
+    let mut script = Script::clone(script);
+    script.fingerprint = checked;
+    Arc::new(script)
 }
 
 /// The secret arguments of a run; none when they do not open.

@@ -61,10 +61,10 @@ impl App {
         if self.inner.fatal.borrow().is_some() {
             return Err(StartError::Stopping);
         }
-        let run = self.new_live_run(&permit, script, args);
+        let run = self.new_live_run(&permit, script, args, request);
         // A task of its own: a client that goes away must not leave half an acceptance.
         let app = self.clone();
-        tokio::spawn(async move { app.accept(run, request).await })
+        tokio::spawn(async move { app.accept(run).await })
             .await
             .unwrap_or(Err(StartError::Stopping))
     }
@@ -83,6 +83,7 @@ impl App {
         permit: &MayRun<'_>,
         script: Arc<Script>,
         args: CheckedArgs,
+        request: Option<RequestKey>,
     ) -> Arc<LiveRun> {
         let now = self.clock().now();
         let life = Life::accepted(script.idempotent, script.success_exit.clone());
@@ -95,61 +96,73 @@ impl App {
             script: Some(script),
             args: Some(args),
             created_at: now,
+            request,
         };
-        Arc::new(LiveRun::new(about, Facts::new(life)))
+        Arc::new(LiveRun::new(about, Facts::new(life), false))
     }
 
-    async fn accept(
-        &self,
-        run: Arc<LiveRun>,
-        request: Option<RequestKey>,
-    ) -> Result<Accepted, StartError> {
+    async fn accept(&self, run: Arc<LiveRun>) -> Result<Accepted, StartError> {
         // Held until the row is there: the queue may claim the run at any moment.
-        let turn = run.order.lock().await;
+        let mut on_disk = run.on_disk.lock().await;
         self.live().insert(run.id, Arc::clone(&run));
-        let inserted = match self.admit_and_insert(&run, request).await {
-            Ok(inserted) => inserted,
-            Err(error) => {
-                self.withdraw(&run);
-                return Err(error);
-            }
-        };
-        drop(turn);
+        let inserted = self.admit_and_insert(&run).await;
+        *on_disk = matches!(inserted, Ok((Inserted::New, _)));
+        if !*on_disk {
+            self.withdraw(&run);
+        }
+        drop(on_disk);
         match inserted {
-            (Inserted::New, effects) => {
+            Ok((Inserted::New, effects)) => {
                 self.carry_out(&run, effects).await;
                 Ok(Accepted {
                     run: self.placed(run.view()),
                     new: true,
                 })
             }
-            (
-                Inserted::SameRequest {
-                    run: earlier,
-                    same_args,
-                },
-                _,
-            ) => {
-                self.withdraw(&run);
-                let earlier = self.run(earlier).await?.filter(|_| same_args);
+            Ok((Inserted::SameRequest { run, same_args }, _)) => {
+                let earlier = self.run(run).await?.filter(|_| same_args);
                 let run = earlier.ok_or(StartError::OtherArguments)?;
                 Ok(Accepted { run, new: false })
             }
+            Err(StartError::QueueFull(full)) => self.made_before(&run, full).await,
+            Err(error) => Err(error),
         }
+    }
+
+    /// A queue that is full does not turn away a request that has its run already.
+    async fn made_before(&self, run: &LiveRun, full: QueueFull) -> Result<Accepted, StartError> {
+        let key = run.request.ok_or(full)?;
+        for copy in self.copies_of(key) {
+            // One that is just being inserted may be the one.
+            drop(copy.on_disk.lock().await);
+        }
+        let earlier = self.inner.store.run_of_request(key.0).await?.ok_or(full)?;
+        if earlier.script != run.script_name || earlier.args != run.history {
+            return Err(StartError::OtherArguments);
+        }
+        Ok(Accepted {
+            run: self.view_of(earlier),
+            new: false,
+        })
+    }
+
+    fn copies_of(&self, key: RequestKey) -> Vec<Arc<LiveRun>> {
+        let is_copy =
+            |run: &&Arc<LiveRun>| run.request == Some(key) && run.facts().life.ending.is_none();
+        self.live().values().filter(is_copy).cloned().collect()
     }
 
     /// Slot and row at once: a run that gets a slot is inserted as starting, in one write.
     async fn admit_and_insert(
         &self,
         run: &Arc<LiveRun>,
-        request: Option<RequestKey>,
     ) -> Result<(Inserted, Vec<Effect>), StartError> {
         let admission = self.queue().admit(run.entry())?;
         let effects = match admission {
             Admission::Start => self.decide(run, &Event::Claimed),
             Admission::Wait => Vec::new(),
         };
-        let record = self.record_of(run, request)?;
+        let record = self.record_of(run)?;
         let inserted = self.inner.store.insert_run(&record).await?;
         // The row is the record of this first step.
         let effects = effects
@@ -165,11 +178,7 @@ impl App {
         self.start_what_may();
     }
 
-    fn record_of(
-        &self,
-        run: &LiveRun,
-        request: Option<RequestKey>,
-    ) -> Result<RunRecord, StartError> {
+    fn record_of(&self, run: &LiveRun) -> Result<RunRecord, StartError> {
         let view = run.view();
         Ok(RunRecord {
             id: view.id,
@@ -191,7 +200,8 @@ impl App {
             created_at: view.created_at,
             started_at: None,
             ended_at: None,
-            request_key: request.map(|key| key.0),
+            request_key: run.request.map(|key| key.0),
+            fingerprint: run.script.as_ref().and_then(|script| script.fingerprint),
         })
     }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustix::fs::{Mode, OFlags};
+use stagedoor_domain::script::Script;
 
+use crate::docs::Docs;
 use crate::options::Options;
 use crate::root::Root;
 use crate::snapshot::Snapshot;
@@ -42,6 +44,8 @@ pub struct Catalog {
 struct Shared {
     snapshot: ArcSwap<Snapshot>,
     state: Mutex<State>,
+    /// The folder once more, so that reading a text does not wait for who reads definitions.
+    root: Root,
     options: Options,
 }
 
@@ -63,6 +67,11 @@ impl Catalog {
         let root_path = std::path::absolute(path).map_err(|_| not_text())?;
         let root_path = root_path.to_str().ok_or_else(not_text)?;
         let root_path = root_path.trim_end_matches('/').to_owned();
+        let again =
+            rustix::io::fcntl_dupfd_cloexec(&root, 0).map_err(|error| CatalogError::Open {
+                path: path.to_owned(),
+                error,
+            })?;
         let mut tree = Tree::new(Root::new(root), root_path, options.clone());
         let snapshot = tree.refresh().unwrap_or_default();
         let looked = options.clock.monotonic();
@@ -70,6 +79,7 @@ impl Catalog {
         let shared = Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             state,
+            root: Root::new(again),
             options,
         };
         Ok(Self {
@@ -100,6 +110,12 @@ impl Catalog {
             self.shared.snapshot.store(Arc::new(snapshot));
         }
         self.shared.snapshot.load_full()
+    }
+
+    /// The text that a script's `docs` names, as it is now. None when it names none, or when
+    /// there is no such file any more. Reads the disk, so it may block.
+    pub fn read_docs(&self, script: &Script) -> Option<Docs> {
+        Docs::read(&self.shared.root, script.docs.as_deref()?)
     }
 }
 

@@ -11,6 +11,7 @@ mod access;
 mod block;
 mod catalog;
 mod check;
+mod docs;
 mod environment;
 mod folder;
 mod keys;
@@ -32,6 +33,7 @@ mod watch;
 
 pub use catalog::{Catalog, CatalogError, open_folder};
 pub use check::{Checked, check_folder};
+pub use docs::Docs;
 pub use options::Options;
 pub use paths::{path_choices, path_exists};
 pub use snapshot::{Broken, Folder, Skipped, Snapshot};

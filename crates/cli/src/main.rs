@@ -8,6 +8,7 @@ use clap::Parser as _;
 use stagedoor_runner::RunnerArgs;
 
 mod accounts;
+mod announce;
 mod args;
 mod check;
 mod listen;

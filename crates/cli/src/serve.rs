@@ -13,11 +13,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use rustix::process::{Resource, Rlimit};
 use stagedoor_app::app::{App, Options, Parts};
-use stagedoor_app::session_key::{digest, new_setup_key, setup_hash};
+use stagedoor_app::session_key::digest;
 use stagedoor_catalog::Catalog;
 use stagedoor_config::{Environment, Flags, Settings, Sources};
 use stagedoor_domain::queue::Capacity;
-use stagedoor_domain::time::Clock as _;
 use stagedoor_output::Outputs;
 use stagedoor_runner::{Runner, RunnerOptions};
 use stagedoor_store::Store;
@@ -28,10 +27,10 @@ use crate::args::ServeOptions;
 use crate::signals::{self, Reload};
 use crate::state::State;
 use crate::system::{KernelChance, SystemClock};
-use crate::{EXIT_OK, EXIT_RUNNER_GONE, listen, logging};
+use crate::{EXIT_OK, EXIT_RUNNER_GONE, announce, listen, logging};
 
-/// How long the setup link works.
-const SETUP_LIFETIME: Duration = Duration::from_hours(24);
+/// How long outcomes that nobody can follow any more may take to reach the disk.
+const LAST_RECORDS: Duration = Duration::from_secs(5);
 /// How long a server that was stopped from a terminal waits for its runs.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Threads that move output.
@@ -167,6 +166,42 @@ fn scratch(state: &Path, accounts: &Accounts) -> PathBuf {
 }
 
 async fn run(prepared: Prepared, arguments: &ServeOptions) -> anyhow::Result<u8> {
+    let reload = Reload {
+        arguments: arguments.clone(),
+        folder: prepared.root_path.clone(),
+        environment: prepared.environment.clone(),
+    };
+    let web = stagedoor_web::WebOptions {
+        public_hosts: prepared.settings.public_host.clone(),
+    };
+    let (app, listeners, _state) = start_app(prepared, arguments.all).await?;
+    let (shutdown, linger) = (CancellationToken::new(), CancellationToken::new());
+    let signals = signals::listen(app.clone(), shutdown.clone(), linger.clone(), reload);
+    tokio::spawn(signals);
+    tokio::select! {
+        served = stagedoor_web::serve(listeners, app.clone(), web, shutdown) => {
+            served?;
+            tokio::select! {
+                () = app.settle(DRAIN) => {}
+                () = linger.cancelled() => {}
+            }
+            app.say_goodbye().await;
+            Ok(EXIT_OK)
+        }
+        _ = app.fatal() => {
+            // The outcomes of the runs that nobody can follow any more are on their way to disk.
+            app.settle(LAST_RECORDS).await;
+            tracing::error!("the process that starts scripts has ended; start `stagedoor serve` again");
+            Ok(EXIT_RUNNER_GONE)
+        }
+    }
+}
+
+/// Wires the parts. The state is given back because it holds the lock.
+async fn start_app(
+    prepared: Prepared,
+    all: bool,
+) -> anyhow::Result<(App, Vec<TcpListener>, State)> {
     let Prepared {
         settings,
         environment,
@@ -180,10 +215,10 @@ async fn run(prepared: Prepared, arguments: &ServeOptions) -> anyhow::Result<u8>
     let chance = Arc::new(KernelChance);
     let store = Store::open(&state.dir)
         .with_context(|| format!("could not open the database in {}", state.dir.display()))?;
-    announce_setup(&store, &state, &clock, &listeners).await?;
+    announce::setup_link(&store, &state, &clock, &listeners).await?;
     let (outputs, pump_events) = Outputs::open(&state.dir.join("output"), PUMPS, clock.clone())?;
     let scripts = stagedoor_catalog::Options {
-        all: arguments.all,
+        all,
         timeout: settings.limits.timeout,
         ..stagedoor_catalog::Options::new(clock.clone())
     };
@@ -199,42 +234,11 @@ async fn run(prepared: Prepared, arguments: &ServeOptions) -> anyhow::Result<u8>
         clock,
         chance: chance.clone(),
         vault_key: state.vault_key(&*chance)?,
-        options: options_of(&settings, environment.clone()),
+        options: options_of(&settings, environment),
     })
     .await?;
-    announce(&listeners, &root_path, &app);
-    let (shutdown, linger) = (CancellationToken::new(), CancellationToken::new());
-    let settings_of = Reload {
-        arguments: arguments.clone(),
-        folder: root_path,
-        environment,
-    };
-    tokio::spawn(signals::listen(
-        app.clone(),
-        shutdown.clone(),
-        linger.clone(),
-        settings_of,
-    ));
-    let web = stagedoor_web::WebOptions {
-        public_hosts: settings.public_host.clone(),
-    };
-    tokio::select! {
-        served = stagedoor_web::serve(listeners, app.clone(), web, shutdown) => {
-            served?;
-            tokio::select! {
-                () = app.settle(DRAIN) => {}
-                () = linger.cancelled() => {}
-            }
-            app.say_goodbye().await;
-            Ok(EXIT_OK)
-        }
-        _ = app.fatal() => {
-            // The outcomes of the runs that nobody can follow any more are on their way to disk.
-            app.settle(Duration::from_secs(5)).await;
-            tracing::error!("the process that starts scripts has ended; start `stagedoor serve` again");
-            Ok(EXIT_RUNNER_GONE)
-        }
-    }
+    announce::serving(&listeners, &root_path, &app);
+    Ok((app, listeners, state))
 }
 
 pub fn options_of(settings: &Settings, environment: Environment) -> Options {
@@ -250,53 +254,5 @@ pub fn options_of(settings: &Settings, environment: Environment) -> Options {
         session_idle: settings.session.idle,
         grants: Arc::new(settings.grants.clone()),
         environment,
-    }
-}
-
-/// Prints the one-time link while there is no account.
-async fn announce_setup(
-    store: &Store,
-    state: &State,
-    clock: &SystemClock,
-    listeners: &[TcpListener],
-) -> anyhow::Result<()> {
-    if store.count_users().await? > 0 {
-        let _ = std::fs::remove_file(state.setup_link());
-        return Ok(());
-    }
-    let key = new_setup_key(&KernelChance);
-    store
-        .put_setup(setup_hash(&key), clock.now().plus(SETUP_LIFETIME))
-        .await?;
-    let Some(address) = listeners
-        .first()
-        .and_then(|listener| listener.local_addr().ok())
-    else {
-        return Ok(());
-    };
-    let url = format!("http://{address}/setup?key={key}");
-    state.write_setup_link(&url)?;
-    eprintln!(
-        "\nOpen this link to create the first account: {url}\nIt works once, for 24 hours.\n"
-    );
-    Ok(())
-}
-
-fn announce(listeners: &[TcpListener], root: &Path, app: &App) {
-    let snapshot = app.catalog();
-    let scripts = snapshot.len();
-    let broken = snapshot.broken().len();
-    for listener in listeners {
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!("listening on http://{address}");
-        }
-    }
-    tracing::info!(scripts, folder = %root.display(), "serving");
-    if broken > 0 {
-        tracing::warn!(
-            broken,
-            "some definitions have errors; run: stagedoor check {}",
-            root.display()
-        );
     }
 }

@@ -65,6 +65,7 @@ CREATE TABLE runs (
     started_at   INTEGER,
     ended_at     INTEGER,
     request_key  BLOB    CHECK (length(request_key) = 32),
+    fingerprint  TEXT,
     CHECK ((state = 'ended') = (ended_at IS NOT NULL)),
     CHECK ((outcome IS NOT NULL) = (ended_at IS NOT NULL)),
     CHECK (ended_at IS NULL OR secrets IS NULL)

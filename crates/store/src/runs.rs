@@ -14,6 +14,7 @@ use stagedoor_domain::run::{Outcome, StopCause};
 
 use crate::error::StoreError;
 use crate::store::Store;
+use crate::users::unreadable;
 pub use page::{Cursor, LONGEST_PAGE, Page, RunFilter, Visible};
 pub use record::{Inserted, RunRecord, RunUpdate};
 use row::{millis, read_run, run_columns, to_i64};
@@ -42,6 +43,21 @@ impl Store {
         self.read(move |db| {
             db.prepare_cached(SQL)?
                 .query_row([id.as_bytes()], read_run)
+                .optional()
+        })
+        .await
+    }
+
+    /// The run that this request made, without its secrets.
+    pub async fn run_of_request(&self, key: [u8; 32]) -> Result<Option<RunRecord>, StoreError> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            run_columns!("NULL"),
+            " FROM runs WHERE request_key = ?1"
+        );
+        self.read(move |db| {
+            db.prepare_cached(SQL)?
+                .query_row([key], read_run)
                 .optional()
         })
         .await
@@ -94,9 +110,9 @@ const LAST_RUN: &str = concat!(
 /// Values by number, here and in [`UPDATE`]: binding by name costs more than the insert itself.
 const INSERT: &str = "INSERT INTO runs (id, script, user_id, user_name, args, secrets, state, \
      epoch, stop, outcome, reason, exit_code, signal, leftovers, stdout_bytes, stderr_bytes, \
-     created_at, started_at, ended_at, request_key) \
+     created_at, started_at, ended_at, request_key, fingerprint) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-     ?19, ?20) \
+     ?19, ?20, ?21) \
      ON CONFLICT (request_key) WHERE request_key IS NOT NULL DO NOTHING";
 
 fn insert(db: &Connection, run: &RunRecord, args: &str) -> rusqlite::Result<Inserted> {
@@ -121,6 +137,10 @@ fn insert(db: &Connection, run: &RunRecord, args: &str) -> rusqlite::Result<Inse
         millis(run.started_at),
         millis(run.ended_at),
         run.request_key,
+        run.fingerprint
+            .map(|fingerprint| serde_json::to_string(&fingerprint))
+            .transpose()
+            .map_err(unreadable)?,
     ])?;
     match run.request_key {
         Some(key) if inserted == 0 => same_request(db, &key, run, args),

@@ -13,19 +13,29 @@ const DISABLED: (&str, &str) = (
     "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"everyone\"] }\n# disabled = \"under repair\"\n# ///\n",
 );
 
-const TIGHT: Capacity = Capacity { running: 1, queued: 1, queued_per_user: 1 };
+const TIGHT: Capacity = Capacity {
+    running: 1,
+    queued: 1,
+    queued_per_user: 1,
+};
 
 #[tokio::test]
 async fn an_accepted_run_is_in_the_store_before_it_is_answered() {
     let house = House::with_limits(&[GATE], TIGHT).await;
     let ann = house.user("ann", &[]).await;
     for place in ["a slot", "the queue"] {
-        let accepted = ann.try_start("gate", &[("gate", "a")]).await.expect("accepted");
+        let accepted = ann
+            .try_start("gate", &[("gate", "a")])
+            .await
+            .expect("accepted");
         assert!(accepted.new);
         let row = house.store().run(accepted.run.id).await.expect("the store");
         let row = row.unwrap_or_else(|| panic!("no row of the run in {place}"));
         assert_eq!((row.user, row.created_at), (ann.user.id, house.now()));
-        assert_eq!(serde_json::Value::Object(row.args), serde_json::json!({"gate": "a"}));
+        assert_eq!(
+            serde_json::Value::Object(row.args),
+            serde_json::json!({"gate": "a"})
+        );
     }
     house.open_gate("a");
 }
@@ -36,7 +46,10 @@ async fn a_run_that_gets_a_slot_is_starting_on_disk_and_one_that_waits_is_queued
     let ann = house.user("ann", &[]).await;
     let first = ann.start("gate", &[("gate", "a")]).await;
     let row = house.row(first.id).await;
-    assert!(matches!(row.state, State::Starting | State::Running), "{row:?}");
+    assert!(
+        matches!(row.state, State::Starting | State::Running),
+        "{row:?}"
+    );
     assert_eq!(row.epoch, Epoch(1));
     let second = ann.start("gate", &[("gate", "b")]).await;
     let row = house.row(second.id).await;
@@ -51,12 +64,18 @@ async fn a_run_that_is_not_accepted_leaves_nothing() {
     let house = House::with_limits(&[GATE, DISABLED, QUICK], TIGHT).await;
     let ann = house.user("ann", &[]).await;
     let disabled = ann.try_start("broken", &[]).await.expect_err("disabled");
-    assert!(matches!(&disabled, StartError::Disabled(why) if why == "under repair"), "{disabled}");
+    assert!(
+        matches!(&disabled, StartError::Disabled(why) if why == "under repair"),
+        "{disabled}"
+    );
     assert!(ann.ids(10).await.is_empty());
     let first = ann.start("gate", &[("gate", "a")]).await;
     let second = ann.start("gate", &[("gate", "b")]).await;
     let full = ann.try_start("quick", &[]).await.expect_err("full");
-    assert!(matches!(full, StartError::QueueFull(QueueFull::All(1))), "{full}");
+    assert!(
+        matches!(full, StartError::QueueFull(QueueFull::All(1))),
+        "{full}"
+    );
     assert_eq!(ann.ids(10).await.len(), 2);
     house.open_gate("a");
     house.open_gate("b");

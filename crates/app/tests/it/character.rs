@@ -82,14 +82,17 @@ impl<'h> Character<'h> {
         self.house
             .inside(move |app| async move {
                 let (permit, _) = app.readable(&user, id).await.expect("readable");
-                app.wait_for(permit, id, at_most).await.expect("the store").expect("a run")
+                app.wait_for(permit, id, at_most)
+                    .await
+                    .expect("the store")
+                    .expect("a run")
             })
             .await
     }
 
     /// The run with its outcome.
     pub async fn end_of(&self, id: RunId) -> RunView {
-        let run = self.wait_for(id, PATIENCE).await;
+        let run = self.wait_for(id, PATIENCE / 2).await;
         assert_eq!(run.state, State::Ended, "{run:?}");
         run
     }
@@ -113,8 +116,15 @@ impl<'h> Character<'h> {
             .inside(move |app| async move {
                 let (permit, run) = app.readable(&user, id).await.expect("readable");
                 let view = app.output(permit, &run).expect("a view");
-                let bytes = view.read(Stream::Stdout, 0..view.size(Stream::Stdout));
-                String::from_utf8(bytes.expect("output")).expect("text")
+                let (size, mut bytes) = (view.size(Stream::Stdout), Vec::new());
+                while (bytes.len() as u64) < size {
+                    let part = view
+                        .read(Stream::Stdout, bytes.len() as u64..size)
+                        .expect("output");
+                    assert!(!part.is_empty(), "{} of {size} bytes", bytes.len());
+                    bytes.extend(part);
+                }
+                String::from_utf8(bytes).expect("text")
             })
             .await
     }
@@ -130,7 +140,13 @@ impl<'h> Character<'h> {
     pub async fn ids(&self, limit: usize) -> Vec<RunId> {
         let (mut ids, mut cursor) = (Vec::new(), None);
         loop {
-            let page = self.runs(RunsFilter { cursor, limit, ..RunsFilter::default() }).await;
+            let page = self
+                .runs(RunsFilter {
+                    cursor,
+                    limit,
+                    ..RunsFilter::default()
+                })
+                .await;
             assert!(page.items.len() <= limit);
             ids.extend(page.items.iter().map(|run| run.id));
             cursor = page.next;
@@ -151,7 +167,7 @@ pub async fn request(
 ) -> Result<Accepted, StartError> {
     let catalog = app.catalog();
     let script = catalog.get(script).expect("a script");
-    let permit = may_run(user, script, app.grants()).expect("permitted");
+    let permit = may_run(user, script, &app.grants()).expect("permitted");
     let args = check(script, given).expect("good arguments");
     app.start_run(permit, args, key).await
 }

@@ -7,7 +7,10 @@ use stagedoor_domain::run::{Outcome, State, StopCause};
 use crate::house::{House, ROOMY};
 use crate::scripts::{EXIT, GATE, QUICK};
 
-const ONE_AT_A_TIME: Capacity = Capacity { running: 1, ..ROOMY };
+const ONE_AT_A_TIME: Capacity = Capacity {
+    running: 1,
+    ..ROOMY
+};
 
 /// The end of a run, which the record must tell in the same way.
 async fn end_of(house: &House, run: &RunView) -> RunView {
@@ -16,8 +19,14 @@ async fn end_of(house: &House, run: &RunView) -> RunView {
     let row = house.row(run.id).await;
     assert_eq!((row.state, row.outcome), (State::Ended, end.outcome));
     assert_eq!((row.exit_code, row.signal), (end.exit_code, end.signal));
-    assert_eq!((&row.reason, row.stop, row.epoch), (&end.reason, end.stop, end.epoch));
-    assert_eq!((row.started_at, row.ended_at), (end.started_at, end.ended_at));
+    assert_eq!(
+        (&row.reason, row.stop, row.epoch),
+        (&end.reason, end.stop, end.epoch)
+    );
+    assert_eq!(
+        (row.started_at, row.ended_at),
+        (end.started_at, end.ended_at)
+    );
     assert!(row.ended_at.is_some());
     let load = house.inside(|app| async move { app.load() }).await;
     assert_eq!(load, (0, 0), "its slot is free");
@@ -34,20 +43,29 @@ async fn end_of_exit(code: &str) -> RunView {
 #[tokio::test]
 async fn a_run_with_exit_code_zero_succeeded() {
     let end = end_of_exit("0").await;
-    assert_eq!((end.outcome, end.exit_code), (Some(Outcome::Succeeded), Some(0)));
+    assert_eq!(
+        (end.outcome, end.exit_code),
+        (Some(Outcome::Succeeded), Some(0))
+    );
     assert_eq!((end.signal, end.stop, end.reason), (None, None, None));
 }
 
 #[tokio::test]
 async fn a_run_with_another_exit_code_failed_with_that_code() {
     let end = end_of_exit("4").await;
-    assert_eq!((end.outcome, end.exit_code), (Some(Outcome::Failed), Some(4)));
+    assert_eq!(
+        (end.outcome, end.exit_code),
+        (Some(Outcome::Failed), Some(4))
+    );
 }
 
 #[tokio::test]
 async fn an_exit_code_that_the_author_calls_success_is_success() {
     let end = end_of_exit("3").await;
-    assert_eq!((end.outcome, end.exit_code), (Some(Outcome::Succeeded), Some(3)));
+    assert_eq!(
+        (end.outcome, end.exit_code),
+        (Some(Outcome::Succeeded), Some(3))
+    );
 }
 
 const SUICIDE: (&str, &str) = (
@@ -61,7 +79,10 @@ async fn a_script_that_ends_by_a_signal_of_its_own_is_signalled_not_cancelled() 
     let ann = house.user("ann", &[]).await;
     let run = ann.start("suicide", &[]).await;
     let end = end_of(&house, &run).await;
-    assert_eq!((end.outcome, end.signal), (Some(Outcome::Signalled), Some(15)));
+    assert_eq!(
+        (end.outcome, end.signal),
+        (Some(Outcome::Signalled), Some(15))
+    );
     assert_eq!((end.exit_code, end.stop), (None, None));
 }
 
@@ -73,7 +94,10 @@ async fn a_run_that_is_stopped_is_cancelled() {
     house.await_on_stage("started", "a\n").await;
     ann.stop(run.id).await.expect("may stop");
     let end = end_of(&house, &run).await;
-    assert_eq!((end.outcome, end.stop), (Some(Outcome::Cancelled), Some(StopCause::Asked)));
+    assert_eq!(
+        (end.outcome, end.stop),
+        (Some(Outcome::Cancelled), Some(StopCause::Asked))
+    );
     assert_eq!(house.on_stage("finished"), "");
     assert_eq!(ann.output(run.id).await, "before a\n");
 }
@@ -94,7 +118,9 @@ async fn a_run_that_is_stopped_as_soon_as_it_is_accepted_ends_cancelled() {
     let house = House::with(&[GATE]).await;
     let ann = house.user("ann", &[]).await;
     for number in 0..10 {
-        let run = ann.start("gate", &[("gate", &format!("never{number}"))]).await;
+        let run = ann
+            .start("gate", &[("gate", &format!("never{number}"))])
+            .await;
         ann.stop(run.id).await.expect("may stop");
         ann.stop(run.id).await.expect("stopping twice is fine");
         let end = end_of(&house, &run).await;
@@ -114,7 +140,10 @@ async fn a_run_that_takes_too_long_is_timed_out() {
     let ann = house.user("ann", &[]).await;
     let run = ann.start("sleep", &[("seconds", "60")]).await;
     let end = end_of(&house, &run).await;
-    assert_eq!((end.outcome, end.signal), (Some(Outcome::TimedOut), Some(15)));
+    assert_eq!(
+        (end.outcome, end.signal),
+        (Some(Outcome::TimedOut), Some(15))
+    );
     assert_eq!(end.stop, None, "nobody stopped it");
 }
 
@@ -137,7 +166,10 @@ async fn a_run_that_writes_too_much_is_over_limit_and_keeps_what_may_be_kept() {
     let ann = house.user("ann", &[]).await;
     let run = ann.start("talk", &[("bytes", "100000")]).await;
     let end = end_of(&house, &run).await;
-    assert_eq!((end.outcome, end.stop), (Some(Outcome::OverLimit), Some(StopCause::Output)));
+    assert_eq!(
+        (end.outcome, end.stop),
+        (Some(Outcome::OverLimit), Some(StopCause::Output))
+    );
     assert_eq!(ann.output(run.id).await.len(), 1024);
     assert_eq!(house.row(run.id).await.stdout_bytes, 1024);
 }
@@ -171,7 +203,10 @@ async fn a_script_that_changed_after_the_click_is_refused() {
     assert_eq!(end.outcome, Some(Outcome::Refused));
     let reason = end.reason.expect("a reason");
     assert!(reason.contains("changed"), "{reason}");
-    assert_eq!((house.on_stage("ran"), house.on_stage("other")), (String::new(), String::new()));
+    assert_eq!(
+        (house.on_stage("ran"), house.on_stage("other")),
+        (String::new(), String::new())
+    );
     // The next click means the new file.
     let ann = house.user("ann", &[]).await;
     let run = ann.start("quick", &[]).await;

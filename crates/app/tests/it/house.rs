@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +11,12 @@ use stagedoor_app::app::{App, Options, Parts};
 use stagedoor_app::password::{Password, hash_now};
 use stagedoor_catalog::{Catalog, open_folder};
 use stagedoor_domain::access::{Grants, User};
-use stagedoor_domain::id::RunId;
 use stagedoor_domain::name::{GroupName, UserName};
 use stagedoor_domain::queue::Capacity;
 use stagedoor_domain::time::{Clock, Timestamp};
 use stagedoor_output::Outputs;
 use stagedoor_runner::{Connection, Runner, RunnerOptions};
-use stagedoor_store::{NewUser, RunRecord, Store};
+use stagedoor_store::{NewUser, Store};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -29,11 +27,15 @@ use crate::world::{FakeClock, Seeded};
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Enough for tests that are not about limits.
-pub const ROOMY: Capacity = Capacity { running: 4, queued: 100, queued_per_user: 50 };
+pub const ROOMY: Capacity = Capacity {
+    running: 4,
+    queued: 100,
+    queued_per_user: 50,
+};
 
 /// What outlives a server.
 pub struct House {
-    base: TempDir,
+    pub base: TempDir,
     pub clock: Arc<FakeClock>,
     pub chance: Arc<Seeded>,
     capacity: Capacity,
@@ -61,13 +63,23 @@ impl House {
     }
 
     pub async fn with_grants(files: &[(&str, &str)], capacity: Capacity, grants: Grants) -> Self {
-        let base = tempfile::Builder::new().prefix("stagedoor-").tempdir().expect("a folder");
+        let base = tempfile::Builder::new()
+            .prefix("stagedoor-")
+            .tempdir()
+            .expect("a folder");
         for folder in ["scripts", "stage", "state"] {
             std::fs::create_dir(base.path().join(folder)).expect("made");
         }
         let (clock, chance) = (Arc::new(FakeClock::new()), Arc::new(Seeded::new()));
-        let mut house =
-            Self { base, clock, chance, capacity, grants, server: None, runners: Vec::new() };
+        let mut house = Self {
+            base,
+            clock,
+            chance,
+            capacity,
+            grants,
+            server: None,
+            runners: Vec::new(),
+        };
         for (file, text) in files {
             house.write_script(file, text);
         }
@@ -87,12 +99,20 @@ impl House {
         let parts = self.parts(store.clone());
         let app = runtime.spawn(async move { App::start(parts(connection)).await });
         let app = app.await.expect("not panicked").expect("an application");
-        self.server = Some(Server { runtime, app, store });
+        self.server = Some(Server {
+            runtime,
+            app,
+            store,
+        });
     }
 
     /// The server dies in the middle of whatever it does; runner and scripts go on.
     pub fn crash(&mut self) {
-        let Server { runtime, app, store } = self.server.take().expect("a server");
+        let Server {
+            runtime,
+            app,
+            store,
+        } = self.server.take().expect("a server");
         drop((app, store));
         // A runtime may not be ended inside another one.
         let end = std::thread::spawn(move || runtime.shutdown_timeout(PATIENCE));
@@ -143,12 +163,16 @@ impl House {
     fn options(&self) -> Options {
         Options {
             capacity: self.capacity,
-            output_cap: 1 << 20,
+            output_cap: 64 << 20,
             session_absolute: Duration::from_hours(1),
             session_idle: Duration::from_mins(30),
-            grants: self.grants.clone(),
+            grants: Arc::new(self.grants.clone()),
             environment: stagedoor_config::Environment::default(),
         }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     fn server(&self) -> &Server {
@@ -198,81 +222,26 @@ impl House {
     pub async fn person(&self, name: &str, password: &str) -> User {
         let password = Password::from(password.to_owned());
         let hash = hash_now(&password, &*self.chance).expect("a hash");
-        self.add_user(UserName::parse(name).expect("a name"), hash, &[]).await
+        self.add_user(UserName::parse(name).expect("a name"), hash, &[])
+            .await
     }
 
     async fn add_user(&self, name: UserName, password_hash: String, groups: &[&str]) -> User {
-        let groups: BTreeSet<GroupName> =
-            groups.iter().map(|group| GroupName::parse(group).expect("a name")).collect();
-        let new = NewUser { name: name.clone(), password_hash, groups: groups.clone() };
-        let id = self.store().add_user(new, self.clock.now()).await.expect("a user");
+        let groups: BTreeSet<GroupName> = groups
+            .iter()
+            .map(|group| GroupName::parse(group).expect("a name"))
+            .collect();
+        let new = NewUser {
+            name: name.clone(),
+            password_hash,
+            groups: groups.clone(),
+        };
+        let id = self
+            .store()
+            .add_user(new, self.clock.now())
+            .await
+            .expect("a user");
         User { id, name, groups }
-    }
-}
-
-// Files.
-impl House {
-    pub fn state(&self) -> PathBuf {
-        self.base.path().join("state")
-    }
-
-    pub fn scripts(&self) -> PathBuf {
-        self.base.path().join("scripts")
-    }
-
-    fn stage(&self, file: &str) -> PathBuf {
-        self.base.path().join("stage").join(file)
-    }
-
-    pub fn write_script(&self, file: &str, text: &str) {
-        let path = self.scripts().join(file);
-        let stage = self.base.path().join("stage");
-        let text = text.replace("@STAGE@", stage.to_str().expect("text"));
-        std::fs::write(&path, text).expect("written");
-        let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&path, mode).expect("made executable");
-    }
-
-    /// Lets scripts that wait at this gate go on.
-    pub fn open_gate(&self, gate: &str) {
-        std::fs::write(self.stage(gate), "").expect("written");
-    }
-
-    /// What scripts wrote to a file of the stage; empty when there is none yet.
-    pub fn on_stage(&self, file: &str) -> String {
-        std::fs::read_to_string(self.stage(file)).unwrap_or_default()
-    }
-
-    /// Waits until scripts wrote exactly this.
-    pub async fn await_on_stage(&self, file: &str, text: &str) {
-        for _ in 0..1500 {
-            if self.on_stage(file) == text {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("{file} is {:?}, not {text:?}", self.on_stage(file));
-    }
-
-    /// The record of a run, which must be there.
-    pub async fn row(&self, id: RunId) -> RunRecord {
-        self.store().run(id).await.expect("the store").expect("a row")
-    }
-
-    /// Waits until the record of a run is as it should be.
-    pub async fn await_row(&self, id: RunId, is: impl Fn(&RunRecord) -> bool) -> RunRecord {
-        for _ in 0..1500 {
-            let row = self.row(id).await;
-            if is(&row) {
-                return row;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("the row is {:?}", self.row(id).await);
-    }
-
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
     }
 }
 

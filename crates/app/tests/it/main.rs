@@ -1,5 +1,11 @@
 //! The use cases with a real database, a real runner process and real scripts. Time is set by the
 //! test and chance is seeded; only the runner has a clock of its own.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails may as well fail there"
+)]
 
 mod accepting;
 mod accounts;
@@ -7,6 +13,7 @@ mod character;
 mod endings;
 mod history;
 mod house;
+mod left_behind;
 mod permission;
 mod queue;
 mod requests;
@@ -14,6 +21,7 @@ mod runner_death;
 mod scripts;
 mod secrets;
 mod sessions;
+mod stage;
 mod takeover;
 mod tokens;
 mod waiting;

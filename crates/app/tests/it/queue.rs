@@ -10,7 +10,10 @@ use stagedoor_domain::run::{Outcome, State};
 use crate::house::{House, ROOMY};
 use crate::scripts::{GATE, QUICK};
 
-const ONE_AT_A_TIME: Capacity = Capacity { running: 1, ..ROOMY };
+const ONE_AT_A_TIME: Capacity = Capacity {
+    running: 1,
+    ..ROOMY
+};
 
 const NARROW: (&str, &str) = (
     "narrow.sh",
@@ -36,14 +39,21 @@ fn full(result: Result<stagedoor_app::start_run::Accepted, StartError>) -> Queue
 
 #[tokio::test]
 async fn beyond_the_limit_of_waiting_runs_in_all_nobody_may_start() {
-    let capacity = Capacity { running: 1, queued: 2, queued_per_user: 2 };
+    let capacity = Capacity {
+        running: 1,
+        queued: 2,
+        queued_per_user: 2,
+    };
     let house = House::with_limits(&[GATE], capacity).await;
     let (ann, bob) = (house.user("ann", &[]).await, house.user("bob", &[]).await);
     ann.start("gate", &[("gate", "a")]).await;
     ann.start("gate", &[("gate", "a")]).await;
     let last = bob.start("gate", &[("gate", "a")]).await;
     assert_eq!(last.state, State::Queued, "the last place is for who comes");
-    assert_eq!(full(bob.try_start("gate", &[("gate", "a")]).await), QueueFull::All(2));
+    assert_eq!(
+        full(bob.try_start("gate", &[("gate", "a")]).await),
+        QueueFull::All(2)
+    );
     house.open_gate("a");
     bob.end_of(last.id).await;
     bob.start("gate", &[("gate", "a")]).await;
@@ -51,13 +61,23 @@ async fn beyond_the_limit_of_waiting_runs_in_all_nobody_may_start() {
 
 #[tokio::test]
 async fn beyond_the_limit_of_a_user_only_that_user_may_not_start() {
-    let capacity = Capacity { running: 1, queued: 9, queued_per_user: 1 };
+    let capacity = Capacity {
+        running: 1,
+        queued: 9,
+        queued_per_user: 1,
+    };
     let house = House::with_limits(&[GATE], capacity).await;
     let (ann, bob) = (house.user("ann", &[]).await, house.user("bob", &[]).await);
     ann.start("gate", &[("gate", "a")]).await;
     ann.start("gate", &[("gate", "a")]).await;
-    assert_eq!(full(ann.try_start("gate", &[("gate", "a")]).await), QueueFull::User(1));
-    assert_eq!(bob.start("gate", &[("gate", "a")]).await.state, State::Queued);
+    assert_eq!(
+        full(ann.try_start("gate", &[("gate", "a")]).await),
+        QueueFull::User(1)
+    );
+    assert_eq!(
+        bob.start("gate", &[("gate", "a")]).await.state,
+        State::Queued
+    );
     house.open_gate("a");
 }
 
@@ -67,11 +87,21 @@ async fn beyond_the_limit_of_a_script_only_that_script_may_not_start() {
     let ann = house.user("ann", &[]).await;
     let first = ann.start_now("narrow", &[("gate", "a")]).await;
     let second = ann.start("narrow", &[("gate", "a")]).await;
-    assert_eq!(second.state, State::Queued, "one at a time, although there are slots");
-    assert_eq!(full(ann.try_start("narrow", &[("gate", "a")]).await), QueueFull::Script(1));
+    assert_eq!(
+        second.state,
+        State::Queued,
+        "one at a time, although there are slots"
+    );
+    assert_eq!(
+        full(ann.try_start("narrow", &[("gate", "a")]).await),
+        QueueFull::Script(1)
+    );
     let other = ann.start("quick", &[]).await;
     assert_eq!(ann.end_of(other.id).await.outcome, Some(Outcome::Succeeded));
-    assert_eq!(ann.read(second.id).await.expect("readable").state, State::Queued);
+    assert_eq!(
+        ann.read(second.id).await.expect("readable").state,
+        State::Queued
+    );
     house.open_gate("a");
     let (first, second) = (ann.end_of(first.id).await, ann.end_of(second.id).await);
     assert!(second.started_at >= first.ended_at, "{second:?}");
@@ -79,7 +109,14 @@ async fn beyond_the_limit_of_a_script_only_that_script_may_not_start() {
 
 #[tokio::test]
 async fn never_more_run_at_once_than_may() {
-    let house = House::with_limits(&[GATE], Capacity { running: 2, ..ROOMY }).await;
+    let house = House::with_limits(
+        &[GATE],
+        Capacity {
+            running: 2,
+            ..ROOMY
+        },
+    )
+    .await;
     let ann = house.user("ann", &[]).await;
     let mut runs = Vec::new();
     for _ in 0..6 {
@@ -105,7 +142,10 @@ async fn a_freed_slot_starts_the_next_and_users_take_turns() {
     let a3 = ann.start("gate", &[("gate", "a3")]).await;
     let b1 = bob.start("gate", &[("gate", "b1")]).await;
     let place = async |run| ann_or_bob(&house, run).await;
-    assert_eq!((place(a2.id).await, place(b1.id).await, place(a3.id).await), (Some(1), Some(2), Some(3)));
+    assert_eq!(
+        (place(a2.id).await, place(b1.id).await, place(a3.id).await),
+        (Some(1), Some(2), Some(3))
+    );
     let mut started = String::from("a1\n");
     for (open, next) in [("a1", "a2"), ("a2", "b1"), ("b1", "a3")] {
         house.await_on_stage("started", &started).await;
@@ -132,7 +172,10 @@ async fn a_waiting_run_that_is_stopped_never_starts() {
     let kept = ann.start("gate", &[("gate", "kept")]).await;
     ann.stop(stopped.id).await.expect("may stop");
     let end = ann.end_of(stopped.id).await;
-    assert_eq!((end.outcome, end.started_at), (Some(Outcome::Cancelled), None));
+    assert_eq!(
+        (end.outcome, end.started_at),
+        (Some(Outcome::Cancelled), None)
+    );
     assert_eq!(end.epoch, Epoch(0));
     house.open_gate("a");
     house.open_gate("kept");

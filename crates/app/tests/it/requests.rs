@@ -22,8 +22,14 @@ async fn the_same_request_twice_gives_one_run() {
     let at_once = ann.request("quick", &[], KEY).await.expect("accepted");
     ann.end_of(first.run.id).await;
     let afterwards = ann.request("quick", &[], KEY).await.expect("accepted");
-    assert_eq!((first.new, at_once.new, afterwards.new), (true, false, false));
-    assert_eq!((at_once.run.id, afterwards.run.id), (first.run.id, first.run.id));
+    assert_eq!(
+        (first.new, at_once.new, afterwards.new),
+        (true, false, false)
+    );
+    assert_eq!(
+        (at_once.run.id, afterwards.run.id),
+        (first.run.id, first.run.id)
+    );
     assert_eq!(afterwards.run.outcome, Some(Outcome::Succeeded));
     assert_eq!(ann.ids(10).await, [first.run.id]);
     assert_eq!(house.on_stage("ran"), "quick\n");
@@ -48,19 +54,32 @@ async fn two_requests_give_two_runs() {
 async fn the_same_request_with_other_arguments_is_refused() {
     let house = House::with(&[QUICK, GATE]).await;
     let (ann, bob) = (house.user("ann", &[]).await, house.user("bob", &[]).await);
-    let first = ann.request("quick", &[("word", "one")], KEY).await.expect("accepted");
+    let first = ann
+        .request("quick", &[("word", "one")], KEY)
+        .await
+        .expect("accepted");
     ann.end_of(first.run.id).await;
     for refused in [
         ann.request("quick", &[("word", "two")], KEY).await,
         ann.request("gate", &[("gate", "one")], KEY).await,
         bob.request("quick", &[("word", "one")], KEY).await,
     ] {
-        assert!(matches!(refused, Err(StartError::OtherArguments)), "{refused:?}");
+        assert!(
+            matches!(refused, Err(StartError::OtherArguments)),
+            "{refused:?}"
+        );
     }
-    let same = ann.request("quick", &[("word", "one")], KEY).await.expect("accepted");
+    let same = ann
+        .request("quick", &[("word", "one")], KEY)
+        .await
+        .expect("accepted");
     assert_eq!(same.run.id, first.run.id);
     assert_eq!(house.on_stage("ran"), "one\n");
-    assert_eq!(house.inside(|app| async move { app.load() }).await, (0, 0), "no slot is kept");
+    assert_eq!(
+        house.inside(|app| async move { app.load() }).await,
+        (0, 0),
+        "no slot is kept"
+    );
 }
 
 /// Fifty at once; the runs that they were answered with, and how many said that it is new.
@@ -91,7 +110,10 @@ async fn fifty_times_give_one_run(capacity: Capacity) {
     let house = House::with_limits(&[QUICK], capacity).await;
     let ann = house.user("ann", &[]).await;
     let mut words = String::new();
-    for (round, word) in ["one", "two", "three", "four", "five"].into_iter().enumerate() {
+    for (round, word) in ["one", "two", "three", "four", "five"]
+        .into_iter()
+        .enumerate()
+    {
         let key = RequestKey([u8::try_from(round).expect("small"); 32]);
         let (runs, new) = fifty(&house, word, key).await;
         assert_eq!((runs.len(), new), (1, 1), "{runs:?}");
@@ -116,26 +138,48 @@ async fn the_same_request_fifty_times_at_once_gives_one_run() {
 
 #[tokio::test]
 async fn a_copy_of_a_request_that_waits_for_a_slot_is_never_started() {
-    fifty_times_give_one_run(Capacity { running: 1, ..ROOMY }).await;
+    fifty_times_give_one_run(Capacity {
+        running: 1,
+        ..ROOMY
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn copies_of_a_request_are_not_counted_as_waiting_runs() {
-    fifty_times_give_one_run(Capacity { running: 1, queued: 2, queued_per_user: 2 }).await;
+    fifty_times_give_one_run(Capacity {
+        running: 1,
+        queued: 2,
+        queued_per_user: 2,
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_request_that_is_repeated_while_the_queue_is_full_gets_its_run() {
-    let capacity = Capacity { running: 1, queued: 1, queued_per_user: 1 };
+    let capacity = Capacity {
+        running: 1,
+        queued: 1,
+        queued_per_user: 1,
+    };
     let house = House::with_limits(&[GATE], capacity).await;
     let ann = house.user("ann", &[]).await;
     ann.start_now("gate", &[("gate", "a")]).await;
-    let waiting = ann.request("gate", &[("gate", "b")], KEY).await.expect("accepted");
+    let waiting = ann
+        .request("gate", &[("gate", "b")], KEY)
+        .await
+        .expect("accepted");
     assert_eq!(waiting.run.state, State::Queued);
-    let again = ann.request("gate", &[("gate", "b")], KEY).await.expect("its run");
+    let again = ann
+        .request("gate", &[("gate", "b")], KEY)
+        .await
+        .expect("its run");
     assert_eq!((again.run.id, again.new), (waiting.run.id, false));
     let other = ann.request("gate", &[("gate", "c")], KEY).await;
-    assert!(matches!(other, Err(StartError::OtherArguments)), "{other:?}");
+    assert!(
+        matches!(other, Err(StartError::OtherArguments)),
+        "{other:?}"
+    );
     let full = ann.request("gate", &[("gate", "b")], OTHER_KEY).await;
     assert!(matches!(full, Err(StartError::QueueFull(_))), "{full:?}");
     house.open_gate("a");

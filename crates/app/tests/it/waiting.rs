@@ -1,6 +1,9 @@
 //! Waiting for the end of a run.
 
-#![expect(clippy::disallowed_methods, reason = "how long it really took is what is tested")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "how long it really took is what is tested"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -20,9 +23,18 @@ async fn who_waits_for_a_run_is_answered_when_it_ends() {
         house.open_gate("a");
     };
     let (end, ()) = tokio::join!(ann.wait_for(run.id, Duration::from_secs(25)), open);
-    assert_eq!((end.state, end.outcome), (State::Ended, Some(Outcome::Succeeded)));
-    assert!(begin.elapsed() >= Duration::from_millis(200), "not before it ended");
-    assert!(begin.elapsed() < Duration::from_secs(10), "not when the time is up");
+    assert_eq!(
+        (end.state, end.outcome),
+        (State::Ended, Some(Outcome::Succeeded))
+    );
+    assert!(
+        begin.elapsed() >= Duration::from_millis(200),
+        "not before it ended"
+    );
+    assert!(
+        begin.elapsed() < Duration::from_secs(10),
+        "not when the time is up"
+    );
 }
 
 #[tokio::test]

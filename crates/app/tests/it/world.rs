@@ -15,14 +15,20 @@ pub struct FakeClock {
 impl FakeClock {
     pub fn new() -> Self {
         // 2026-11-21, 20:00 UTC.
-        Self { wall: AtomicI64::new(1_795_291_200_000), monotonic: AtomicU64::new(0) }
+        Self {
+            wall: AtomicI64::new(1_795_291_200_000),
+            monotonic: AtomicU64::new(0),
+        }
     }
 
     /// Time passes, on the wall and otherwise.
     pub fn pass(&self, duration: Duration) {
         let millis = u64::try_from(duration.as_millis()).expect("not that long");
         self.monotonic.fetch_add(millis, Ordering::SeqCst);
-        self.wall.fetch_add(i64::try_from(millis).expect("not that long"), Ordering::SeqCst);
+        self.wall.fetch_add(
+            i64::try_from(millis).expect("not that long"),
+            Ordering::SeqCst,
+        );
     }
 }
 

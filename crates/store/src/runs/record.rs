@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use stagedoor_domain::id::{Epoch, RunId, UserId};
 use stagedoor_domain::name::{ScriptName, UserName};
 use stagedoor_domain::run::{Outcome, State, StopCause};
+use stagedoor_domain::script::Fingerprint;
 use stagedoor_domain::time::Timestamp;
 
 /// A run as it is kept.
@@ -50,6 +51,8 @@ pub struct RunRecord {
     /// Hash that makes the request unique: a form's token, an `Idempotency-Key`. It must cover the
     /// user, so that two users never meet here.
     pub request_key: Option<[u8; 32]>,
+    /// The file that was checked when the run was asked for.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// What became of an insert.

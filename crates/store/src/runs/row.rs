@@ -5,6 +5,7 @@ use rusqlite::types::FromSqlError;
 use stagedoor_domain::id::{Epoch, RunId, UserId};
 use stagedoor_domain::name::{ScriptName, UserName};
 use stagedoor_domain::run::{Outcome, State, StopCause};
+use stagedoor_domain::script::Fingerprint;
 use stagedoor_domain::time::Timestamp;
 
 use super::RunRecord;
@@ -18,7 +19,7 @@ macro_rules! run_columns {
             "id, script, user_id, user_name, args, ",
             $secrets,
             ", state, epoch, stop, outcome, reason, exit_code, signal, leftovers, stdout_bytes, \
-             stderr_bytes, created_at, started_at, ended_at, request_key"
+             stderr_bytes, created_at, started_at, ended_at, request_key, fingerprint"
         )
     };
 }
@@ -47,6 +48,7 @@ pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         started_at: row.get::<_, Option<i64>>(17)?.map(Timestamp::from_millis),
         ended_at: row.get::<_, Option<i64>>(18)?.map(Timestamp::from_millis),
         request_key: row.get(19)?,
+        fingerprint: fingerprint(row, 20)?,
     })
 }
 
@@ -65,6 +67,12 @@ fn word<T>(
     stored
         .map(|word| parse(word).ok_or_else(unknown))
         .transpose()
+}
+
+fn fingerprint(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Fingerprint>> {
+    let stored = row.get_ref(column)?.as_str_or_null().map_err(unreadable)?;
+    let read = |text: &str| serde_json::from_str(text).map_err(unreadable);
+    stored.map(read).transpose()
 }
 
 pub(super) fn millis(time: Option<Timestamp>) -> Option<i64> {

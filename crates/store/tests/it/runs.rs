@@ -40,6 +40,13 @@ async fn a_run_is_read_as_it_was_written() {
     run.stderr_bytes = 9;
     run.started_at = Some(at(6));
     run.request_key = Some([9; 32]);
+    run.fingerprint = Some(stagedoor_domain::script::Fingerprint {
+        dev: 1,
+        ino: u64::MAX,
+        size: 3,
+        mtime_ns: 1_700_000_000_123_456_789,
+        ctime_ns: -5,
+    });
     run.args.insert(
         "list".into(),
         serde_json::json!(["b", "a", null, true, 1.5]),

@@ -103,5 +103,6 @@ pub fn queued(script_name: &str, user: UserId, created_at: Timestamp) -> RunReco
         started_at: None,
         ended_at: None,
         request_key: None,
+        fingerprint: None,
     }
 }

@@ -1,0 +1,134 @@
+//! Tokens of programs.
+
+use std::time::Duration;
+
+use stagedoor_app::session_key::{new_api_token, token_hash};
+use stagedoor_domain::access::User;
+use stagedoor_domain::time::Timestamp;
+use stagedoor_store::{NewToken, TokenId};
+
+use crate::house::House;
+
+async fn token(house: &House, user: &User, expires_at: Option<Timestamp>) -> (String, TokenId) {
+    let token = new_api_token(&*house.chance);
+    let new = NewToken {
+        hash: token_hash(&token),
+        user: user.id,
+        name: "ci".to_owned(),
+        expires_at,
+    };
+    let id = house
+        .store()
+        .add_token(new, house.now())
+        .await
+        .expect("a token");
+    (token, id)
+}
+
+async fn owner(house: &House, token: &str) -> Option<String> {
+    let token = token.to_owned();
+    house
+        .inside(move |app| async move {
+            let user = app.bearer(&token).await.expect("the store");
+            user.map(|user| user.name.to_string())
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_token_is_of_its_owner_and_nothing_else_is_a_token() {
+    let house = House::with(&[]).await;
+    let (ann, bob) = (
+        house.user("ann", &[]).await.user,
+        house.user("bob", &[]).await.user,
+    );
+    let (anns, _) = token(&house, &ann, None).await;
+    let (bobs, _) = token(&house, &bob, None).await;
+    assert_eq!(owner(&house, &anns).await.as_deref(), Some("ann"));
+    assert_eq!(owner(&house, &bobs).await.as_deref(), Some("bob"));
+    for bad in [
+        "",
+        "sd_",
+        &anns[..anns.len() - 1],
+        &anns.to_uppercase(),
+        &format!("{anns} "),
+    ] {
+        assert_eq!(owner(&house, bad).await, None, "{bad:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_good_until_it_expires() {
+    let house = House::with(&[]).await;
+    let ann = house.user("ann", &[]).await.user;
+    let end = house.now().plus(Duration::from_hours(1));
+    let (short, _) = token(&house, &ann, Some(end)).await;
+    let (endless, _) = token(&house, &ann, None).await;
+    house
+        .clock
+        .pass(Duration::from_hours(1) - Duration::from_millis(1));
+    assert!(owner(&house, &short).await.is_some());
+    house.clock.pass(Duration::from_millis(1));
+    assert!(owner(&house, &short).await.is_none());
+    assert!(owner(&house, &endless).await.is_some());
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_worth_nothing() {
+    let house = House::with(&[]).await;
+    let ann = house.user("ann", &[]).await.user;
+    let (revoked, id) = token(&house, &ann, None).await;
+    let (kept, _) = token(&house, &ann, None).await;
+    assert!(owner(&house, &revoked).await.is_some());
+    assert!(house.store().revoke_token(id).await.expect("the store"));
+    assert!(owner(&house, &revoked).await.is_none());
+    assert!(owner(&house, &kept).await.is_some());
+}
+
+#[tokio::test]
+async fn the_token_of_a_disabled_owner_is_worth_nothing_while_they_are_disabled() {
+    let house = House::with(&[]).await;
+    let (ann, bob) = (
+        house.user("ann", &[]).await.user,
+        house.user("bob", &[]).await.user,
+    );
+    let (anns, _) = token(&house, &ann, None).await;
+    let (bobs, _) = token(&house, &bob, None).await;
+    house
+        .store()
+        .set_disabled(bob.id, true)
+        .await
+        .expect("the store");
+    assert!(owner(&house, &bobs).await.is_none());
+    assert!(owner(&house, &anns).await.is_some());
+    house
+        .store()
+        .set_disabled(bob.id, false)
+        .await
+        .expect("the store");
+    assert!(owner(&house, &bobs).await.is_some());
+}
+
+#[tokio::test]
+async fn the_last_use_of_a_token_is_noted_once_a_minute() {
+    let house = House::with(&[]).await;
+    let ann = house.user("ann", &[]).await.user;
+    let (used, _) = token(&house, &ann, None).await;
+    let last_used = async || {
+        let tokens = house
+            .store()
+            .list_tokens(Some(ann.id))
+            .await
+            .expect("the store");
+        tokens[0].last_used
+    };
+    assert_eq!(last_used().await, None);
+    let first = house.now();
+    owner(&house, &used).await;
+    house.clock.pass(Duration::from_secs(59));
+    owner(&house, &used).await;
+    assert_eq!(last_used().await, Some(first));
+    house.clock.pass(Duration::from_secs(1));
+    owner(&house, &used).await;
+    assert_eq!(last_used().await, Some(house.now()));
+}
