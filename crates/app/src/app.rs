@@ -1,6 +1,7 @@
 //! The application: its parts, wired once by the binary.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -90,6 +91,8 @@ pub(crate) struct Inner {
     pub(crate) queue: Mutex<Queue>,
     pub(crate) live: Mutex<HashMap<RunId, Arc<LiveRun>>>,
     pub(crate) fatal: watch::Sender<Option<Fatal>>,
+    /// This server has said goodbye: that the runner hangs up is no news.
+    pub(crate) is_leaving: AtomicBool,
 }
 
 impl App {
@@ -103,6 +106,7 @@ impl App {
             queue: Mutex::new(Queue::new(parts.options.capacity)),
             live: Mutex::default(),
             fatal: watch::Sender::new(None),
+            is_leaving: AtomicBool::new(false),
             catalog: parts.catalog,
             store: parts.store,
             runner: parts.runner,

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stagedoor_domain::id::{Epoch, RunId};
@@ -183,6 +184,9 @@ fn end(app: &App, live: &Arc<LiveRun>, epoch: Epoch) {
 
 /// Nobody can tell any more how the running scripts end.
 fn runner_gone(app: &App) {
+    if app.inner.is_leaving.load(Ordering::Acquire) {
+        return;
+    }
     // First, so that nothing that is queued again is handed to a runner that is not there.
     app.inner.fatal.send_replace(Some(Fatal::RunnerGone));
     let runs: Vec<_> = app.live().values().cloned().collect();

@@ -1,5 +1,6 @@
 //! Stops a run: TERM to its processes, and KILL after the grace.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stagedoor_domain::access::MayStop;
@@ -33,8 +34,10 @@ impl App {
         }
     }
 
-    /// Tells the runner that this server ends: one that holds nothing ends too.
+    /// Tells the runner that this server ends: one that holds nothing ends too, another waits for
+    /// the next server. To be called last.
     pub async fn say_goodbye(&self) {
+        self.inner.is_leaving.store(true, Ordering::Release);
         if let Err(error) = self.inner.runner.bye().await {
             tracing::debug!(%error, "could not say goodbye to the runner");
         }
