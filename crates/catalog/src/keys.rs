@@ -236,3 +236,23 @@ fn misplaced(key: &str, mark: &Mark, other: Keys, here: &str) -> Option<Problem>
         .mend("move it down, below the `[[param]]` that it belongs to")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_names_every_key() {
+        let manual = include_str!("../../../docs/definitions.md");
+        for keys in [SCRIPT, PARAM, LIMITS, CHOICE] {
+            for key in keys.now {
+                let is_named = manual.contains(&format!("`{key}"))
+                    || manual.contains(&format!(" {key},"))
+                    || manual.contains(&format!("{key} ="))
+                    || manual.contains(&format!(", {key} }}"))
+                    || manual.contains(&format!("[[{key}]]"));
+                assert!(is_named, "{}: {key}", keys.of);
+            }
+        }
+    }
+}

@@ -210,3 +210,16 @@ fn written(source: &str, form: Form, value: &str) -> Node {
     };
     node(whole, 0..value.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_lists_every_setting() {
+        let manual = include_str!("../../../docs/settings.md");
+        for (key, _) in SETTINGS {
+            assert!(manual.contains(&format!("| `{key}` |")), "{key}");
+        }
+    }
+}
