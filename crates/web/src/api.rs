@@ -35,7 +35,12 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/api/v1/runs/{id}/lines", Bearer, lines::lines),
         Route::get("/api/v1/runs/{id}/search", Bearer, lines::search),
         Route::get("/api/v1/runs/{id}/events", Bearer, events::events),
-        Route::post("/api/v1/runs/{id}/stop", Bearer, CsrfClass::Header, runs::stop),
+        Route::post(
+            "/api/v1/runs/{id}/stop",
+            Bearer,
+            CsrfClass::Header,
+            runs::stop,
+        ),
         Route::get("/api/v1/me", Bearer, me::me),
         Route::get("/api/v1/csrf", Bearer, me::csrf),
         Route::get("/api/v1/openapi.json", Bearer, openapi::openapi),

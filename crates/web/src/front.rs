@@ -1,7 +1,7 @@
 //! The front: listeners, connections and their limits, and the gate that each request passes
 //! before the router sees it.
 
-mod body;
+pub(crate) mod body;
 mod connection;
 mod gate;
 mod limits;
@@ -18,8 +18,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::problem::Now;
 use crate::state::AppState;
 use crate::{headers, problem, routes};
+use connection::Patience;
 use gate::Hosts;
 use limits::Limits;
 
@@ -76,6 +78,7 @@ pub async fn serve(
             limits: Arc::clone(&limits),
             shutdown: shutdown.clone(),
             port,
+            patience: Patience::default(),
         };
         accepting.spawn(connection::accept(listener, door, connections.clone()));
     }
@@ -96,13 +99,21 @@ pub async fn serve(
 
 /// The router within its layers, outermost last: headers, bodies of refusals, panics, the gate.
 pub(crate) fn service(state: AppState, options: &WebOptions) -> Router {
-    let hosts = Arc::new(Hosts::new(&options.public_hosts));
-    routes::router(&state)
+    let router = routes::router(&state);
+    let now = Arc::new(move || state.app.clock().now());
+    layered(router, Hosts::new(&options.public_hosts), now)
+}
+
+fn layered(router: Router, hosts: Hosts, now: Now) -> Router {
+    router
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(middleware::from_fn_with_state(hosts, gate::gate))
+        .layer(middleware::from_fn_with_state(Arc::new(hosts), gate::gate))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(
             gate::panicked,
         ))
-        .layer(middleware::from_fn_with_state(state, problem::render))
+        .layer(middleware::from_fn_with_state(now, problem::render))
         .layer(middleware::from_fn(headers::secure))
 }
+
+#[cfg(test)]
+mod tests;

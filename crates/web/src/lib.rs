@@ -8,11 +8,11 @@
 
 mod api;
 mod assets;
-mod checked;
 mod cookies;
 mod front;
 mod guard;
 mod headers;
+mod language;
 mod pages;
 mod problem;
 pub mod routes;
@@ -21,4 +21,3 @@ mod session;
 mod state;
 
 pub use front::{ServeError, WebOptions, serve};
-

@@ -4,6 +4,7 @@
 //! `/api` and into a page elsewhere, and logs the cause of a 5xx once, with the id that is shown.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::{Request, State};
@@ -12,10 +13,13 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
+use stagedoor_domain::time::Timestamp;
 use stagedoor_store::StoreError;
 
 use crate::pages;
-use crate::state::AppState;
+
+/// When a full queue may have room again, or a new server answers, in seconds.
+pub(crate) const SOON: HeaderValue = HeaderValue::from_static("5");
 
 /// What is wrong with one argument.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -70,6 +74,14 @@ impl Problem {
     /// 403.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    /// 413.
+    pub fn too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "The request is too large; at most 1 MiB is taken.",
+        )
     }
 
     /// 500; the cause goes to the log, not to the client.
@@ -161,15 +173,14 @@ struct Details<'a> {
     request: Option<&'a str>,
 }
 
+/// The time, for the names of failed requests.
+pub(crate) type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// Gives every refusal its body. A layer around the router, so that the router's own 404 and 405
 /// and the panics of handlers are answered the same way.
-pub(crate) async fn render(
-    State(state): State<AppState>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn render(State(now): State<Now>, request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
-    let started = state.app.clock().now().millis();
+    let started = now().millis();
     let response = next.run(request).await;
     let Some(problem) = problem_of(&response) else {
         return response;
@@ -232,9 +243,6 @@ fn say(status: StatusCode, response: &Response) -> String {
                 .and_then(|a| a.to_str().ok())
                 .unwrap_or("");
             format!("This address does not take that method; it takes {allow}.")
-        }
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            "The request is too large; at most 1 MiB is taken.".to_owned()
         }
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             "The request's Content-Type is not one that this address takes.".to_owned()

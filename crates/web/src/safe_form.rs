@@ -3,7 +3,6 @@
 //! A handler takes `SafeForm<T>`; one that shows its form again when the token was used or too
 //! old takes `Result<SafeForm<T>, NotSafe>`, and finds the values there for showing only.
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
@@ -13,6 +12,7 @@ use stagedoor_app::session_key::{RequestKey, SessionKey};
 use stagedoor_domain::id::RunId;
 
 use crate::cookies::Jar;
+use crate::front::body;
 use crate::guard::check_origin;
 use crate::pages::paths;
 use crate::problem::Problem;
@@ -151,16 +151,7 @@ async fn read(request: Request, state: &AppState) -> Result<Fields, Problem> {
             "This address takes forms: application/x-www-form-urlencoded.",
         ));
     }
-    let bytes = Bytes::from_request(request, state)
-        .await
-        .map_err(|refused| match refused.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "The form is too large; at most 1 MiB is taken.",
-            ),
-            _ => Problem::bad_request("The form did not arrive whole. Nothing was changed."),
-        })?;
-    parse(&bytes)
+    parse(&body::whole(request, state).await?)
 }
 
 fn parse(bytes: &[u8]) -> Result<Fields, Problem> {

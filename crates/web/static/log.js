@@ -30,6 +30,8 @@ export class Log {
   /** Lines below this number do not change any more. */
   #settled = 0;
   #following = false;
+  /** The line that the reader was led to. */
+  #chosen = -1;
   #drawing = false;
   #asking = false;
   /** Where the last scroll of ours ended, to tell it from one of the reader's. */
@@ -87,6 +89,15 @@ export class Log {
     this.#measure();
     this.#scrollTo(this.#track.position(line));
     this.#draw();
+  }
+
+  /** Shows and marks a line that the reader chose. @param {number} line */
+  leadTo(line) {
+    this.#leave();
+    this.#rows.get(this.#chosen)?.classList.remove("chosen");
+    this.#chosen = line;
+    this.#rows.get(line)?.classList.add("chosen");
+    this.goTo(Math.max(0, line - 2));
   }
 
   /** The newest lines, and how many there are in all. @param {Tail} tail */
@@ -247,7 +258,7 @@ export class Log {
   /** @param {number} n */
   #row(n) {
     const row = document.createElement("div");
-    row.className = "l";
+    row.className = n === this.#chosen ? "l chosen" : "l";
     // The number is drawn by the style sheet, so it is not copied with the text.
     row.dataset.n = String(n + 1);
     this.#rows.set(n, row);

@@ -7,6 +7,7 @@
 //   #follow   a checkbox; #status an element with role=status; both may be missing
 //   #elapsed  data-started (ms); its text is kept up to date while the run lives
 //   #run-status  holds the chip, whose last element is the state in a word
+//   .at      data-line (from 1): the number of a line that was found; may be missing
 // A run that leaves the queue, or ends, has another page: it is loaded again, once.
 import { Log } from "./log.js";
 
@@ -173,6 +174,24 @@ function showState(run) {
   else word.textContent = run.queue_position === null ? "waiting" : `waiting, place ${run.queue_position}`;
 }
 
+/** The numbers of lines that were found lead to them. @param {Log} log @param {HTMLElement} view */
+function linkHits(log, view) {
+  for (const number of document.querySelectorAll(".at[data-line]")) {
+    if (!(number instanceof HTMLElement)) continue;
+    const line = Number(number.dataset.line) - 1;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = number.className;
+    button.textContent = number.textContent;
+    button.setAttribute("aria-label", `Show line ${number.textContent} in the output`);
+    button.addEventListener("click", () => {
+      log.leadTo(line);
+      view.focus();
+    });
+    number.replaceWith(button);
+  }
+}
+
 /** Keeps the elapsed time going, by the server's clock. @param {HTMLElement} page */
 function tick(page) {
   const ahead = Date.now() - Number(page.dataset.now ?? Date.now());
@@ -196,6 +215,7 @@ function start(page, view) {
     if (box) box.checked = on;
   });
   box?.addEventListener("change", () => (log.following = box.checked));
+  linkHits(log, view);
 
   if (page.dataset.state === "ended") {
     lines(0, 500).then(

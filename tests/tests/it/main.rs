@@ -11,6 +11,8 @@ mod documents;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod exposure;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod form;

@@ -53,10 +53,13 @@ pub(super) async fn events(
         let event: Event = feed.next().await?;
         Some((Ok::<_, Infallible>(event), feed))
     });
-    let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(PING)).into_response();
+    let mut response = Sse::new(events)
+        .keep_alive(KeepAlive::new().interval(PING))
+        .into_response();
     // nginx collects an answer before it passes it on, unless it is told not to.
-    response
-        .headers_mut()
-        .insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response.headers_mut().insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
     Ok(response)
 }

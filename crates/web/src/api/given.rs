@@ -31,7 +31,9 @@ impl<'de> Deserialize<'de> for RawArgs {
                 let mut args = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
                     if !seen.insert(name.clone()) {
-                        return Err(A::Error::custom(format!("the argument {name:?} is given twice")));
+                        return Err(A::Error::custom(format!(
+                            "the argument {name:?} is given twice"
+                        )));
                     }
                     args.push((name, map.next_value()?));
                 }
@@ -48,15 +50,25 @@ impl RawArgs {
         let mut given = GivenArgs::new();
         let mut errors = Vec::new();
         for (name, raw) in self.0 {
-            let param = script.params.iter().find(|param| param.name.as_str() == name);
+            let param = script
+                .params
+                .iter()
+                .find(|param| param.name.as_str() == name);
             match read(raw.get(), param) {
                 Ok(value) => {
                     given.insert(name, value);
                 }
-                Err(message) => errors.push(FieldError { param: Some(name), message }),
+                Err(message) => errors.push(FieldError {
+                    param: Some(name),
+                    message,
+                }),
             }
         }
-        if errors.is_empty() { Ok(given) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(given)
+        } else {
+            Err(errors)
+        }
     }
 }
 
@@ -129,7 +141,10 @@ mod tests {
     fn a_name_given_twice_is_an_error_that_says_where() {
         let parse = |text| serde_json::from_str::<RawArgs>(text).map(|args| args.0.len());
         let error = parse(r#"{"a": 1, "a": 2}"#).expect_err("twice").to_string();
-        assert!(error.contains("\"a\" is given twice") && error.contains("line 1 column"), "{error}");
+        assert!(
+            error.contains("\"a\" is given twice") && error.contains("line 1 column"),
+            "{error}"
+        );
         assert_eq!(parse(r#"{"a": 1, "b": 2}"#).expect("once each"), 2);
     }
 }

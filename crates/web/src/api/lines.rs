@@ -47,8 +47,20 @@ pub(crate) struct LinesJson {
 
 impl From<Lines> for LinesJson {
     fn from(lines: Lines) -> Self {
-        let Lines { from, total, lines, next, partial } = lines;
-        Self { from, total, partial, lines, next }
+        let Lines {
+            from,
+            total,
+            lines,
+            next,
+            partial,
+        } = lines;
+        Self {
+            from,
+            total,
+            partial,
+            lines,
+            next,
+        }
     }
 }
 
@@ -68,10 +80,16 @@ pub(super) async fn lines(
     let selection = selection(query.stream.as_deref())?;
     let n = query.n.unwrap_or(USUAL_LINES);
     if !(1..=MAX_LINES).contains(&n) {
-        return Err(bad_key("n", format!("write a number from 1 to {MAX_LINES}")));
+        return Err(bad_key(
+            "n",
+            format!("write a number from 1 to {MAX_LINES}"),
+        ));
     }
     let from = query.from.unwrap_or(0);
-    let lines = look(&state, &caller.user, id, move |view| view.lines(selection, from, n)).await?;
+    let lines = look(&state, &caller.user, id, move |view| {
+        view.lines(selection, from, n)
+    })
+    .await?;
     Ok(Json(lines.into()))
 }
 
@@ -121,12 +139,28 @@ pub(super) async fn search(
 ) -> Result<Json<FoundJson>, Problem> {
     let selection = selection(query.stream.as_deref())?;
     if query.q.is_empty() || query.q.len() > MAX_QUERY {
-        return Err(bad_key("q", format!("write a text of 1 to {MAX_QUERY} bytes")));
+        return Err(bad_key(
+            "q",
+            format!("write a text of 1 to {MAX_QUERY} bytes"),
+        ));
     }
     let from = query.from.unwrap_or(0);
-    let found = look(&state, &caller.user, id, move |view| view.search(selection, &query.q, from)).await?;
-    let items = found.items.into_iter().map(|hit| HitJson { line: hit.line, text: hit.text }).collect();
-    Ok(Json(FoundJson { items, next: found.next }))
+    let found = look(&state, &caller.user, id, move |view| {
+        view.search(selection, &query.q, from)
+    })
+    .await?;
+    let items = found
+        .items
+        .into_iter()
+        .map(|hit| HitJson {
+            line: hit.line,
+            text: hit.text,
+        })
+        .collect();
+    Ok(Json(FoundJson {
+        items,
+        next: found.next,
+    }))
 }
 
 fn selection(word: Option<&str>) -> Result<Selection, Problem> {
@@ -144,5 +178,7 @@ async fn look<T: Send + 'static>(
     let (permit, run) = state.app.readable(user, id).await?;
     let view = state.app.output(permit, &run).map_err(Problem::internal)?;
     let looked = tokio::task::spawn_blocking(move || what(&view)).await;
-    looked.map_err(Problem::internal)?.map_err(Problem::internal)
+    looked
+        .map_err(Problem::internal)?
+        .map_err(Problem::internal)
 }

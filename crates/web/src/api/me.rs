@@ -33,7 +33,11 @@ pub(super) async fn me(caller: Caller) -> Json<MeJson> {
         name: caller.user.name.to_string(),
         groups: caller.user.groups.iter().map(ToString::to_string).collect(),
         admin: caller.user.is_admin(),
-        by: if caller.session.is_some() { "session" } else { "token" },
+        by: if caller.session.is_some() {
+            "session"
+        } else {
+            "token"
+        },
     })
 }
 
@@ -50,12 +54,21 @@ pub(crate) struct CsrfJson {
     (status = 200, body = CsrfJson),
     (status = 400, description = "The caller has no session."),
 ))]
-pub(super) async fn csrf(State(state): State<AppState>, caller: Caller) -> Result<Response, Problem> {
+pub(super) async fn csrf(
+    State(state): State<AppState>,
+    caller: Caller,
+) -> Result<Response, Problem> {
     let session = caller.session.ok_or_else(|| {
-        Problem::new(StatusCode::BAD_REQUEST, "A caller with a bearer token needs no CSRF token.")
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "A caller with a bearer token needs no CSRF token.",
+        )
     })?;
     let token = state.app.csrf().mint(&session);
-    let mut response = Json(CsrfJson { token: token.clone() }).into_response();
+    let mut response = Json(CsrfJson {
+        token: token.clone(),
+    })
+    .into_response();
     if let Ok(token) = HeaderValue::from_str(&token) {
         response.headers_mut().insert(CSRF_HEADER, token);
     }

@@ -40,7 +40,8 @@ impl Modify for Security {
 }
 
 /// Made once: it is the same for every caller.
-static TEXT: LazyLock<String> = LazyLock::new(|| Description::openapi().to_json().unwrap_or_default());
+static TEXT: LazyLock<String> =
+    LazyLock::new(|| Description::openapi().to_json().unwrap_or_default());
 
 /// This description.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "me", responses(
@@ -68,7 +69,9 @@ mod tests {
             .iter()
             .flat_map(|(path, calls)| {
                 let calls = calls.as_object().expect("calls");
-                calls.keys().map(move |method| (method.to_uppercase(), path.clone()))
+                calls
+                    .keys()
+                    .map(move |method| (method.to_uppercase(), path.clone()))
             })
             .collect();
         let served: BTreeSet<(String, String)> = crate::routes::table()
@@ -83,7 +86,12 @@ mod tests {
     #[test]
     fn it_is_openapi_3_1_and_every_reference_leads_somewhere() {
         let json = described();
-        assert!(json["openapi"].as_str().expect("a version").starts_with("3.1"));
+        assert!(
+            json["openapi"]
+                .as_str()
+                .expect("a version")
+                .starts_with("3.1")
+        );
         let mut refs = Vec::new();
         references(&json, &mut refs);
         assert!(!refs.is_empty());
@@ -103,7 +111,11 @@ mod tests {
                     }
                 }
             }
-            serde_json::Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            serde_json::Value::Array(items) => {
+                for item in items {
+                    references(item, found);
+                }
+            }
             _ => {}
         }
     }

@@ -8,7 +8,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE,
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    IF_RANGE, RANGE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
@@ -51,13 +52,20 @@ pub(super) async fn output(
     headers: HeaderMap,
     StrictQuery(query): StrictQuery<OutputQuery>,
 ) -> Result<Response, Problem> {
-    let stream = read("stream", query.stream.as_deref(), Stream::parse, "stdout or stderr")?;
+    let stream = read(
+        "stream",
+        query.stream.as_deref(),
+        Stream::parse,
+        "stdout or stderr",
+    )?;
     let stream = stream.unwrap_or(Stream::Stdout);
     let (permit, run) = state.app.readable(&caller.user, id).await?;
     let app = state.app.clone();
     let view = Arc::new(app.output(permit, &run).map_err(Problem::internal)?);
     let size = view.size(stream);
-    let tag = run.is_ended().then(|| format!("\"{id}-{}-{}-{size}\"", run.epoch.0, stream.word()));
+    let tag = run
+        .is_ended()
+        .then(|| format!("\"{id}-{}-{}-{size}\"", run.epoch.0, stream.word()));
     let (status, bytes) = match part(range_header(&headers, tag.as_deref()), size) {
         Part::Whole => (StatusCode::OK, 0..size),
         Part::Bytes(bytes) => (StatusCode::PARTIAL_CONTENT, bytes),
@@ -69,9 +77,16 @@ pub(super) async fn output(
             answer.headers_mut().insert(name, value);
         }
     };
-    describe(&run, stream, &bytes).into_iter().chain(tag.map(|tag| (ETAG, tag))).for_each(set);
+    describe(&run, stream, &bytes)
+        .into_iter()
+        .chain(tag.map(|tag| (ETAG, tag)))
+        .for_each(set);
     if status == StatusCode::PARTIAL_CONTENT {
-        let range = format!("bytes {}-{}/{size}", bytes.start, bytes.end.saturating_sub(1));
+        let range = format!(
+            "bytes {}-{}/{size}",
+            bytes.start,
+            bytes.end.saturating_sub(1)
+        );
         answer.headers_mut().insert(CONTENT_RANGE, header(&range));
     }
     Ok(answer)
@@ -79,8 +94,13 @@ pub(super) async fn output(
 
 /// The header `Range`, unless `If-Range` says that it was meant for other bytes.
 fn range_header<'a>(headers: &'a HeaderMap, tag: Option<&str>) -> Option<&'a str> {
-    let applies = headers.get(IF_RANGE).is_none_or(|wanted| tag.is_some_and(|tag| wanted == tag));
-    headers.get(RANGE).filter(|_| applies).and_then(|range| range.to_str().ok())
+    let applies = headers
+        .get(IF_RANGE)
+        .is_none_or(|wanted| tag.is_some_and(|tag| wanted == tag));
+    headers
+        .get(RANGE)
+        .filter(|_| applies)
+        .and_then(|range| range.to_str().ok())
 }
 
 /// Whatever a script printed, a browser is told to keep it as a file and not to look into it.
@@ -88,15 +108,24 @@ fn describe(run: &RunView, stream: Stream, bytes: &Range<u64>) -> Vec<(HeaderNam
     let file = format!("{}-{}.{}.txt", run.script.last(), run.id, stream.word());
     vec![
         (CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")),
-        (CONTENT_LENGTH, bytes.end.saturating_sub(bytes.start).to_string()),
+        (
+            CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{file}\""),
+        ),
+        (
+            CONTENT_LENGTH,
+            bytes.end.saturating_sub(bytes.start).to_string(),
+        ),
         (ACCEPT_RANGES, "bytes".to_owned()),
     ]
 }
 
 fn unsatisfiable(size: u64) -> Problem {
-    Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, format!("The output has {size} bytes by now."))
-        .with_header(CONTENT_RANGE, header(&format!("bytes */{size}")))
+    Problem::new(
+        StatusCode::RANGE_NOT_SATISFIABLE,
+        format!("The output has {size} bytes by now."),
+    )
+    .with_header(CONTENT_RANGE, header(&format!("bytes */{size}")))
 }
 
 fn header(text: &str) -> HeaderValue {

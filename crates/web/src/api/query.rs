@@ -41,8 +41,10 @@ impl<S: Send + Sync> FromRequestParts<S> for PathRun {
 /// 400, beside the key that is wrong.
 pub(crate) fn bad_key(key: &str, message: impl Into<String>) -> Problem {
     let message = message.into();
-    Problem::bad_request(format!("`{key}`: {message}"))
-        .with_errors(vec![FieldError { param: Some(key.to_owned()), message }])
+    Problem::bad_request(format!("`{key}`: {message}")).with_errors(vec![FieldError {
+        param: Some(key.to_owned()),
+        message,
+    }])
 }
 
 /// Reads one optional key by its word.

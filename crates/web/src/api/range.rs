@@ -16,7 +16,9 @@ pub(crate) enum Part {
 
 /// Which part of `size` bytes the header asks for.
 pub(crate) fn part(header: Option<&str>, size: u64) -> Part {
-    let Some((first, last)) = header.and_then(one_range) else { return Part::Whole };
+    let Some((first, last)) = header.and_then(one_range) else {
+        return Part::Whole;
+    };
     let bytes = match (first, last) {
         (Some(first), Some(last)) if last < first => return Part::Whole,
         (Some(first), last) => {
@@ -26,7 +28,11 @@ pub(crate) fn part(header: Option<&str>, size: u64) -> Part {
         (None, Some(suffix)) => size.saturating_sub(suffix)..size,
         (None, None) => return Part::Whole,
     };
-    if bytes.is_empty() { Part::Unsatisfiable } else { Part::Bytes(bytes) }
+    if bytes.is_empty() {
+        Part::Unsatisfiable
+    } else {
+        Part::Bytes(bytes)
+    }
 }
 
 /// `bytes=5-9`, `bytes=5-` or `bytes=-5`.
@@ -58,13 +64,21 @@ mod tests {
             (Some("bytes=2-5"), 10, Part::Bytes(2..6)),
             (Some("BYTES= 2-5 "), 10, Part::Bytes(2..6)),
             (Some("bytes=2-99"), 10, Part::Bytes(2..10)),
-            (Some("bytes=2-99999999999999999999999"), 10, Part::Bytes(2..10)),
+            (
+                Some("bytes=2-99999999999999999999999"),
+                10,
+                Part::Bytes(2..10),
+            ),
             (Some("bytes=-3"), 10, Part::Bytes(7..10)),
             (Some("bytes=-99"), 10, Part::Bytes(0..10)),
             (Some("bytes=9-"), 10, Part::Bytes(9..10)),
             (Some("bytes=10-"), 10, Part::Unsatisfiable),
             (Some("bytes=10-12"), 10, Part::Unsatisfiable),
-            (Some("bytes=99999999999999999999999-"), 10, Part::Unsatisfiable),
+            (
+                Some("bytes=99999999999999999999999-"),
+                10,
+                Part::Unsatisfiable,
+            ),
             (Some("bytes=-0"), 10, Part::Unsatisfiable),
             (Some("bytes=0-"), 0, Part::Unsatisfiable),
             (Some("bytes=-5"), 0, Part::Unsatisfiable),

@@ -100,7 +100,10 @@ mod tests {
             title: "Back up".to_owned(),
             user: UserName::parse("ada").expect("a name"),
             user_id: UserId(7),
-            args: json!({"database": "orders", "password": "***"}).as_object().cloned().expect("a map"),
+            args: json!({"database": "orders", "password": "***"})
+                .as_object()
+                .cloned()
+                .expect("a map"),
             state: State::Ended,
             outcome: Some(Outcome::TimedOut),
             reason: Some("It ran longer than 1 h.".to_owned()),

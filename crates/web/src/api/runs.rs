@@ -46,7 +46,10 @@ impl RunsQuery {
     fn filter(self) -> Result<RunsFilter, Problem> {
         let limit = self.limit.unwrap_or(USUAL_PAGE);
         if !(1..=LARGEST_PAGE).contains(&limit) {
-            return Err(bad_key("limit", format!("write a number from 1 to {LARGEST_PAGE}")));
+            return Err(bad_key(
+                "limit",
+                format!("write a number from 1 to {LARGEST_PAGE}"),
+            ));
         }
         let states = RunState::ALL.map_words();
         let outcomes = Outcome::ALL.map_words();
@@ -57,7 +60,12 @@ impl RunsQuery {
             script: read("script", self.script.as_deref(), script, "a script's name")?,
             user: read("user", self.user.as_deref(), user, "a user's name")?,
             state: read("state", self.state.as_deref(), RunState::parse, &states)?,
-            outcome: read("outcome", self.outcome.as_deref(), Outcome::parse, &outcomes)?,
+            outcome: read(
+                "outcome",
+                self.outcome.as_deref(),
+                Outcome::parse,
+                &outcomes,
+            )?,
             from: read("from", self.from.as_deref(), timestamp, time)?,
             to: read("to", self.to.as_deref(), timestamp, time)?,
             cursor: self.cursor.filter(|cursor| !cursor.is_empty()),
@@ -94,7 +102,10 @@ pub(super) async fn list(
 ) -> Result<Json<RunsJson>, Problem> {
     let page = state.app.runs(&caller.user, query.filter()?).await?;
     let items = page.items.iter().map(RunJson::from).collect();
-    Ok(Json(RunsJson { items, next: page.next }))
+    Ok(Json(RunsJson {
+        items,
+        next: page.next,
+    }))
 }
 
 /// One run.
@@ -132,6 +143,10 @@ pub(super) async fn stop(
         Problem::new(StatusCode::CONFLICT, "This run has ended already.").with_code("ended")
     })?;
     // Who may stop another's run need not be allowed to read it: the answer is what they knew.
-    let run = state.app.readable(&caller.user, id).await.map_or(run, |(_, now)| now);
+    let run = state
+        .app
+        .readable(&caller.user, id)
+        .await
+        .map_or(run, |(_, now)| now);
     Ok((StatusCode::ACCEPTED, Json(RunJson::from(&run))).into_response())
 }

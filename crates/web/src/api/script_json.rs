@@ -1,11 +1,12 @@
 //! A script as the API shows it: what a client needs to fill in a form, and nothing of how or
 //! where the script runs.
 
+mod of_domain;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use stagedoor_domain::param::{Choice, Condition, Kind, Param, PathKind, PathRule, Texts, Value};
-use stagedoor_domain::script::Script;
+use stagedoor_domain::param::Value;
 use utoipa::ToSchema;
 
 /// A script in the list.
@@ -29,6 +30,9 @@ pub(crate) struct SummaryJson {
     pub disabled: Option<String>,
     /// Whether the caller may run it.
     pub may_run: bool,
+    /// Translations of title and description, by language tag.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lang: BTreeMap<String, TextsJson>,
 }
 
 /// All scripts that the caller may see.
@@ -50,9 +54,6 @@ pub(crate) struct ScriptJson {
     pub confirm: Option<String>,
     /// A run is stopped after so many seconds; null when it may run for ever.
     pub timeout_seconds: Option<u64>,
-    /// Translations of title and description, by language tag.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub lang: BTreeMap<String, TextsJson>,
     /// The author's own data.
     #[serde(skip_serializing_if = "serde_json::Value::is_null")]
     #[schema(value_type = Object)]
@@ -64,7 +65,10 @@ pub(crate) struct ScriptJson {
 /// One parameter.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Param)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own in the API")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own in the API"
+)]
 pub(crate) struct ParamJson {
     /// The key in `args`.
     pub name: String,
@@ -189,116 +193,6 @@ pub(crate) struct TextsJson {
     /// Replaces `description`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-}
-
-impl SummaryJson {
-    /// As somebody sees it who may, or may not, run it.
-    pub fn of(script: &Script, may_run: bool) -> Self {
-        Self {
-            name: script.name.to_string(),
-            title: script.title.clone(),
-            description: script.description.clone(),
-            icon: script.icon.clone(),
-            tags: script.tags.clone(),
-            disabled: script.disabled.clone(),
-            may_run,
-        }
-    }
-}
-
-impl ScriptJson {
-    /// As somebody sees it who may, or may not, run it.
-    pub fn of(script: &Script, may_run: bool) -> Self {
-        Self {
-            summary: SummaryJson::of(script, may_run),
-            confirm: script.confirm.clone(),
-            timeout_seconds: script.timeout.map(|timeout| timeout.as_secs()),
-            lang: script.lang.iter().map(|(tag, texts)| (tag.clone(), texts.into())).collect(),
-            extra: script.extra.clone(),
-            params: script.params.iter().map(ParamJson::from).collect(),
-        }
-    }
-}
-
-impl From<&Param> for ParamJson {
-    fn from(param: &Param) -> Self {
-        Self {
-            name: param.name.to_string(),
-            title: param.title.clone(),
-            description: param.description.clone(),
-            example: param.example.clone(),
-            section: param.section.clone(),
-            advanced: param.advanced,
-            r#type: param.kind.word(),
-            secret: param.secret,
-            required: param.required,
-            fixed: param.fixed.is_some(),
-            multiple: param.multiple.is_some() && param.kind != Kind::Count,
-            default: param.default.clone().filter(|_| !param.secret),
-            choices: param.choices.iter().map(ChoiceJson::from).collect(),
-            suggestions: param.suggestions.iter().map(ChoiceJson::from).collect(),
-            when: conditions(&param.when),
-            bounds: bounds(param),
-            path: param.path.as_ref().map(PathJson::from),
-            lang: param.lang.iter().map(|(tag, texts)| (tag.clone(), texts.into())).collect(),
-        }
-    }
-}
-
-fn bounds(param: &Param) -> BoundsJson {
-    let bounds = &param.bounds;
-    BoundsJson {
-        min: bounds.min.clone(),
-        max: bounds.max.clone(),
-        step: bounds.step.clone(),
-        min_length: bounds.min_length,
-        max_length: bounds.max_length,
-        pattern: bounds.pattern.as_ref().map(|pattern| bare(pattern.as_str()).to_owned()),
-        pattern_help: bounds.pattern_help.clone(),
-        min_items: bounds.min_items,
-        max_items: bounds.max_items,
-    }
-}
-
-/// The pattern as its author wrote it: the domain frames it so that it matches the whole value.
-fn bare(pattern: &str) -> &str {
-    pattern.strip_prefix(r"\A(?:").and_then(|p| p.strip_suffix(r")\z")).unwrap_or(pattern)
-}
-
-fn conditions(when: &[Condition]) -> BTreeMap<String, Vec<String>> {
-    when.iter().map(|c| (c.param.to_string(), c.any_of.clone())).collect()
-}
-
-impl From<&Choice> for ChoiceJson {
-    fn from(choice: &Choice) -> Self {
-        Self {
-            value: choice.value.clone(),
-            label: choice.label.clone(),
-            disabled: choice.disabled,
-            when: conditions(&choice.when),
-        }
-    }
-}
-
-impl From<&PathRule> for PathJson {
-    fn from(rule: &PathRule) -> Self {
-        Self {
-            kind: match rule.kind {
-                PathKind::File => "file",
-                PathKind::Folder => "folder",
-                PathKind::Any => "any",
-            },
-            recursive: rule.recursive,
-            r#match: rule.matching.clone(),
-            exclude: rule.exclude.clone(),
-        }
-    }
-}
-
-impl From<&Texts> for TextsJson {
-    fn from(texts: &Texts) -> Self {
-        Self { title: texts.title.clone(), description: texts.description.clone() }
-    }
 }
 
 #[cfg(test)]

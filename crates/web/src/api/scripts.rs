@@ -49,7 +49,12 @@ pub(super) async fn one(
 /// The script if this user may know of it.
 pub(super) fn visible(state: &AppState, user: &User, name: &str) -> Result<Arc<Script>, Problem> {
     let name = ScriptName::parse(name).map_err(|_| Problem::not_found())?;
-    let script = state.app.catalog().get(&name).cloned().ok_or_else(Problem::not_found)?;
+    let script = state
+        .app
+        .catalog()
+        .get(&name)
+        .cloned()
+        .ok_or_else(Problem::not_found)?;
     may_view(user, &script, &state.app.grants()).map_err(|_| Problem::not_found())?;
     Ok(script)
 }

@@ -21,8 +21,7 @@ use crate::api::query::{StrictQuery, bad_key};
 use crate::api::run_json::{RunJson, location};
 use crate::api::scripts::visible;
 use crate::api::strict_json::StrictJson;
-use crate::checked;
-use crate::problem::{FieldError, Problem};
+use crate::problem::{FieldError, Problem, SOON};
 use crate::session::Caller;
 use crate::state::AppState;
 
@@ -30,8 +29,6 @@ use crate::state::AppState;
 const LONGEST_WAIT: u64 = 300;
 /// The longest `Idempotency-Key`, in bytes.
 const LONGEST_KEY: usize = 255;
-/// When a full queue may have room again, in seconds.
-const QUEUE_RETRY: HeaderValue = HeaderValue::from_static("5");
 
 /// What to run.
 #[derive(Deserialize, ToSchema)]
@@ -84,9 +81,11 @@ pub(super) async fn start(
     let permit = may_run(&caller.user, &script, &state.app.grants())
         .map_err(|_| Problem::forbidden("You may see this script, but not run it."))?;
     let given = body.args.given(&script).map_err(refused_arguments)?;
-    let args = checked::check(&script, given).await.map_err(|errors| {
-        refused_arguments(errors.into_iter().map(field_error).collect())
-    })?;
+    let args = state
+        .app
+        .check_args(&script, given)
+        .await
+        .map_err(|errors| refused_arguments(errors.into_iter().map(field_error).collect()))?;
     let accepted = state.app.start_run(permit, args, key).await?;
     if let (Some(session), Some(key)) = (&caller.session, &caller.request) {
         state.app.csrf().started(session, key, accepted.run.id);
@@ -99,7 +98,12 @@ pub(super) async fn start(
 }
 
 /// The run once it has ended, or as it is when time is up or the server stops.
-async fn ended(state: &AppState, user: &User, run: RunView, at_most: Duration) -> Result<RunView, Problem> {
+async fn ended(
+    state: &AppState,
+    user: &User,
+    run: RunView,
+    at_most: Duration,
+) -> Result<RunView, Problem> {
     let (permit, _) = state.app.readable(user, run.id).await?;
     tokio::select! {
         ended = state.app.wait_for(permit, run.id, at_most) => Ok(ended?.unwrap_or(run)),
@@ -127,24 +131,40 @@ fn wait(query: &StartQuery) -> Result<Option<Duration>, Problem> {
 /// A key of its own namespace per user, so that nobody gets the run of another one.
 fn idempotency_key(headers: &HeaderMap, user: &User) -> Result<Option<RequestKey>, Problem> {
     let mut keys = headers.get_all("idempotency-key").iter();
-    let Some(key) = keys.next() else { return Ok(None) };
+    let Some(key) = keys.next() else {
+        return Ok(None);
+    };
     let text = key.to_str().ok().filter(|text| {
         (1..=LONGEST_KEY).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
     });
     match (text, keys.next()) {
         (Some(text), None) => Ok(Some(RequestKey::of_header(user.id, text))),
-        _ => Err(bad_key("Idempotency-Key", "send one, of 1 to 255 visible ASCII characters")),
+        _ => Err(bad_key(
+            "Idempotency-Key",
+            "send one, of 1 to 255 visible ASCII characters",
+        )),
     }
 }
 
 fn field_error(error: ArgError) -> FieldError {
-    FieldError { param: Some(error.given_name), message: error.message }
+    FieldError {
+        param: Some(error.given_name),
+        message: error.message,
+    }
 }
 
 fn refused_arguments(errors: Vec<FieldError>) -> Problem {
     let detail = match errors.as_slice() {
-        [FieldError { param: Some(param), message }] => format!("`{param}`: {message}"),
-        many => format!("{} arguments do not fit; `errors` says which and why.", many.len()),
+        [
+            FieldError {
+                param: Some(param),
+                message,
+            },
+        ] => format!("`{param}`: {message}"),
+        many => format!(
+            "{} arguments do not fit; `errors` says which and why.",
+            many.len()
+        ),
     };
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with_errors(errors)
 }
@@ -168,14 +188,14 @@ impl From<StartError> for Problem {
                 };
                 Problem::new(StatusCode::TOO_MANY_REQUESTS, sentence(&say))
                     .with_code(code)
-                    .with_header(RETRY_AFTER, QUEUE_RETRY)
+                    .with_header(RETRY_AFTER, SOON)
             }
             StartError::Stopping => Problem::unavailable(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The server is stopping. Nothing was started; try again in a moment.",
                 say,
             )
-            .with_header(RETRY_AFTER, QUEUE_RETRY),
+            .with_header(RETRY_AFTER, SOON),
             StartError::Store(error) => error.into(),
         }
     }
@@ -184,6 +204,9 @@ impl From<StartError> for Problem {
 /// An error's text begins small, to fit behind a colon.
 fn sentence(text: &str) -> String {
     let mut rest = text.chars();
-    let first = rest.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let first = rest
+        .next()
+        .map(|c| c.to_uppercase().to_string())
+        .unwrap_or_default();
     format!("{first}{}.", rest.as_str())
 }

@@ -1,12 +1,12 @@
 //! JSON bodies, read strictly: one content type, no unknown and no double fields, and an error
 //! that says where in the body it is.
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
+use crate::front::body;
 use crate::problem::Problem;
 
 /// A body that was read as `T`. `T` says `deny_unknown_fields`, so a spelling mistake is an error
@@ -24,28 +24,36 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictJson<T> {
                 "Send the body as JSON, with the header `Content-Type: application/json`.",
             ));
         }
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| {
-            Problem::new(rejection.status(), "The body could not be read, or is too large; at most 1 MiB is taken.")
-        })?;
-        parse(&body).map(Self)
+        parse(&body::whole(request, state).await?).map(Self)
     }
 }
 
 /// Reads the whole body as `T`.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::bad_request(format!("The body is not what this address takes: {error}.")))
+    serde_json::from_slice(body).map_err(|error| {
+        Problem::bad_request(format!("The body is not what this address takes: {error}."))
+    })
 }
 
 /// `application/json`, with no parameter but `charset=utf-8`, and not compressed.
 fn is_json(headers: &HeaderMap) -> bool {
     let plain = headers.get(http::header::CONTENT_ENCODING).is_none();
     let mut kinds = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(kind), None) = (kinds.next(), kinds.next()) else { return false };
-    let Ok(kind) = kind.to_str() else { return false };
+    let (Some(kind), None) = (kinds.next(), kinds.next()) else {
+        return false;
+    };
+    let Ok(kind) = kind.to_str() else {
+        return false;
+    };
     let mut parts = kind.split(';').map(str::trim);
-    let right = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
-    plain && right && parts.all(|p| p.eq_ignore_ascii_case("charset=utf-8") || p.eq_ignore_ascii_case("charset=\"utf-8\""))
+    let right = parts
+        .next()
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    plain
+        && right
+        && parts.all(|p| {
+            p.eq_ignore_ascii_case("charset=utf-8") || p.eq_ignore_ascii_case("charset=\"utf-8\"")
+        })
 }
 
 #[cfg(test)]

@@ -1,20 +1,24 @@
 //! A request's body that must keep arriving.
 
+use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
+use http::StatusCode;
+use http::header::{CONNECTION, HeaderValue};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-/// How long nothing may arrive.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::problem::Problem;
 
 /// Why a body ended too early.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BodyError {
+enum BodyError {
     /// The client sent nothing for a while.
     #[error("the request's body did not arrive in time")]
     TooSlow,
@@ -24,19 +28,11 @@ pub(super) enum BodyError {
 }
 
 /// The body with its timer, which runs only while a handler waits for bytes.
-pub(super) struct Timed<B> {
+struct Timed<B> {
     body: B,
-    patience: Option<Pin<Box<Sleep>>>,
-}
-
-impl<B> Timed<B> {
-    /// Wraps it.
-    pub fn new(body: B) -> Self {
-        Self {
-            body,
-            patience: None,
-        }
-    }
+    /// How long nothing may arrive.
+    patience: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<B> Body for Timed<B>
@@ -51,13 +47,14 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            self.patience = None;
+            self.timer = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)));
         }
-        let patience = self
-            .patience
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(PATIENCE)));
-        patience
+        let patience = self.patience;
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        timer
             .as_mut()
             .poll(cx)
             .map(|()| Some(Err(BodyError::TooSlow)))
@@ -72,7 +69,41 @@ where
     }
 }
 
-/// For the router.
-pub(super) fn timed(body: hyper::body::Incoming) -> axum::body::Body {
-    axum::body::Body::new(Timed::new(body).map_err(axum::Error::new))
+/// For the router; `patience` is how long nothing may arrive.
+pub(super) fn timed(body: hyper::body::Incoming, patience: Duration) -> axum::body::Body {
+    let timed = Timed {
+        body,
+        patience,
+        timer: None,
+    };
+    axum::body::Body::new(timed.map_err(axum::Error::new))
+}
+
+/// Reads a whole body of a request.
+///
+/// # Errors
+/// It is too large, arrives too slowly (408) or not at all.
+pub(crate) async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let read = Bytes::from_request(request, state).await;
+    read.map_err(|rejection| refused(&rejection))
+}
+
+/// The reason lies some causes deep.
+fn is_too_slow(error: &(dyn Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(BodyError::TooSlow))
+        || error.source().is_some_and(is_too_slow)
+}
+
+fn refused(rejection: &BytesRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::too_large();
+    }
+    let (status, what) = if is_too_slow(rejection) {
+        (StatusCode::REQUEST_TIMEOUT, "in time")
+    } else {
+        (StatusCode::BAD_REQUEST, "whole")
+    };
+    let detail = format!("The request did not arrive {what}. Nothing was changed.");
+    // What is still under way would be taken for the next request.
+    Problem::new(status, detail).with_header(CONNECTION, HeaderValue::from_static("close"))
 }

@@ -25,15 +25,31 @@ use super::stall::Stall;
 use crate::headers;
 use crate::session::Arrival;
 
-/// A request's head must be there this long after the connection is ready for it; hyper counts
-/// an idle connection by the same timer.
-const HEAD: Duration = Duration::from_secs(10);
 /// Most bytes of a head.
 const LARGEST_HEAD: usize = 16 * 1024;
 /// Most header lines.
 const MOST_HEADERS: usize = 100;
 /// When no descriptor is left, some must be given back first.
 const BREATH: Duration = Duration::from_millis(50);
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// From when the connection is ready for a request to the end of its head; hyper counts an
+    /// idle connection by the same timer.
+    pub head: Duration,
+    /// Between two pieces of a body.
+    pub body: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(10),
+        }
+    }
+}
 
 /// What each connection of one listener needs.
 #[derive(Clone)]
@@ -46,6 +62,8 @@ pub(super) struct Door {
     pub shutdown: CancellationToken,
     /// The listener's port.
     pub port: u16,
+    /// Ends connections that hold a place for nothing.
+    pub patience: Patience,
 }
 
 /// Takes connections until the shutdown begins.
@@ -103,15 +121,15 @@ async fn connection(stream: TcpStream, peer: IpAddr, door: Door, place: Place) {
         peer,
         port: door.port,
     };
-    let router = door.router;
+    let (router, patience) = (door.router, door.patience);
     let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(timed);
+        let mut request = request.map(|body| timed(body, patience.body));
         request.extensions_mut().insert(arrival);
         router.clone().oneshot(request)
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(patience.head)
         .max_headers(MOST_HEADERS)
         .max_buf_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(Stall::new(stream)), service);

@@ -98,10 +98,7 @@ fn check(hosts: &Hosts, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: u64| length > LARGEST_BODY as u64) {
-        return Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "The request is too large; at most 1 MiB is taken.",
-        ));
+        return Err(Problem::too_large());
     }
     if is_plain(uri.path()) {
         Ok(())

@@ -20,6 +20,7 @@ use super::said::{Chip, When, took};
 use super::shell::{Here, Shell};
 use super::{markdown, paths};
 use crate::assets::asset;
+use crate::language::{Languages, Text};
 use crate::problem::Problem;
 use crate::session::Me;
 use crate::state::AppState;
@@ -47,9 +48,9 @@ pub(super) struct FolderView {
 
 pub(super) struct Card {
     pub href: String,
-    pub title: String,
+    pub title: Text,
     pub icon: Option<String>,
-    pub summary: String,
+    pub summary: Text,
     pub disabled: Option<String>,
     pub may_run: bool,
     pub last: Option<LastRun>,
@@ -74,11 +75,12 @@ pub(crate) struct Search {
 pub(crate) async fn show(
     State(state): State<AppState>,
     me: Me,
+    languages: Languages,
     query: Result<Query<Search>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let query = query.map(|Query(search)| search.q).unwrap_or_default();
     let catalog = state.app.catalog();
-    let mut cards = cards(&state, &me, &catalog).await?;
+    let mut cards = cards(&state, &me, &languages, &catalog).await?;
     let words = words(&query);
     cards.retain(|(_, card)| words.iter().all(|word| card.search.contains(word.as_str())));
     let is_admin = me.0.user.is_admin();
@@ -90,13 +92,14 @@ pub(crate) async fn show(
         folders: by_folder(&catalog, cards),
         broken: if is_admin { catalog.broken().len() } else { 0 },
     };
-    Ok(super::page(StatusCode::OK, &page))
+    Ok(super::page_in_language(StatusCode::OK, &page))
 }
 
 /// The cards of what this user may see and find, each with its folder.
 async fn cards(
     state: &AppState,
     me: &Me,
+    languages: &Languages,
     catalog: &Snapshot,
 ) -> Result<Vec<(String, Card)>, Problem> {
     let (user, grants) = (&me.0.user, state.app.grants());
@@ -111,7 +114,7 @@ async fn cards(
         let may_run = may_run(user, script, &grants).is_ok();
         (
             script.name.folder().to_owned(),
-            card(script, may_run, last.get(&script.name), now),
+            card(script, languages, may_run, last.get(&script.name), now),
         )
     });
     Ok(cards.collect())
@@ -158,22 +161,31 @@ fn title_of(folder: &str) -> String {
     }
 }
 
-fn card(script: &Script, may_run: bool, last: Option<&RunView>, now: Timestamp) -> Card {
-    let summary = script
-        .description
-        .as_deref()
-        .map(markdown::summary)
-        .unwrap_or_default();
+fn card(
+    script: &Script,
+    languages: &Languages,
+    may_run: bool,
+    last: Option<&RunView>,
+    now: Timestamp,
+) -> Card {
+    let title = languages.title(script);
+    let description = languages.description(script).unwrap_or_default();
+    let summary = Text {
+        text: markdown::summary(&description.text),
+        lang: description.lang,
+    };
     let search = [
+        &title.text,
+        // People may know a script by the words of its author.
         &script.title,
         script.name.as_str(),
-        &summary,
+        &summary.text,
         &script.tags.join(" "),
     ]
     .join(" ");
     Card {
         href: paths::script(&script.name),
-        title: script.title.clone(),
+        title,
         icon: script.icon.clone(),
         disabled: script.disabled.clone(),
         may_run,

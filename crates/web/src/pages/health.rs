@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use stagedoor_catalog::Problem;
 use stagedoor_domain::name::ScriptName;
 
 use super::shell::{Here, Shell};
@@ -30,6 +31,7 @@ pub(super) struct BrokenView {
 pub(super) struct ProblemView {
     pub place: String,
     pub message: String,
+    /// The line and, below it, a caret where it is wrong.
     pub source: String,
     pub mend: Option<String>,
 }
@@ -49,16 +51,7 @@ pub(super) fn page(state: &AppState, me: &Me, only: Option<&ScriptName>) -> Resp
         .filter(|broken| only.is_none_or(|only| broken.name.as_deref() == Some(only.as_str())))
         .map(|broken| BrokenView {
             title: broken.name.clone().unwrap_or_else(|| broken.file.clone()),
-            problems: broken
-                .problems
-                .iter()
-                .map(|problem| ProblemView {
-                    place: format!("{}:{}:{}", problem.file, problem.line, problem.column),
-                    message: problem.message.clone(),
-                    source: problem.source_line.clone(),
-                    mend: problem.mend.as_deref().map(super::setup::sentence),
-                })
-                .collect(),
+            problems: broken.problems.iter().map(problem_view).collect(),
         })
         .collect();
     let page = HealthPage {
@@ -70,4 +63,24 @@ pub(super) fn page(state: &AppState, me: &Me, only: Option<&ScriptName>) -> Resp
         broken,
     };
     super::page(StatusCode::OK, &page)
+}
+
+fn problem_view(problem: &Problem) -> ProblemView {
+    let (place, source) = match problem.line {
+        // The file as a whole.
+        0 => (problem.file.clone(), String::new()),
+        line => {
+            let place = format!("{}:{line}:{}", problem.file, problem.column);
+            // As on a terminal: after a line that says what is wrong stand the source and a caret.
+            let printed = problem.to_string();
+            let shown: Vec<&str> = printed.lines().skip(1).take(2).collect();
+            (place, shown.join("\n"))
+        }
+    };
+    ProblemView {
+        place,
+        message: problem.message.clone(),
+        source,
+        mend: problem.mend.as_deref().map(super::setup::sentence),
+    }
 }

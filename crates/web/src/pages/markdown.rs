@@ -6,8 +6,32 @@
 
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
+use crate::language::Text;
+
 /// Longest text that is rendered, in bytes.
-const LONGEST: usize = 64 * 1024;
+const LONGEST: usize = 256 * 1024;
+
+/// A text of an author, ready for a template.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Prose {
+    /// What the template writes.
+    pub pieces: Vec<Piece>,
+    /// The tag of a translation.
+    pub lang: Option<String>,
+}
+
+impl Prose {
+    /// Of a text, if there is one.
+    pub fn of(text: Option<Text>) -> Self {
+        let Some(Text { text, lang }) = text else {
+            return Self::default();
+        };
+        Self {
+            pieces: pieces(&text),
+            lang,
+        }
+    }
+}
 
 /// What a template writes.
 #[derive(Debug, Clone, PartialEq, Eq)]

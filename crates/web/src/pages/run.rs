@@ -1,9 +1,13 @@
-//! A run: its output, its outcome, and the button that stops it.
+//! A run: its output and a search in it, its outcome, and the button that stops it.
 
 pub(super) mod output;
+pub(super) mod search;
+
+use std::io;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use stagedoor_app::find::FindError;
@@ -11,16 +15,19 @@ use stagedoor_app::stop_run::StopError;
 use stagedoor_app::view::RunView;
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::run::State as RunState;
+use stagedoor_output::View;
 
-use super::paths;
 use super::said::{self, Chip, When};
 use super::shell::{Here, Shell};
+use super::{paths, runs};
 use crate::assets::asset;
+use crate::language::{Languages, Text};
 use crate::problem::Problem;
 use crate::safe_form::SafeForm;
 use crate::session::Me;
 use crate::state::AppState;
 use output::Row;
+use search::{Find, Found};
 
 #[derive(Template)]
 #[template(path = "run.html")]
@@ -28,7 +35,7 @@ pub(super) struct RunPage {
     pub shell: Shell,
     pub run_script: String,
     pub id: String,
-    pub title: String,
+    pub title: Text,
     pub script: String,
     pub script_href: Option<String>,
     pub again: Option<String>,
@@ -53,6 +60,26 @@ pub(super) struct RunPage {
     pub output_error: bool,
     pub stdout: String,
     pub stderr: String,
+    /// What is looked for in the output, and the lines that have it.
+    pub query: String,
+    pub found: Option<Found>,
+}
+
+/// What was found out for the page.
+struct About<'a> {
+    run: &'a RunView,
+    title: Text,
+    query: String,
+    /// None when it could not be read.
+    output: Option<Output>,
+    may_stop: bool,
+}
+
+/// What was read of the output.
+#[derive(Default)]
+struct Output {
+    shown: output::Shown,
+    found: Option<Found>,
 }
 
 /// An id in a path; anything else is 404.
@@ -73,25 +100,43 @@ impl From<FindError> for Problem {
 pub(crate) async fn show(
     State(state): State<AppState>,
     me: Me,
+    languages: Languages,
     Path(id): Path<String>,
+    find: Result<Query<Find>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let id = parse(&id)?;
     let user = &me.0.user;
+    let find = find.map(|Query(find)| find).unwrap_or_default();
     let (permit, run) = state.app.readable(user, id).await?;
-    let shown = match state.app.output(permit, &run) {
-        Ok(view) => tokio::task::spawn_blocking(move || output::last_lines(&view))
+    let query = find.q.clone();
+    let read = match state.app.output(permit, &run) {
+        Ok(view) => tokio::task::spawn_blocking(move || read(&view, id, &find))
             .await
             .map_err(Problem::internal)?,
         Err(error) => Err(error),
     };
-    if let Err(error) = &shown {
+    if let Err(error) = &read {
         tracing::warn!(run = %id, %error, "could not read the output");
     }
-    let may_stop = state.app.stoppable(user, id).await.is_ok();
-    Ok(super::page(
+    let about = About {
+        run: &run,
+        title: runs::title(&run, &languages, &state.app.catalog()),
+        query,
+        output: read.ok(),
+        may_stop: state.app.stoppable(user, id).await.is_ok(),
+    };
+    Ok(super::page_in_language(
         StatusCode::OK,
-        &page(&state, &me, &run, shown.ok(), may_stop),
+        &page(&state, &me, about),
     ))
+}
+
+/// May block on the disk.
+fn read(view: &View, id: RunId, find: &Find) -> io::Result<Output> {
+    Ok(Output {
+        shown: output::last_lines(view)?,
+        found: find.look(view, id)?,
+    })
 }
 
 /// `POST /runs/{id}/stop`; stopping what has ended, or twice, changes nothing.
@@ -109,23 +154,18 @@ pub(crate) async fn stop(
     }
 }
 
-fn page(
-    state: &AppState,
-    me: &Me,
-    run: &RunView,
-    shown: Option<output::Shown>,
-    may_stop: bool,
-) -> RunPage {
+fn page(state: &AppState, me: &Me, about: About<'_>) -> RunPage {
+    let About { run, output, .. } = about;
     let now = state.app.clock().now();
     let live = !run.is_ended();
     let exists = state.app.catalog().get(&run.script).is_some();
-    let output_error = shown.is_none();
-    let shown = shown.unwrap_or_default();
+    let output_error = output.is_none();
+    let Output { shown, found } = output.unwrap_or_default();
     RunPage {
         shell: Shell::of(state, me, Here::Runs),
         run_script: asset("run.js"),
         id: run.id.to_string(),
-        title: run.title.clone(),
+        title: about.title,
         script: run.script.to_string(),
         script_href: exists.then(|| paths::script(&run.script)),
         again: exists.then(|| again(run)),
@@ -134,7 +174,7 @@ fn page(
         reason: run.reason.clone(),
         state: run.state.word(),
         live,
-        may_stop: may_stop && live && run.state != RunState::Stopping,
+        may_stop: about.may_stop && live && run.state != RunState::Stopping,
         now_ms: now.millis(),
         started_ms: run
             .started_at
@@ -151,6 +191,8 @@ fn page(
         output_error,
         stdout: paths::output(run.id, "stdout"),
         stderr: paths::output(run.id, "stderr"),
+        query: about.query,
+        found,
     }
 }
 

@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use stagedoor_app::find::RunsFilter;
 use stagedoor_app::view::RunView;
+use stagedoor_catalog::Snapshot;
 use stagedoor_domain::name::{ScriptName, UserName};
 use stagedoor_domain::run::{Outcome, State as RunState};
 use stagedoor_domain::time::Timestamp;
@@ -15,6 +16,7 @@ use stagedoor_domain::time::Timestamp;
 use super::paths;
 use super::said::{Chip, When, arguments_line, took};
 use super::shell::{Here, Shell};
+use crate::language::{Languages, Text};
 use crate::problem::Problem;
 use crate::session::Me;
 use crate::state::AppState;
@@ -48,7 +50,7 @@ pub(super) struct OutcomeOption {
 /// One run in a table.
 pub(super) struct Row {
     pub href: String,
-    pub title: String,
+    pub title: Text,
     pub chip: Chip,
     pub arguments: String,
     pub user: String,
@@ -77,6 +79,7 @@ pub(crate) struct Filter {
 pub(crate) async fn list(
     State(state): State<AppState>,
     me: Me,
+    languages: Languages,
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let filter = filter.map(|Query(filter)| filter).unwrap_or_default();
@@ -87,30 +90,39 @@ pub(crate) async fn list(
         }
         Err(error) => (Vec::new(), None, Some(error)),
     };
-    let now = state.app.clock().now();
+    let (catalog, now) = (state.app.catalog(), state.app.clock().now());
+    let row = |run| row(run, title(run, &languages, &catalog), now);
     let page = RunsPage {
         shell: Shell::of(&state, &me, Here::Runs),
         outcomes: outcomes(&filter),
         error,
-        rows: items.iter().map(|run| row(run, now)).collect(),
+        rows: items.iter().map(row).collect(),
         is_filtered: filter.is_set(),
         newer: filter.newer(),
         older: next.map(|next| filter.older(&next)),
         filter,
     };
-    Ok(super::page(StatusCode::OK, &page))
+    Ok(super::page_in_language(StatusCode::OK, &page))
 }
 
 /// A run in a table, seen from `now`.
-pub(super) fn row(run: &RunView, now: Timestamp) -> Row {
+pub(super) fn row(run: &RunView, title: Text, now: Timestamp) -> Row {
     Row {
         href: paths::run(run.id),
-        title: run.title.clone(),
+        title,
         chip: Chip::of(run),
         arguments: arguments_line(run),
         user: run.user.to_string(),
         when: When::new(run.created_at, now),
         took: took(run, now),
+    }
+}
+
+/// The title of a run's script in the reader's language, if the script still exists.
+pub(super) fn title(run: &RunView, languages: &Languages, catalog: &Snapshot) -> Text {
+    match catalog.get(&run.script) {
+        Some(script) => languages.title(script),
+        None => run.title.as_str().into(),
     }
 }
 

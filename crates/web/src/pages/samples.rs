@@ -8,16 +8,18 @@ use super::arrival::ArrivalPage;
 use super::catalog::{Card, CatalogPage, FolderView, LastRun};
 use super::health::{BrokenView, HealthPage, ProblemView};
 use super::login::LoginPage;
-use super::markdown;
+use super::markdown::{self, Prose};
 use super::problem::ProblemPage;
 use super::run::RunPage;
 use super::run::output;
+use super::run::search::Found;
 use super::runs::{Filter, OutcomeOption, Row, RunsPage};
 use super::said::{Chip, When};
 use super::script::field::{Choosable, Control, Field, Line};
-use super::script::view::{ScriptPage, Section};
+use super::script::view::{DocsView, ScriptPage, Section};
 use super::setup::SetupPage;
 use super::shell::{Here, Person, Shell};
+use crate::language::Text;
 
 /// Each would make markup, if one template wrote it as it is.
 const HOSTILE: [&str; 4] = [
@@ -54,10 +56,24 @@ fn when(x: &str) -> When {
     }
 }
 
+fn text(x: &str) -> Text {
+    Text {
+        text: x.to_owned(),
+        lang: Some(x.to_owned()),
+    }
+}
+
+fn prose(x: &str) -> Prose {
+    Prose {
+        pieces: markdown::pieces(&format!("`{x}` **\\{x}** [{x}](https://x.example/?{x})")),
+        lang: Some(x.to_owned()),
+    }
+}
+
 fn row(x: &str) -> Row {
     Row {
         href: x.to_owned(),
-        title: x.to_owned(),
+        title: text(x),
         chip: chip(x),
         arguments: x.to_owned(),
         user: x.to_owned(),
@@ -79,8 +95,8 @@ fn choosable(x: &str) -> Choosable {
 fn field(x: &str, control: Control) -> Field {
     Field {
         name: x.to_owned(),
-        title: x.to_owned(),
-        description: markdown::pieces(&format!("`{x}` **\\{x}** [{x}](https://x.example/?{x})")),
+        title: text(x),
+        description: prose(x),
         hint: x.to_owned(),
         error: Some(x.to_owned()),
         required: true,
@@ -140,10 +156,14 @@ fn script(x: &str) -> ScriptPage {
         form_script: x.to_owned(),
         name: x.to_owned(),
         folder: x.to_owned(),
-        title: x.to_owned(),
+        title: text(x),
         icon: Some(x.to_owned()),
         action: x.to_owned(),
-        description: markdown::pieces(x),
+        description: prose(x),
+        docs: Some(DocsView {
+            pieces: markdown::pieces(x),
+            is_cut: true,
+        }),
         disabled: Some(x.to_owned()),
         may_run: true,
         notice: Some(x.to_owned()),
@@ -172,7 +192,7 @@ fn run(x: &str) -> RunPage {
         shell: shell(x),
         run_script: x.to_owned(),
         id: x.to_owned(),
-        title: x.to_owned(),
+        title: text(x),
         script: x.to_owned(),
         script_href: Some(x.to_owned()),
         again: Some(x.to_owned()),
@@ -200,15 +220,22 @@ fn run(x: &str) -> RunPage {
         output_error: false,
         stdout: x.to_owned(),
         stderr: x.to_owned(),
+        query: x.to_owned(),
+        found: Some(Found {
+            hits: vec![(1, x.to_owned()), (2, x.to_owned())],
+            from: Some(1),
+            next: Some((3, x.to_owned())),
+            error: None,
+        }),
     }
 }
 
 fn catalog(x: &str) -> CatalogPage {
     let card = |disabled, last| Card {
         href: x.to_owned(),
-        title: x.to_owned(),
+        title: text(x),
         icon: Some(x.to_owned()),
-        summary: x.to_owned(),
+        summary: text(x),
         disabled,
         may_run: true,
         last,

@@ -23,7 +23,9 @@ struct Events(Lines<BufReader<TcpStream>>);
 
 impl Events {
     async fn of(client: &Client, path: &str) -> Self {
-        let stream = client.open("GET", &format!("{path}/events"), &[], b"").await;
+        let stream = client
+            .open("GET", &format!("{path}/events"), &[], b"")
+            .await;
         let mut events = Self(BufReader::new(stream).lines());
         let mut head = Vec::new();
         while let Some(line) = events.line().await {
@@ -32,9 +34,18 @@ impl Events {
             }
             head.push(line.to_ascii_lowercase());
         }
-        assert!(head.first().is_some_and(|status| status.contains(" 200 ")), "{head:?}");
-        assert!(head.contains(&"content-type: text/event-stream".to_owned()), "{head:?}");
-        assert!(head.contains(&"cache-control: no-store".to_owned()), "{head:?}");
+        assert!(
+            head.first().is_some_and(|status| status.contains(" 200 ")),
+            "{head:?}"
+        );
+        assert!(
+            head.contains(&"content-type: text/event-stream".to_owned()),
+            "{head:?}"
+        );
+        assert!(
+            head.contains(&"cache-control: no-store".to_owned()),
+            "{head:?}"
+        );
         events
     }
 
@@ -62,7 +73,9 @@ impl Events {
 }
 
 async fn start(client: &Client, script: &str) -> String {
-    let answer = client.post("/api/v1/runs", json!({"script": script}).to_string()).await;
+    let answer = client
+        .post("/api/v1/runs", json!({"script": script}).to_string())
+        .await;
     answer.header("location").expect("Location").to_owned()
 }
 
@@ -76,7 +89,10 @@ async fn a_run_is_followed_to_its_end() {
     while let Some((name, data, id)) = events.next().await {
         match name.as_str() {
             "tail" => {
-                assert!(id.is_some_and(|id| id > seen), "ids grow: {id:?} after {seen}");
+                assert!(
+                    id.is_some_and(|id| id > seen),
+                    "ids grow: {id:?} after {seen}"
+                );
                 seen = id.unwrap_or(seen);
                 tails.push(data);
             }
@@ -86,10 +102,19 @@ async fn a_run_is_followed_to_its_end() {
         }
     }
     let last = tails.last().expect("a tail");
-    assert_eq!((&last["total"], &last["lines"], &last["ended"]), (&json!(2), &json!(["first", "last"]), &json!(true)));
+    assert_eq!(
+        (&last["total"], &last["lines"], &last["ended"]),
+        (&json!(2), &json!(["first", "last"]), &json!(true))
+    );
     let last = states.last().expect("a state");
-    assert_eq!((&last["state"], &last["outcome"]), (&json!("ended"), &json!("succeeded")));
-    assert!(tails.iter().any(|tail| tail["total"] == json!(1)), "the first line came while it ran: {tails:?}");
+    assert_eq!(
+        (&last["state"], &last["outcome"]),
+        (&json!("ended"), &json!("succeeded"))
+    );
+    assert!(
+        tails.iter().any(|tail| tail["total"] == json!(1)),
+        "the first line came while it ran: {tails:?}"
+    );
     assert!(events.next().await.is_none(), "the stream ends");
 }
 
@@ -97,27 +122,45 @@ async fn a_run_is_followed_to_its_end() {
 async fn who_comes_late_gets_all_at_once() {
     let server = TestServer::with(&[STEPS]).await;
     let ada = server.program("ada", &["ops"]).await;
-    let answer = ada.post("/api/v1/runs?wait=20", json!({"script": "steps"}).to_string()).await;
+    let answer = ada
+        .post(
+            "/api/v1/runs?wait=20",
+            json!({"script": "steps"}).to_string(),
+        )
+        .await;
     let path = answer.header("location").expect("Location").to_owned();
     let mut events = Events::of(&ada.with("last-event-id", "1"), &path).await;
     let (name, run, _) = events.next().await.expect("a state");
-    assert_eq!((name.as_str(), &run["outcome"]), ("state", &json!("succeeded")));
+    assert_eq!(
+        (name.as_str(), &run["outcome"]),
+        ("state", &json!("succeeded"))
+    );
     let (name, tail, _) = events.next().await.expect("a tail");
-    assert_eq!((name.as_str(), &tail["lines"]), ("tail", &json!(["first", "last"])));
+    assert_eq!(
+        (name.as_str(), &tail["lines"]),
+        ("tail", &json!(["first", "last"]))
+    );
     assert_eq!(events.next().await.expect("the end").0, "end");
     assert!(events.next().await.is_none());
 }
 
 #[tokio::test]
 async fn a_run_that_waits_is_followed_from_the_queue_on() {
-    let capacity = stagedoor_domain::queue::Capacity { running: 1, queued: 9, queued_per_user: 9 };
+    let capacity = stagedoor_domain::queue::Capacity {
+        running: 1,
+        queued: 9,
+        queued_per_user: 9,
+    };
     let server = TestServer::with_capacity(&[STEPS], capacity).await;
     let ada = server.program("ada", &["ops"]).await;
     start(&ada, "steps").await;
     let path = start(&ada, "steps").await;
     let mut events = Events::of(&ada, &path).await;
     let (_, first, _) = events.next().await.expect("a state");
-    assert_eq!((&first["state"], &first["queue_position"]), (&json!("queued"), &json!(1)));
+    assert_eq!(
+        (&first["state"], &first["queue_position"]),
+        (&json!("queued"), &json!(1))
+    );
     let mut early = false;
     while let Some((name, data, _)) = events.next().await {
         early |= name == "tail" && data["total"] == json!(1) && data["ended"] == json!(false);

@@ -13,7 +13,10 @@ impl Browser {
         let page = self.0.get("/scripts/show").await;
         assert_eq!(page.status, 200, "{}", page.text());
         let text = page.text();
-        let token = text.split("name=\"csrf_token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let token = text
+            .split("name=\"csrf_token\" value=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
         let mut body = format!("csrf_token={}&", token.expect("a token")).into_bytes();
         body.extend_from_slice(fields);
         let kind = [("content-type", "application/x-www-form-urlencoded")];
@@ -24,7 +27,11 @@ impl Browser {
     async fn printed(&self, fields: &[u8]) -> Vec<String> {
         let answer = self.send(fields).await;
         assert_eq!(answer.status, 303, "{}", answer.text());
-        let id = answer.header("location").and_then(|l| l.strip_prefix("/runs/")).expect("a run").to_owned();
+        let id = answer
+            .header("location")
+            .and_then(|l| l.strip_prefix("/runs/"))
+            .expect("a run")
+            .to_owned();
         for _ in 0..200 {
             let run = self.0.get(&format!("/api/v1/runs/{id}")).await.json();
             if run["state"] == "ended" {
@@ -32,7 +39,11 @@ impl Browser {
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        let output = self.0.get(&format!("/api/v1/runs/{id}/output")).await.text();
+        let output = self
+            .0
+            .get(&format!("/api/v1/runs/{id}/output"))
+            .await
+            .text();
         output.lines().filter_map(unhex).collect()
     }
 }
@@ -45,18 +56,31 @@ async fn browser() -> (TestServer, Browser) {
 
 /// Every byte as `%xx`.
 fn encoded(text: &[u8]) -> String {
-    text.iter().fold(String::new(), |text, byte| text + &format!("%{byte:02x}"))
+    text.iter()
+        .fold(String::new(), |text, byte| text + &format!("%{byte:02x}"))
 }
 
 #[tokio::test]
 async fn a_form_brings_a_hostile_value_unchanged() {
     let (_server, ada) = browser().await;
-    for value in [";id", "$(id)", "`id`", "--help", "@/etc/passwd", "a'b\"c", "ä€😀", "<script>"] {
+    for value in [
+        ";id",
+        "$(id)",
+        "`id`",
+        "--help",
+        "@/etc/passwd",
+        "a'b\"c",
+        "ä€😀",
+        "<script>",
+    ] {
         let fields = format!("text={}", encoded(value.as_bytes()));
         assert_eq!(ada.printed(fields.as_bytes()).await, [value], "{value:?}");
     }
     let large = "x".repeat(131_000);
-    assert_eq!(ada.printed(format!("text={large}").as_bytes()).await, [large]);
+    assert_eq!(
+        ada.printed(format!("text={large}").as_bytes()).await,
+        [large]
+    );
 }
 
 #[tokio::test]
@@ -77,8 +101,18 @@ async fn a_form_that_cannot_be_right_is_refused_with_a_page() {
     for (fields, status) in rows {
         let answer = ada.send(fields).await;
         let shown = String::from_utf8_lossy(&fields[..fields.len().min(40)]).into_owned();
-        assert_eq!(answer.status, status, "{shown}: {}", &answer.text()[..200.min(answer.text().len())]);
-        assert!(answer.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{shown}");
+        assert_eq!(
+            answer.status,
+            status,
+            "{shown}: {}",
+            &answer.text()[..200.min(answer.text().len())]
+        );
+        assert!(
+            answer
+                .header("content-type")
+                .is_some_and(|kind| kind.starts_with("text/html")),
+            "{shown}"
+        );
     }
     assert_eq!(ada.send(b"text=fine").await.status, 303);
 }

@@ -15,6 +15,16 @@ mod form_arguments;
 #[cfg(test)]
 mod front;
 #[cfg(test)]
+mod page_broken;
+#[cfg(test)]
+mod page_history;
+#[cfg(test)]
+mod page_queue;
+#[cfg(test)]
+mod page_search;
+#[cfg(test)]
+mod page_texts;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod scripts;

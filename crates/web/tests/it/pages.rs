@@ -42,7 +42,7 @@ const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlenc
 const PATH: &str = "/scripts/ops/job";
 const GOOD: &str = "mode=plain&colour=red&note=hi&key=s3cret&.confirm=yes";
 
-fn token(page: &str) -> String {
+pub fn token(page: &str) -> String {
     let token = page
         .split("name=\"csrf_token\" value=\"")
         .nth(1)
@@ -50,11 +50,11 @@ fn token(page: &str) -> String {
     token.expect("a token").to_owned()
 }
 
-async fn fresh(client: &Client, path: &str) -> String {
+pub async fn fresh(client: &Client, path: &str) -> String {
     token(&client.get(path).await.text())
 }
 
-async fn post(client: &Client, path: &str, token: &str, fields: &str) -> Answer {
+pub async fn post(client: &Client, path: &str, token: &str, fields: &str) -> Answer {
     client
         .send(
             "POST",
@@ -65,7 +65,7 @@ async fn post(client: &Client, path: &str, token: &str, fields: &str) -> Answer 
         .await
 }
 
-fn location(answer: &Answer) -> String {
+pub fn location(answer: &Answer) -> String {
     answer
         .header("location")
         .unwrap_or_else(|| panic!("{}: {}", answer.status, answer.text()))
@@ -405,11 +405,19 @@ async fn a_path_leads_to_what_is_below_its_root_only() {
     assert!(page.contains("<option value=\"here.log\">"), "{page}");
     assert!(!page.contains("link.log"), "{page}");
     let program = server.program("ada", &["ops"]).await;
-    for (path, page, api) in [("here.log", 303, 201), ("link.log", 422, 422), ("gone.log", 422, 422)] {
+    for (path, page, api) in [
+        ("here.log", 303, 201),
+        ("link.log", 422, 422),
+        ("gone.log", 422, 422),
+    ] {
         let token = fresh(&ada, "/scripts/read").await;
         let sent = post(&ada, "/scripts/read", &token, &format!("log={path}")).await;
         assert_eq!(sent.status, page, "{path}");
         let body = format!(r#"{{"script":"read","args":{{"log":"{path}"}}}}"#);
-        assert_eq!(program.post("/api/v1/runs", body).await.status, api, "{path}");
+        assert_eq!(
+            program.post("/api/v1/runs", body).await.status,
+            api,
+            "{path}"
+        );
     }
 }

@@ -28,12 +28,20 @@ fn scripts() -> Vec<(String, String)> {
     let scripts = files.map(|file| file.expect("an entry").path());
     scripts
         .filter(|path| path.extension().is_some_and(|end| end == "js"))
-        .map(|path| (path.display().to_string(), std::fs::read_to_string(&path).expect("text")))
+        .map(|path| {
+            (
+                path.display().to_string(),
+                std::fs::read_to_string(&path).expect("text"),
+            )
+        })
         .collect()
 }
 
 fn faults(text: &str) -> Vec<&'static str> {
-    BANNED.into_iter().filter(|word| text.contains(word)).collect()
+    BANNED
+        .into_iter()
+        .filter(|word| text.contains(word))
+        .collect()
 }
 
 #[test]
@@ -43,7 +51,11 @@ fn w27_no_script_makes_markup_or_code_out_of_text() {
     for (path, text) in scripts {
         assert_eq!(faults(&text), Vec::<&str>::new(), "{path}");
     }
-    assert_eq!(faults("row.innerHTML = text"), ["innerHTML"], "the check can fail");
+    assert_eq!(
+        faults("row.innerHTML = text"),
+        ["innerHTML"],
+        "the check can fail"
+    );
 }
 
 #[test]
@@ -56,10 +68,17 @@ fn every_script_asks_to_be_checked_for_types() {
 #[test]
 fn a_script_imports_only_its_siblings() {
     let scripts = scripts();
-    let is_there = |name: &str| scripts.iter().any(|(path, _)| path.ends_with(&format!("/{name}")));
+    let is_there = |name: &str| {
+        scripts
+            .iter()
+            .any(|(path, _)| path.ends_with(&format!("/{name}")))
+    };
     for (path, text) in &scripts {
         for line in text.lines().filter(|line| line.starts_with("import ")) {
-            let from = line.split('"').nth(1).and_then(|from| from.strip_prefix("./"));
+            let from = line
+                .split('"')
+                .nth(1)
+                .and_then(|from| from.strip_prefix("./"));
             assert!(from.is_some_and(is_there), "{path}: {line}");
         }
     }

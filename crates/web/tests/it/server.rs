@@ -14,13 +14,14 @@ use stagedoor_app::session_key::{
 };
 use stagedoor_catalog::{Catalog, open_folder};
 use stagedoor_domain::access::Grants;
-use stagedoor_domain::id::UserId;
-use stagedoor_domain::name::{GroupName, UserName};
+use stagedoor_domain::id::{Epoch, RunId, UserId};
+use stagedoor_domain::name::{GroupName, ScriptName, UserName};
 use stagedoor_domain::queue::Capacity;
+use stagedoor_domain::run::{Outcome, State};
 use stagedoor_domain::time::{Chance, Clock, Timestamp};
 use stagedoor_output::Outputs;
 use stagedoor_runner::{Connection, Runner, RunnerOptions};
-use stagedoor_store::{NewToken, NewUser, SessionRecord, Store};
+use stagedoor_store::{NewToken, NewUser, RunRecord, SessionRecord, Store};
 use stagedoor_web::{WebOptions, serve};
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +34,9 @@ pub struct Machine {
 impl Clock for Machine {
     #[expect(clippy::disallowed_methods, reason = "the test's own clock")]
     fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
@@ -56,7 +59,7 @@ pub struct TestServer {
     machine: Arc<Machine>,
     shutdown: CancellationToken,
     runner: Option<Pid>,
-    _scripts: tempfile::TempDir,
+    scripts: tempfile::TempDir,
     _state: tempfile::TempDir,
 }
 
@@ -73,7 +76,15 @@ impl Drop for TestServer {
 impl TestServer {
     /// With these files, `(path, text)`; those that begin with `#!` can be executed.
     pub async fn with(files: &[(&str, &str)]) -> Self {
-        Self::with_capacity(files, Capacity { running: 4, queued: 100, queued_per_user: 50 }).await
+        Self::with_capacity(
+            files,
+            Capacity {
+                running: 4,
+                queued: 100,
+                queued_per_user: 50,
+            },
+        )
+        .await
     }
 
     pub async fn with_capacity(files: &[(&str, &str)], capacity: Capacity) -> Self {
@@ -85,16 +96,38 @@ impl TestServer {
         let machine = Arc::new(machine());
         let store = Store::open(state.path()).expect("a database");
         let connection = connect(scripts.path(), state.path()).await;
-        let runner = connection.pid().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-        let parts = parts(scripts.path(), state.path(), &store, &machine, capacity, connection);
+        let runner = connection
+            .pid()
+            .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let parts = parts(
+            scripts.path(),
+            state.path(),
+            &store,
+            &machine,
+            capacity,
+            connection,
+        );
         let app = App::start(parts).await.expect("an application");
         let catalog = app.catalog();
         assert!(catalog.broken().is_empty(), "{:?}", catalog.broken());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let shutdown = CancellationToken::new();
-        tokio::spawn(serve(vec![listener], app, WebOptions::default(), shutdown.clone()));
-        Self { address, store, machine, shutdown, runner, _scripts: scripts, _state: state }
+        tokio::spawn(serve(
+            vec![listener],
+            app,
+            WebOptions::default(),
+            shutdown.clone(),
+        ));
+        Self {
+            address,
+            store,
+            machine,
+            shutdown,
+            runner,
+            scripts,
+            _state: state,
+        }
     }
 
     pub fn anonymous(&self) -> Client {
@@ -105,9 +138,18 @@ impl TestServer {
     pub async fn program(&self, name: &str, groups: &[&str]) -> Client {
         let user = self.user(name, groups).await;
         let token = new_api_token(&*self.machine);
-        let new = NewToken { hash: token_hash(&token), user, name: "test".to_owned(), expires_at: None };
-        self.store.add_token(new, self.machine.now()).await.expect("a token");
-        self.anonymous().with("authorization", &format!("Bearer {token}"))
+        let new = NewToken {
+            hash: token_hash(&token),
+            user,
+            name: "test".to_owned(),
+            expires_at: None,
+        };
+        self.store
+            .add_token(new, self.machine.now())
+            .await
+            .expect("a token");
+        self.anonymous()
+            .with("authorization", &format!("Bearer {token}"))
     }
 
     /// A browser with a session of this user.
@@ -124,7 +166,10 @@ impl TestServer {
         };
         self.store.add_session(&session).await.expect("a session");
         self.anonymous()
-            .with("cookie", &format!("SessionID-{}={value}", self.address.port()))
+            .with(
+                "cookie",
+                &format!("SessionID-{}={value}", self.address.port()),
+            )
             .with("origin", &format!("http://{}", self.address))
             .with("sec-fetch-site", "same-origin")
     }
@@ -133,7 +178,10 @@ impl TestServer {
     pub async fn setup_key(&self) -> String {
         let key = new_setup_key(&*self.machine);
         let end = self.machine.now().plus(Duration::from_mins(10));
-        self.store.put_setup(setup_hash(&key), end).await.expect("a link");
+        self.store
+            .put_setup(setup_hash(&key), end)
+            .await
+            .expect("a link");
         key
     }
 
@@ -142,8 +190,58 @@ impl TestServer {
     pub async fn bare_browser(&self, name: &str, groups: &[&str], path: &str) -> (Client, String) {
         let browser = self.browser(name, groups).await;
         let page = browser.get(path).await.text();
-        let token = page.split("name=\"csrf_token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let token = page
+            .split("name=\"csrf_token\" value=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
         (browser.only("cookie"), token.expect("a token").to_owned())
+    }
+
+    /// Writes a file into the folder that is served, as an author does meanwhile.
+    pub fn write(&self, path: &str, text: &str) {
+        write(&self.scripts.path().join(path), text);
+    }
+
+    /// Puts a symbolic link in place of a file or folder.
+    pub fn replace_by_link(&self, path: &str, target: &Path) {
+        let path = self.scripts.path().join(path);
+        let _ = std::fs::remove_file(&path);
+        let _ = std::fs::remove_dir_all(&path);
+        std::os::unix::fs::symlink(target, &path).expect("a link");
+    }
+
+    /// Puts so many runs of this script into the history of a user.
+    pub async fn history(&self, name: &str, script: &str, runs: i64) {
+        let user = self.user(name, &[]).await;
+        let now = self.machine.now();
+        for n in 0..runs {
+            let at = Timestamp::from_millis(now.millis() - (runs - n) * 1000);
+            let args = serde_json::json!({ "n": format!("number-{n}") });
+            let run = RunRecord {
+                id: RunId::new(at, &*self.machine),
+                script: ScriptName::parse(script).expect("a name"),
+                user,
+                user_name: UserName::parse(name).expect("a name"),
+                args: args.as_object().expect("arguments").clone(),
+                secrets: None,
+                state: State::Ended,
+                epoch: Epoch::default(),
+                stop: None,
+                outcome: Some(Outcome::Succeeded),
+                reason: None,
+                exit_code: Some(0),
+                signal: None,
+                leftovers: 0,
+                stdout_bytes: 0,
+                stderr_bytes: 0,
+                created_at: at,
+                started_at: Some(at),
+                ended_at: Some(at),
+                request_key: None,
+                fingerprint: None,
+            };
+            self.store.insert_run(&run).await.expect("inserted");
+        }
     }
 
     /// Begins the server's end, as a signal does.
@@ -156,23 +254,35 @@ impl TestServer {
         if let Some(known) = self.store.user_by_name(&name).await.expect("the store") {
             return known.user.id;
         }
-        let groups: BTreeSet<GroupName> =
-            groups.iter().map(|group| GroupName::parse(group).expect("a name")).collect();
-        let new = NewUser { name, password_hash: "none".to_owned(), groups };
-        self.store.add_user(new, self.machine.now()).await.expect("a user")
+        let groups: BTreeSet<GroupName> = groups
+            .iter()
+            .map(|group| GroupName::parse(group).expect("a name"))
+            .collect();
+        let new = NewUser {
+            name,
+            password_hash: "none".to_owned(),
+            groups,
+        };
+        self.store
+            .add_user(new, self.machine.now())
+            .await
+            .expect("a user")
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test's own clock")]
 fn machine() -> Machine {
-    Machine { start: Instant::now() }
+    Machine {
+        start: Instant::now(),
+    }
 }
 
 fn write(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
     std::fs::write(path, text).expect("written");
     if text.starts_with("#!") {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("made executable");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
+            .expect("made executable");
     }
 }
 
@@ -186,7 +296,8 @@ async fn connect(scripts: &Path, state: &Path) -> Connection {
         allow_root_scripts: true,
         server_uid: None,
     };
-    let connection = tokio::task::spawn_blocking(move || Runner::ensure(&runner_binary(), &options));
+    let connection =
+        tokio::task::spawn_blocking(move || Runner::ensure(&runner_binary(), &options));
     connection.await.expect("not panicked").expect("a runner")
 }
 
@@ -232,8 +343,14 @@ fn options_of_app(capacity: Capacity) -> Options {
 /// The example `web-test-runner` of this crate, which is built beside the tests.
 fn runner_binary() -> PathBuf {
     let tests = std::env::current_exe().expect("this test");
-    let folder = tests.parent().and_then(Path::parent).expect("the target folder");
+    let folder = tests
+        .parent()
+        .and_then(Path::parent)
+        .expect("the target folder");
     let binary = folder.join("examples/web-test-runner");
-    assert!(binary.exists(), "build it first: cargo build -p stagedoor-web --example web-test-runner");
+    assert!(
+        binary.exists(),
+        "build it first: cargo build -p stagedoor-web --example web-test-runner"
+    );
     binary
 }

@@ -166,15 +166,20 @@ impl Feed {
     async fn still_allowed(&mut self) -> bool {
         let app = &self.state.app;
         let user = match &self.proof {
-            Proof::Cookie(value, arrival) => {
-                app.session(value, arrival.peer).await.map(|found| found.map(|signed_in| signed_in.user))
-            }
+            Proof::Cookie(value, arrival) => app
+                .session(value, arrival.peer)
+                .await
+                .map(|found| found.map(|signed_in| signed_in.user)),
             Proof::Token(token) => app.bearer(token).await,
         };
         match user {
             Ok(Some(user)) => {
                 self.user = user;
-                self.state.app.readable(&self.user, self.run.id).await.is_ok()
+                self.state
+                    .app
+                    .readable(&self.user, self.run.id)
+                    .await
+                    .is_ok()
             }
             Ok(None) | Err(_) => false,
         }
@@ -182,11 +187,14 @@ impl Feed {
 
     fn say_state(&mut self) {
         let run = serde_json::to_string(&RunJson::from(&self.run)).unwrap_or_default();
-        self.ready.push_back(Event::default().event("state").data(run));
+        self.ready
+            .push_back(Event::default().event("state").data(run));
     }
 
     fn say_tail(&mut self) {
-        let Some(tails) = self.tails.as_mut() else { return };
+        let Some(tails) = self.tails.as_mut() else {
+            return;
+        };
         let tail = Arc::clone(&tails.borrow_and_update());
         // 0 means that none was made yet; the first one comes as a change.
         if tail.seq == 0 {
@@ -202,18 +210,29 @@ impl Feed {
             return;
         }
         self.over = true;
-        if !self.sent.1 && let Some(tail) = self.last_tail().await {
+        if !self.sent.1
+            && let Some(tail) = self.last_tail().await
+        {
             let seq = self.sent.0.saturating_add(1);
             self.ready.push_back(tail_event(seq, &tail));
         }
-        self.ready.push_back(Event::default().event("end").data("{}"));
+        self.ready
+            .push_back(Event::default().event("end").data("{}"));
     }
 
     /// From the segments, which are complete.
     async fn last_tail(&self) -> Option<String> {
-        let (permit, run) = self.state.app.readable(&self.user, self.run.id).await.ok()?;
+        let (permit, run) = self
+            .state
+            .app
+            .readable(&self.user, self.run.id)
+            .await
+            .ok()?;
         let view = self.state.app.output(permit, &run).ok()?;
-        let lines = tokio::task::spawn_blocking(move || view.tail(Selection::Both, TAIL_LINES)).await.ok()?.ok()?;
+        let lines = tokio::task::spawn_blocking(move || view.tail(Selection::Both, TAIL_LINES))
+            .await
+            .ok()?
+            .ok()?;
         let seq = self.sent.0.saturating_add(1);
         let tail = json!({
             "seq": seq, "total": lines.total, "first": lines.from, "partial": lines.partial,
@@ -225,21 +244,32 @@ impl Feed {
 
 fn proof(headers: &HeaderMap, arrival: Arrival, by_session: bool) -> Result<Proof, Problem> {
     let found = if by_session {
-        Jar::Session.read(headers, arrival.port).map(|value| Proof::Cookie(value, arrival))
+        Jar::Session
+            .read(headers, arrival.port)
+            .map(|value| Proof::Cookie(value, arrival))
     } else {
-        let line = headers.get(AUTHORIZATION).and_then(|line| line.to_str().ok());
-        let token = line.and_then(|line| line.split_once(' ')).map(|(_, token)| token.trim());
+        let line = headers
+            .get(AUTHORIZATION)
+            .and_then(|line| line.to_str().ok());
+        let token = line
+            .and_then(|line| line.split_once(' '))
+            .map(|(_, token)| token.trim());
         token.map(|token| Proof::Token(token.to_owned()))
     };
     found.ok_or_else(|| Problem::internal("a caller without cookie and token passed the guard"))
 }
 
 fn tail_event(seq: u64, json: &str) -> Event {
-    Event::default().event("tail").id(seq.to_string()).data(json)
+    Event::default()
+        .event("tail")
+        .id(seq.to_string())
+        .data(json)
 }
 
 /// Waits for ever where there is nothing to wait for.
-async fn changed<T>(receiver: &mut Option<watch::Receiver<T>>) -> Result<(), watch::error::RecvError> {
+async fn changed<T>(
+    receiver: &mut Option<watch::Receiver<T>>,
+) -> Result<(), watch::error::RecvError> {
     match receiver {
         Some(receiver) => receiver.changed().await,
         None => pending().await,

@@ -2,8 +2,8 @@ use super::*;
 use serde_json::json;
 use stagedoor_domain::access::Access;
 use stagedoor_domain::name::{ParamName, ScriptName};
-use stagedoor_domain::param::{Bounds, Pass};
-use stagedoor_domain::script::{Launch, Limits, Source};
+use stagedoor_domain::param::{Bounds, Choice, Condition, Kind, Param, Pass, PathKind, PathRule};
+use stagedoor_domain::script::{Launch, Limits, Script, Source};
 use std::time::Duration;
 
 fn param(name: &str, kind: Kind) -> Param {
@@ -49,7 +49,10 @@ fn script(params: Vec<Param>) -> Script {
         order: 0,
         hidden: false,
         disabled: None,
-        launch: Launch::File { file: "backup.sh".to_owned(), interpreter: vec!["/bin/bash".to_owned()] },
+        launch: Launch::File {
+            file: "backup.sh".to_owned(),
+            interpreter: vec!["/bin/bash".to_owned()],
+        },
         folder: "ops".to_owned(),
         working_directory: Some("/srv/secret-place".to_owned()),
         env: vec![("TOKEN".to_owned(), "hush".to_owned())],
@@ -64,7 +67,10 @@ fn script(params: Vec<Param>) -> Script {
         lang: BTreeMap::new(),
         extra: json!({"ticket": true}),
         params,
-        source: Source { file: "ops/backup.sh".to_owned(), line: 2 },
+        source: Source {
+            file: "ops/backup.sh".to_owned(),
+            line: 2,
+        },
         fingerprint: None,
     }
 }
@@ -90,7 +96,11 @@ fn a_script_is_shown_with_all_that_a_client_needs() {
     };
     let keep = Param {
         default: Some(Value::Text("30".to_owned())),
-        bounds: Bounds { min: Some("1".to_owned()), max: Some("365".to_owned()), ..Bounds::default() },
+        bounds: Bounds {
+            min: Some("1".to_owned()),
+            max: Some("365".to_owned()),
+            ..Bounds::default()
+        },
         ..param("keep", Kind::Integer)
     };
     assert_eq!(
@@ -120,11 +130,24 @@ fn nothing_of_how_or_where_a_script_runs_is_shown() {
         matching: Some("*.log".to_owned()),
         exclude: Vec::new(),
     };
-    let file = Param { path: Some(rule), ..param("log", Kind::Path) };
+    let file = Param {
+        path: Some(rule),
+        ..param("log", Kind::Path)
+    };
     let shown = shown(vec![file]);
-    assert_eq!(shown["params"][0]["path"], json!({"kind": "file", "recursive": true, "match": "*.log"}));
+    assert_eq!(
+        shown["params"][0]["path"],
+        json!({"kind": "file", "recursive": true, "match": "*.log"})
+    );
     let text = shown.to_string();
-    for hidden in ["secret-place", "hush", "TOKEN", "/bin/bash", "backup.sh", "--log"] {
+    for hidden in [
+        "secret-place",
+        "hush",
+        "TOKEN",
+        "/bin/bash",
+        "backup.sh",
+        "--log",
+    ] {
         assert!(!text.contains(hidden), "{hidden} in {text}");
     }
 }
@@ -132,10 +155,23 @@ fn nothing_of_how_or_where_a_script_runs_is_shown() {
 #[test]
 fn a_secret_default_and_a_fixed_value_are_never_shown() {
     let default = Some(Value::Text("hunter2".to_owned()));
-    let secret = Param { secret: true, default: default.clone(), ..param("password", Kind::Text) };
-    let fixed = Param { fixed: default.clone(), ..param("mode", Kind::Text) };
+    let secret = Param {
+        secret: true,
+        default: default.clone(),
+        ..param("password", Kind::Text)
+    };
+    let fixed = Param {
+        fixed: default.clone(),
+        ..param("mode", Kind::Text)
+    };
     let text = shown(vec![secret, fixed]).to_string();
     assert!(!text.contains("hunter2"), "{text}");
-    let open = Param { default, ..param("open", Kind::Text) };
-    assert!(shown(vec![open]).to_string().contains("hunter2"), "an open default is shown");
+    let open = Param {
+        default,
+        ..param("open", Kind::Text)
+    };
+    assert!(
+        shown(vec![open]).to_string().contains("hunter2"),
+        "an open default is shown"
+    );
 }

@@ -5,14 +5,15 @@ use stagedoor_domain::param::{Choice, Condition, Kind, Param};
 
 use super::given::{defaults, is_one_per_line};
 use super::hint::hint;
-use crate::pages::markdown::{self, Piece};
+use crate::language::{Languages, Text};
+use crate::pages::markdown::Prose;
 use crate::safe_form::Fields;
 
 /// A field as the template writes it.
 pub(in crate::pages) struct Field {
     pub name: String,
-    pub title: String,
-    pub description: Vec<Piece>,
+    pub title: Text,
+    pub description: Prose,
     pub hint: String,
     pub error: Option<String>,
     pub required: bool,
@@ -75,6 +76,7 @@ impl Field {
     /// The field, with what was sent or its default. `paths` are what a `path` field offers.
     pub fn new(
         param: &Param,
+        languages: &Languages,
         fields: Option<&Fields>,
         sent: bool,
         paths: Vec<String>,
@@ -85,12 +87,8 @@ impl Field {
         let wide = matches!(control, Control::Area { .. } | Control::Boxes { .. });
         Self {
             name: param.name.to_string(),
-            title: param.title.clone(),
-            description: param
-                .description
-                .as_deref()
-                .map(markdown::pieces)
-                .unwrap_or_default(),
+            title: languages.label(param),
+            description: Prose::of(languages.help(param)),
             hint: hint(param, error.as_deref().unwrap_or_default()),
             error,
             // A browser would hold the form back for a required field that is hidden.

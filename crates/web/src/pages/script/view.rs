@@ -5,22 +5,22 @@ use std::sync::Arc;
 
 use askama::Template;
 use stagedoor_app::view::RunView;
-use stagedoor_catalog::path_choices;
+use stagedoor_catalog::{Docs, path_choices};
 use stagedoor_domain::access::may_run;
 use stagedoor_domain::arguments::ArgError;
 use stagedoor_domain::name::ParamName;
 use stagedoor_domain::param::{Param, Value};
 use stagedoor_domain::script::Script;
 
+use super::Reader;
 use super::field::{Control, Field};
 use crate::assets::asset;
-use crate::pages::markdown::{self, Mark, Piece};
+use crate::language::{Languages, Text};
+use crate::pages::markdown::{self, Mark, Piece, Prose};
 use crate::pages::runs::{Row, row};
 use crate::pages::shell::{Here, Shell};
 use crate::pages::{paths, said};
 use crate::safe_form::Fields;
-use crate::session::Me;
-use crate::state::AppState;
 
 /// Most paths that one field offers.
 const MOST_PATHS: usize = 500;
@@ -47,10 +47,11 @@ pub(in crate::pages) struct ScriptPage {
     pub form_script: String,
     pub name: String,
     pub folder: String,
-    pub title: String,
+    pub title: Text,
     pub icon: Option<String>,
     pub action: String,
-    pub description: Vec<Piece>,
+    pub description: Prose,
+    pub docs: Option<DocsView>,
     pub disabled: Option<String>,
     pub may_run: bool,
     pub notice: Option<String>,
@@ -66,6 +67,13 @@ pub(in crate::pages) struct ScriptPage {
     pub all_runs: String,
 }
 
+/// What the author wrote beside the script.
+pub(in crate::pages) struct DocsView {
+    pub pieces: Vec<Piece>,
+    /// There is more of it than is shown.
+    pub is_cut: bool,
+}
+
 /// Fields below one heading.
 pub(in crate::pages) struct Section {
     pub title: Option<String>,
@@ -74,6 +82,16 @@ pub(in crate::pages) struct Section {
 
 /// What the `path` fields offer, by their names.
 pub(super) type Paths = HashMap<ParamName, Vec<String>>;
+
+/// What was looked up for the page.
+pub(super) struct Found {
+    /// What `path` fields offer.
+    pub paths: Paths,
+    /// The text beside the script.
+    pub docs: Option<Docs>,
+    /// The reader's own last runs of it.
+    pub last: Vec<RunView>,
+}
 
 /// Looks it up on the disk, which may be slow.
 pub(super) async fn paths(script: &Arc<Script>) -> Paths {
@@ -95,18 +113,25 @@ pub(super) async fn paths(script: &Arc<Script>) -> Paths {
 
 /// Puts the page together.
 pub(super) fn page(
-    state: &AppState,
-    me: &Me,
+    reader: Reader<'_>,
     script: &Arc<Script>,
     said: &Said<'_>,
-    offered: &Paths,
-    last: &[RunView],
+    found: &Found,
 ) -> ScriptPage {
-    let now = state.app.clock().now();
+    let Reader {
+        state,
+        me,
+        languages,
+    } = reader;
+    let (title, now) = (languages.title(script), state.app.clock().now());
+    let docs = found.docs.as_ref().map(|docs| DocsView {
+        pieces: markdown::pieces(&docs.text),
+        is_cut: docs.is_cut,
+    });
     let mut sections: Vec<Section> = Vec::new();
     let mut advanced = Vec::new();
     for param in script.params.iter().filter(|param| param.fixed.is_none()) {
-        let field = field(param, said, offered);
+        let field = field(param, languages, said, &found.paths);
         if param.advanced {
             advanced.push(field);
         } else if let Some(section) = sections.iter_mut().find(|s| s.title == param.section) {
@@ -125,14 +150,16 @@ pub(super) fn page(
         form_script: asset("form.js"),
         name: script.name.to_string(),
         folder: script.name.folder().to_owned(),
-        title: script.title.clone(),
+        rows: found
+            .last
+            .iter()
+            .map(|run| row(run, title.clone(), now))
+            .collect(),
+        title,
         icon: script.icon.clone(),
         action: paths::script(&script.name),
-        description: script
-            .description
-            .as_deref()
-            .map(markdown::pieces)
-            .unwrap_or_default(),
+        description: Prose::of(languages.description(script)),
+        docs,
         disabled: script.disabled.clone(),
         may_run: may_run(&me.0.user, script, &state.app.grants()).is_ok(),
         notice: said.notice.clone(),
@@ -144,12 +171,11 @@ pub(super) fn page(
         confirm: script.confirm.clone(),
         ask_again: said.ask_again,
         timeout: script.timeout.map(said::limit).unwrap_or_default(),
-        rows: last.iter().map(|run| row(run, now)).collect(),
         all_runs: paths::query(paths::RUNS, &[("script", script.name.as_str())]),
     }
 }
 
-fn field(param: &Param, said: &Said<'_>, offered: &Paths) -> Field {
+fn field(param: &Param, languages: &Languages, said: &Said<'_>, offered: &Paths) -> Field {
     let error = said
         .errors
         .iter()
@@ -157,6 +183,7 @@ fn field(param: &Param, said: &Said<'_>, offered: &Paths) -> Field {
     let paths = offered.get(&param.name).cloned().unwrap_or_default();
     Field::new(
         param,
+        languages,
         said.fields,
         said.sent,
         paths,

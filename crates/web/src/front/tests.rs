@@ -1,0 +1,155 @@
+//! The front around routes that only tests have.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use axum::routing::{get, post};
+use stagedoor_domain::time::Timestamp;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::*;
+
+const HEAD: Duration = Duration::from_millis(300);
+const BODY: Duration = Duration::from_millis(200);
+/// Far less than what clients are given outside of tests.
+const SOON: Duration = Duration::from_secs(5);
+
+async fn panics() -> &'static str {
+    panic!("the secret is 42")
+}
+
+async fn length(request: axum::extract::Request) -> Result<String, problem::Problem> {
+    let bytes = body::whole(request, &()).await?;
+    Ok(format!("{} bytes", bytes.len()))
+}
+
+/// A server on the loopback, and what ends it.
+async fn server() -> (SocketAddr, CancellationToken) {
+    let router = Router::new()
+        .route("/panic", get(panics))
+        .route("/api/v1/panic", get(panics))
+        .route("/body", post(length));
+    let now = Arc::new(|| Timestamp::from_millis(0x1234));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let shutdown = CancellationToken::new();
+    let door = connection::Door {
+        router: layered(router, Hosts::new(&[]), now),
+        limits: Arc::default(),
+        shutdown: shutdown.clone(),
+        port: address.port(),
+        patience: Patience {
+            head: HEAD,
+            body: BODY,
+        },
+    };
+    tokio::spawn(connection::accept(listener, door, TaskTracker::new()));
+    (address, shutdown)
+}
+
+/// What comes back until the connection ends, and how long that took.
+#[expect(clippy::disallowed_methods, reason = "the time that a client waits")]
+async fn answer(address: SocketAddr, sent: &str) -> (String, Duration) {
+    let begun = Instant::now();
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    stream.write_all(sent.as_bytes()).await.expect("sent");
+    let mut bytes = Vec::new();
+    let read = stream.read_to_end(&mut bytes);
+    let ended = tokio::time::timeout(SOON, read).await;
+    ended.expect("the connection ends soon").expect("read");
+    (
+        String::from_utf8_lossy(&bytes).into_owned(),
+        begun.elapsed(),
+    )
+}
+
+fn get_of(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+}
+
+#[tokio::test]
+async fn a_panic_fails_one_request_with_an_id_and_without_its_cause() {
+    let (address, _shutdown) = server().await;
+    for (path, kind) in [
+        ("/panic", "text/html; charset=utf-8"),
+        ("/api/v1/panic", "application/problem+json"),
+    ] {
+        let (text, _) = answer(address, &get_of(path)).await;
+        assert!(text.starts_with("HTTP/1.1 500 "), "{path}: {text}");
+        assert!(
+            text.contains(&format!("content-type: {kind}\r\n")),
+            "{path}: {text}"
+        );
+        assert!(text.contains("1234-"), "{path} has no request id: {text}");
+        for hidden in ["secret", "42", "panic", ".rs"] {
+            assert!(!text.contains(hidden), "{path} shows {hidden}: {text}");
+        }
+        for line in headers::as_text().lines() {
+            assert!(text.contains(line), "{path} lacks {line}: {text}");
+        }
+    }
+    let (text, _) = answer(address, &get_of("/nowhere")).await;
+    assert!(
+        text.starts_with("HTTP/1.1 404 "),
+        "the server goes on: {text}"
+    );
+    assert!(!text.contains("1234-"), "a refusal needs no id: {text}");
+}
+
+#[tokio::test]
+async fn two_failed_requests_have_two_ids() {
+    let (address, _shutdown) = server().await;
+    let id = |text: &str| {
+        let at = text.find("1234-").expect("an id");
+        text[at..]
+            .chars()
+            .take_while(|c| *c != '"')
+            .collect::<String>()
+    };
+    let (first, _) = answer(address, &get_of("/api/v1/panic")).await;
+    let (second, _) = answer(address, &get_of("/api/v1/panic")).await;
+    assert_ne!(id(&first), id(&second));
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_arrive_ends_the_connection() {
+    let (address, _shutdown) = server().await;
+    for begun in ["", "GET /nowhere HTTP/1.1\r\nhost: loc"] {
+        let (text, took) = answer(address, begun).await;
+        assert!(took >= HEAD, "{begun:?} was given {took:?}");
+        assert!(!text.contains("200"), "{begun:?}: {text}");
+    }
+    // One byte now and then does not buy more time.
+    let mut slow = TcpStream::connect(address).await.expect("it listens");
+    let mut sent = 0;
+    while slow.write_all(b"x").await.is_ok() && sent < 100 {
+        tokio::time::sleep(HEAD / 6).await;
+        sent += 1;
+    }
+    assert!(sent < 50, "{sent} bytes were taken");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_refused_and_one_that_goes_on_is_not() {
+    let (address, _shutdown) = server().await;
+    let head = "POST /body HTTP/1.1\r\nhost: localhost\r\ncontent-length: 6\r\n";
+    let (text, took) = answer(address, &format!("{head}\r\nabc")).await;
+    assert!(text.starts_with("HTTP/1.1 408 "), "{text}");
+    assert!(text.contains("x-frame-options: DENY"), "{text}");
+    assert!(took >= BODY, "{took:?}");
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    let head = format!("{head}connection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    // Longer in all than what may lie between two pieces.
+    for byte in b"abcdef" {
+        tokio::time::sleep(BODY / 3).await;
+        stream.write_all(&[*byte]).await.expect("taken");
+    }
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.expect("an answer");
+    assert!(
+        text.starts_with("HTTP/1.1 200 ") && text.ends_with("6 bytes"),
+        "{text}"
+    );
+}
