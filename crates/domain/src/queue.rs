@@ -47,17 +47,13 @@ pub enum Admission {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum QueueFull {
     /// The limit in all.
-    #[error("{0} runs are waiting already, as many as may; try again when some have started")]
+    #[error("the queue is full ({0} waiting); try again when some have started")]
     All(usize),
     /// The limit of this user.
-    #[error(
-        "{0} of your runs are waiting already, as many as may; try again when some have started"
-    )]
+    #[error("your part of the queue is full ({0} waiting); try again when some have started")]
     User(usize),
     /// The limit of this script.
-    #[error(
-        "{0} runs of this script are waiting already, as many as may; try again when some have started"
-    )]
+    #[error("the queue of this script is full ({0} waiting); try again when some have started")]
     Script(u32),
 }
 

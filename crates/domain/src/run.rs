@@ -221,7 +221,8 @@ fn end(life: &Life, ending: Ending, forget: Option<Epoch>) -> (Life, Vec<Effect>
         ending: Some(ending),
         ..life.clone()
     };
-    let mut effects = vec![Effect::Record, Effect::Release];
+    // The slot first: the next run need not wait for this one's record.
+    let mut effects = vec![Effect::Release, Effect::Record];
     effects.extend(forget.map(Effect::Forget));
     (next, effects)
 }
