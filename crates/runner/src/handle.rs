@@ -1,6 +1,7 @@
 //! The server's handle to the runner: requests out, reports in.
 
 mod connect;
+mod missing;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,10 +11,12 @@ use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::time::Timestamp;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::time::Instant;
 
 pub use self::connect::{ConnectError, Connection, RunnerOptions};
+use self::missing::Missing;
 use crate::protocol::{ExitRecord, FromRunner, LARGEST_PLAN, Plan, Refusal, StopKind, ToRunner};
-use crate::wire;
+use crate::wire::{self, Received};
 
 /// Why a request did not reach the runner.
 #[derive(Debug, thiserror::Error)]
@@ -153,37 +156,105 @@ pub enum Report {
     /// Everything that the runner held when this server connected has been reported. An attempt
     /// that was neither reported nor stands here is not held.
     Complete {
-        /// Forked, but not known to execute; `Started` or `Refused` follows.
+        /// Forked, but not known to execute, or its pipes found no descriptor free here yet;
+        /// `Started` or `Refused` follows.
         starting: Vec<(RunId, Epoch)>,
     },
     /// The runner is gone, or this server was replaced by another: nothing more will come.
     Gone,
 }
 
-/// The reports of the runner, in the order in which things happened.
+/// The reports of the runner, in the order in which things happened; only those of an attempt
+/// whose pipes find no free descriptor in this process come later, its `Started` first.
 pub struct Reports {
     socket: Arc<AsyncFd<OwnedFd>>,
     buffer: Vec<u8>,
+    missing: Missing,
 }
 
 impl Reports {
     /// The next report. Cancelling loses none.
     pub async fn recv(&mut self) -> Report {
-        let Self { socket, buffer } = self;
-        let receive = |socket: &OwnedFd| wire::receive(socket, buffer);
-        match socket.async_io(Interest::READABLE, receive).await {
-            Ok((0, _)) => Report::Gone,
-            Ok((length, fds)) => {
-                let message = wire::decode(self.buffer.get(..length).unwrap_or_default());
-                message
-                    .ok()
-                    .and_then(|message| report(message, fds))
-                    .unwrap_or(Report::Gone)
+        loop {
+            let received = tokio::select! {
+                received = receive(&self.socket, &mut self.buffer) => received,
+                () = until(self.missing.next()) => {
+                    self.ask_again(Instant::now());
+                    continue;
+                }
+            };
+            if let Some(report) = self.understand(received) {
+                return report;
             }
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Report::Gone,
-            // This runtime is ending, not the runner: whoever waits is about to be dropped.
-            Err(_) => std::future::pending().await,
         }
+    }
+
+    /// What a packet tells; none if that is to be told another time.
+    fn understand(&mut self, received: io::Result<Received>) -> Option<Report> {
+        let Received {
+            length,
+            fds,
+            lacks_fds,
+        } = match received {
+            Ok(received) if received.length > 0 => received,
+            Ok(_) => return Some(Report::Gone),
+            Err(error) => {
+                if error.kind() != io::ErrorKind::ConnectionReset {
+                    tracing::error!(%error, "the runner cannot be heard any more");
+                }
+                return Some(Report::Gone);
+            }
+        };
+        let Ok(mut message) = wire::decode(self.buffer.get(..length).unwrap_or_default()) else {
+            return Some(Report::Gone);
+        };
+        match &mut message {
+            FromRunner::Started { run, epoch, .. } if lacks_fds => {
+                if self.missing.add((*run, *epoch), Instant::now()) {
+                    tracing::warn!(%run, epoch = epoch.0, "no descriptor is free for the output of this run; it waits");
+                }
+                return None;
+            }
+            FromRunner::Started { run, epoch, .. } => self.missing.remove((*run, *epoch)),
+            // It is told again after its `Started`.
+            FromRunner::Exited { run, epoch, .. } if self.missing.contains((*run, *epoch)) => {
+                return None;
+            }
+            FromRunner::Complete { starting } => starting.extend(self.missing.keys()),
+            _ => {}
+        }
+        Some(report(message, fds).unwrap_or(Report::Gone))
+    }
+
+    fn ask_again(&mut self, now: Instant) {
+        for (run, epoch) in self.missing.take_due(now) {
+            let asked = wire::encode(&ToRunner::Again { run, epoch })
+                .and_then(|bytes| wire::send(self.socket.get_ref(), &bytes, &[]));
+            // Not waited for: a runner that waits itself reads again once its reports are read.
+            if asked.is_err() {
+                self.missing.add((run, epoch), now);
+            }
+        }
+    }
+}
+
+/// The next packet. An error is the socket's own.
+async fn receive(socket: &AsyncFd<OwnedFd>, buffer: &mut [u8]) -> io::Result<Received> {
+    let receive = |socket: &OwnedFd| match wire::receive(socket, buffer) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
+        received => Ok(received),
+    };
+    match socket.async_io(Interest::READABLE, receive).await {
+        Ok(received) => received,
+        // This runtime is ending, not the runner: whoever waits is about to be dropped.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -14,7 +14,7 @@ use stagedoor_domain::script::{Fingerprint, Launch};
 use stagedoor_domain::time::Timestamp;
 
 /// The version of this protocol. A runner of another version keeps what it holds until it ended.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The largest plan in bytes; a request's body is limited to much less.
 pub const LARGEST_PLAN: usize = 8 << 20;
@@ -94,6 +94,13 @@ pub enum ToRunner {
     },
     /// The server has committed how this attempt ended: let go of its pipes, record and scratch.
     Forget {
+        /// The run.
+        run: RunId,
+        /// The attempt.
+        epoch: Epoch,
+    },
+    /// What was told of this attempt did not arrive whole: tell it all again, if it is held.
+    Again {
         /// The run.
         run: RunId,
         /// The attempt.

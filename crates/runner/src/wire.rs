@@ -50,8 +50,17 @@ pub(crate) fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> i
     Ok(())
 }
 
-/// Receives one packet into `buffer`. Its length is 0 when the other side has closed.
-pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+/// A packet that was received.
+pub(crate) struct Received {
+    /// In bytes; 0 when the other side has closed.
+    pub(crate) length: usize,
+    pub(crate) fds: Vec<OwnedFd>,
+    /// More descriptors were sent: this process may have no more.
+    pub(crate) lacks_fds: bool,
+}
+
+/// Receives one packet into `buffer`.
+pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Received> {
     match receive_once(&socket, buffer) {
         // Said once when the other side closed without reading everything; what it had sent before
         // that is still to come.
@@ -62,7 +71,7 @@ pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize
     }
 }
 
-fn receive_once(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+fn receive_once(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Received> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_FDS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = rustix::net::recvmsg(
@@ -78,13 +87,14 @@ fn receive_once(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Vec<
         }
     }
     // A packet that was cut says something else than what was sent.
-    if received
-        .flags
-        .intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC)
-    {
+    if received.flags.contains(ReturnFlags::TRUNC) {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    Ok((received.bytes, fds))
+    Ok(Received {
+        length: received.bytes,
+        fds,
+        lacks_fds: received.flags.contains(ReturnFlags::CTRUNC),
+    })
 }
 
 /// The bytes in a memory file that nobody can change any more.

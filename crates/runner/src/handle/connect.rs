@@ -11,6 +11,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use tokio::io::unix::AsyncFd;
 
+use super::missing::Missing;
 use super::{Reports, Runner};
 use crate::account::Account;
 use crate::process::READY;
@@ -170,6 +171,7 @@ impl Connection {
         let reports = Reports {
             socket: socket.clone(),
             buffer: vec![0; wire::LARGEST_PACKET],
+            missing: Missing::default(),
         };
         Ok((Runner { socket }, reports))
     }
@@ -204,7 +206,7 @@ impl Connection {
         set_socket_timeout(&self.socket, Timeout::Recv, Some(PATIENCE))?;
         // A runner that is gone already needs no goodbye.
         let _ = wire::send(&self.socket, &wire::encode(&ToRunner::Bye)?, &[]);
-        while wire::receive(&self.socket, &mut buffer).is_ok_and(|(length, _)| length > 0) {}
+        while wire::receive(&self.socket, &mut buffer).is_ok_and(|received| received.length > 0) {}
         Ok(())
     }
 }
@@ -222,7 +224,7 @@ fn greet(socket: OwnedFd) -> io::Result<Connection> {
         &[],
     )?;
     let mut buffer = vec![0; wire::LARGEST_PACKET];
-    let (length, _) = wire::receive(&socket, &mut buffer)?;
+    let length = wire::receive(&socket, &mut buffer)?.length;
     if length == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }

@@ -7,7 +7,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use crate::protocol::{FromRunner, ToRunner};
-use crate::wire;
+use crate::wire::{self, Received};
 
 /// A connected server and what could not be sent to it yet.
 pub(super) struct Connection {
@@ -58,8 +58,9 @@ impl Connection {
     /// The next message. A packet that is no message is an error.
     pub(super) fn receive(&mut self) -> io::Result<Incoming> {
         match wire::receive(&self.socket, &mut self.buffer) {
-            Ok((0, _)) => Ok(Incoming::Closed),
-            Ok((length, fds)) => {
+            Ok(Received { length: 0, .. }) => Ok(Incoming::Closed),
+            // Where a descriptor is lacking, its message finds none.
+            Ok(Received { length, fds, .. }) => {
                 let message = wire::decode(self.buffer.get(..length).unwrap_or_default())?;
                 Ok(Incoming::Message(message, fds))
             }

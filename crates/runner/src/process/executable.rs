@@ -70,11 +70,7 @@ fn command(plan: &Plan, argv: &[String], root: &Root) -> Result<Executable, Refu
         Refusal::Unsafe("the command is not an absolute path: correct its definition".into())
     })?;
     if plan.fingerprint.is_some() {
-        let stat = rustix::fs::stat(program.as_c_str()).map_err(|errno| match errno {
-            Errno::NOENT => Refusal::Gone,
-            errno => Refusal::Folder(file_error(errno)),
-        })?;
-        check_file(&stat, plan.fingerprint, false, root)?;
+        check_program(program, plan, root)?;
         if root.is_hidden && plan.working_directory.is_none() {
             *program = from_within(program, &plan.folder, root)?;
         }
@@ -85,6 +81,18 @@ fn command(plan: &Plan, argv: &[String], root: &Root) -> Result<Executable, Refu
         target,
         argv,
     })
+}
+
+/// A program of the catalog is checked as a script is, in the folder that holds it.
+fn check_program(program: &CString, plan: &Plan, root: &Root) -> Result<(), Refusal> {
+    let path = Path::new(std::ffi::OsStr::from_bytes(program.to_bytes()));
+    let below = path.strip_prefix(&root.path).ok();
+    let below = below.and_then(Path::to_str).ok_or_else(|| {
+        Refusal::Unsafe("the command is not in the folder of scripts any more: look at its definition, then run it again".into())
+    })?;
+    let (folder, file) = below.rsplit_once('/').unwrap_or(("", below));
+    open_checked(folder, file, false, plan, root)?;
+    Ok(())
 }
 
 /// A program of the catalog, by a way that its account may go; see [`script`].
@@ -102,11 +110,8 @@ fn script(
     interpreter: &[String],
     root: &Root,
 ) -> Result<Executable, Refusal> {
-    let unchangeable = |stat: &Stat| check_writers("the script's folder", stat, root);
-    let directory = open_folder(&plan.folder, root, unchangeable)?;
-    let opened = open_file(&directory, file)?;
-    let stat = rustix::fs::fstat(&opened).map_err(|errno| Refusal::Folder(file_error(errno)))?;
-    check_file(&stat, plan.fingerprint, !interpreter.is_empty(), root)?;
+    let (directory, opened) =
+        open_checked(&plan.folder, file, !interpreter.is_empty(), plan, root)?;
     let location = match plan.working_directory {
         // Some interpreters (Python) make the path they are given absolute before they open it.
         // Where that way is closed, this one leads to the same file.
@@ -129,6 +134,22 @@ fn script(
         target,
         argv,
     })
+}
+
+/// A folder and a file in it that is the plan's, and that nobody else can change.
+fn open_checked(
+    folder: &str,
+    file: &str,
+    interpreted: bool,
+    plan: &Plan,
+    root: &Root,
+) -> Result<(OwnedFd, OwnedFd), Refusal> {
+    let unchangeable = |stat: &Stat| check_writers("the script's folder", stat, root);
+    let directory = open_folder(folder, root, unchangeable)?;
+    let opened = open_file(&directory, file)?;
+    let stat = rustix::fs::fstat(&opened).map_err(|errno| Refusal::Folder(file_error(errno)))?;
+    check_file(&stat, plan.fingerprint, interpreted, root)?;
+    Ok((directory, opened))
 }
 
 /// Opens the folder part by part; no part may be a link. Each folder is shown to `check`.

@@ -38,6 +38,7 @@ impl Service {
                 self.stop((run, epoch), kind);
             }
             ToRunner::Forget { run, epoch } => self.forget((run, epoch)),
+            ToRunner::Again { run, epoch } => self.report((run, epoch)),
         }
     }
 

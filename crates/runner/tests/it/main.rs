@@ -10,6 +10,7 @@
 
 mod accounts;
 mod arrival;
+mod descriptors;
 mod endings;
 mod house;
 mod refusals;

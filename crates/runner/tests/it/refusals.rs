@@ -142,6 +142,44 @@ async fn what_others_can_change_is_not_started() {
 }
 
 #[tokio::test]
+async fn a_program_of_the_catalog_that_others_can_change_is_not_started_with_arguments_either() {
+    let mut house = House::open();
+    let (scripts, ops) = (house.scripts(), house.scripts().join("ops"));
+    fs::create_dir(&ops).expect("made");
+    set_mode(&ops, 0o755);
+    let mut plan = house.script("ops/hello", HELLO);
+    let program = |path: &str| Launch::Command {
+        argv: vec![scripts.join(path).display().to_string(), "argument".into()],
+    };
+    plan.launch = program("ops/hello");
+    for folder in [&scripts, &ops] {
+        set_mode(folder, 0o757);
+        let reason = house.refusal(again(&plan)).await;
+        assert!(
+            matches!(&reason, Refusal::Unsafe(text) if text.contains("the script's folder")),
+            "{}: {reason:?}",
+            folder.display()
+        );
+        set_mode(folder, 0o755);
+    }
+    symlink("hello", ops.join("link")).expect("linked");
+    symlink("ops", scripts.join("linked")).expect("linked");
+    for path in [
+        "ops/link",
+        "linked/hello",
+        "../scripts/ops/hello",
+        "/bin/sh",
+    ] {
+        let mut plan = again(&plan);
+        plan.launch = program(path);
+        let reason = house.refusal(plan).await;
+        let fits = matches!(reason, Refusal::Unsafe(_) | Refusal::Folder(_));
+        assert!(fits, "{path}: {reason:?}");
+    }
+    assert_eq!(house.run(again(&plan)).await.stdout, b"hello\n");
+}
+
+#[tokio::test]
 async fn nothing_outside_the_root_and_no_link_is_started() {
     let mut house = House::open();
     let plan = house.script("hello", HELLO);
