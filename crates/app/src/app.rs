@@ -21,7 +21,7 @@ use crate::csrf::Csrf;
 use crate::live::LiveRun;
 use crate::password::Hasher;
 use crate::sealed::{KEY_BYTES, Vault};
-use crate::{recover, reports};
+use crate::{people, recover, reports};
 
 /// What the operator has set, as far as the use cases need it.
 #[derive(Debug, Clone)]
@@ -120,6 +120,7 @@ impl App {
         };
         let reports = recover::recover(&app, parts.reports).await?;
         tokio::spawn(reports::listen(app.clone(), reports, parts.pump_events));
+        tokio::spawn(people::sweep_sessions(app.clone()));
         app.start_what_may();
         Ok(app)
     }

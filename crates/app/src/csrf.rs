@@ -5,7 +5,7 @@
 //! restart, the start of a run, is guarded by its request key in the store.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use stagedoor_domain::id::{RunId, UserId};
@@ -17,8 +17,11 @@ use crate::session_key::{RequestKey, SessionKey, digest, new_cookie_value, rando
 pub const LIFETIME: Duration = Duration::from_mins(5);
 /// Tokens per session; the oldest is dropped.
 pub const PER_SESSION: usize = 128;
-/// Sessions that have a pool, signed in or not; beyond it the one that was quiet longest goes.
-const SESSIONS: usize = 10_000;
+/// Visitors who are not signed in and have a pool; beyond it the oldest one goes. They have a
+/// place of their own, so that no number of visitors empties the pool of a user.
+const VISITORS: usize = 10_000;
+/// The same for sessions of users, each of which cost a password.
+const SESSIONS: usize = 20_000;
 /// Bytes of chance in a token, 64 characters as text (row W78).
 const TOKEN_BYTES: usize = 48;
 
@@ -45,15 +48,39 @@ enum Worth {
     UsedUp(Option<RunId>),
 }
 
-#[derive(Default)]
-struct Pool {
-    tokens: VecDeque<Token>,
-    last_minted: Duration,
+/// The pools of one kind of session, in the order in which they were made.
+struct Pools {
+    most: usize,
+    tokens: HashMap<SessionKey, VecDeque<Token>>,
+    order: VecDeque<SessionKey>,
+}
+
+impl Pools {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            tokens: HashMap::new(),
+            order: VecDeque::new(),
+        }
+    }
+
+    fn of(&mut self, session: &SessionKey) -> &mut VecDeque<Token> {
+        if !self.tokens.contains_key(session) {
+            while self.order.len() >= self.most {
+                if let Some(oldest) = self.order.pop_front() {
+                    self.tokens.remove(&oldest);
+                }
+            }
+            self.order.push_back(*session);
+        }
+        self.tokens.entry(*session).or_default()
+    }
 }
 
 /// All pools.
 pub struct Csrf {
-    pools: Mutex<HashMap<SessionKey, Pool>>,
+    users: Mutex<Pools>,
+    visitors: Mutex<Pools>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
 }
@@ -62,10 +89,20 @@ impl Csrf {
     /// No tokens yet.
     pub fn new(clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Self {
         Self {
-            pools: Mutex::default(),
+            users: Mutex::new(Pools::new(SESSIONS)),
+            visitors: Mutex::new(Pools::new(VISITORS)),
             clock,
             chance,
         }
+    }
+
+    fn pools(&self, session: &SessionKey) -> MutexGuard<'_, Pools> {
+        let pools = if session.is_anonymous() {
+            &self.visitors
+        } else {
+            &self.users
+        };
+        pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A cookie value and its key, for the forms of somebody who is not signed in.
@@ -81,19 +118,15 @@ impl Csrf {
     /// A new token of this session: 64 characters.
     pub fn mint(&self, session: &SessionKey) -> String {
         let text = random_text::<TOKEN_BYTES>(&*self.chance);
-        let now = self.clock.monotonic();
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if pools.len() >= SESSIONS && !pools.contains_key(session) {
-            make_room(&mut pools, now);
+        let minted = self.clock.monotonic();
+        let mut pools = self.pools(session);
+        let tokens = pools.of(session);
+        if tokens.len() >= PER_SESSION {
+            tokens.pop_front();
         }
-        let pool = pools.entry(*session).or_default();
-        pool.last_minted = now;
-        if pool.tokens.len() >= PER_SESSION {
-            pool.tokens.pop_front();
-        }
-        pool.tokens.push_back(Token {
+        tokens.push_back(Token {
             key: key_of(&text),
-            minted: now,
+            minted,
             worth: Worth::Good,
         });
         text
@@ -103,11 +136,9 @@ impl Csrf {
     pub fn spend(&self, session: &SessionKey, text: &str) -> Spent {
         let key = key_of(text);
         let now = self.clock.monotonic();
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        let token = pools
-            .get_mut(session)
-            .and_then(|pool| pool.tokens.iter_mut().find(|token| token.key == key));
-        match token {
+        let mut pools = self.pools(session);
+        let tokens = pools.tokens.get_mut(session);
+        match tokens.and_then(|tokens| tokens.iter_mut().find(|token| token.key == key)) {
             Some(Token {
                 worth: Worth::UsedUp(run),
                 ..
@@ -122,40 +153,25 @@ impl Csrf {
 
     /// Notes which run a token started, so that its second use leads there.
     pub fn started(&self, session: &SessionKey, key: &RequestKey, run: RunId) {
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        let token = pools
-            .get_mut(session)
-            .and_then(|pool| pool.tokens.iter_mut().find(|token| token.key == *key));
-        if let Some(token) = token {
+        let mut pools = self.pools(session);
+        let tokens = pools.tokens.get_mut(session);
+        if let Some(token) = tokens.and_then(|t| t.iter_mut().find(|token| token.key == *key)) {
             token.worth = Worth::UsedUp(Some(run));
         }
     }
 
     /// The session is over: its tokens are worth nothing.
     pub fn forget(&self, session: &SessionKey) {
-        self.pools
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(session);
+        let mut pools = self.pools(session);
+        if pools.tokens.remove(session).is_some() {
+            pools.order.retain(|key| key != session);
+        }
     }
 }
 
 /// The hash is looked up, not the text, so comparing leaks nothing about a token by its time.
 fn key_of(text: &str) -> RequestKey {
     RequestKey(digest(&[b"form", text.as_bytes()]))
-}
-
-fn make_room(pools: &mut HashMap<SessionKey, Pool>, now: Duration) {
-    pools.retain(|_, pool| now.saturating_sub(pool.last_minted) <= LIFETIME);
-    if pools.len() >= SESSIONS {
-        let quietest = pools
-            .iter()
-            .min_by_key(|(_, pool)| pool.last_minted)
-            .map(|(key, _)| *key);
-        if let Some(key) = quietest {
-            pools.remove(&key);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -189,7 +205,9 @@ mod tests {
     fn csrf() -> (Csrf, Arc<Fake>, SessionKey, SessionKey) {
         let fake = Arc::new(Fake::default());
         let csrf = Csrf::new(fake.clone(), fake.clone());
-        (csrf, fake, SessionKey([1; 32]), SessionKey([2; 32]))
+        let session = |user| SessionKey::of(&new_cookie_value(UserId(user), &*fake));
+        let (ann, bob) = (session(1).expect("a key"), session(2).expect("a key"));
+        (csrf, fake, ann, bob)
     }
 
     #[test]
@@ -245,20 +263,32 @@ mod tests {
     }
 
     #[test]
-    fn pools_are_bounded() {
-        let (csrf, fake, ann, _) = csrf();
+    fn visitors_are_bounded_and_take_no_users_place() {
+        let (csrf, _, ann, _) = csrf();
         let token = csrf.mint(&ann);
-        fake.seconds.store(1, Ordering::Relaxed);
-        for _ in 0..SESSIONS {
+        let (_, first) = csrf.pre_session();
+        let old = csrf.mint(&first);
+        for _ in 0..VISITORS {
             let (_, key) = csrf.pre_session();
             csrf.mint(&key);
         }
-        let pools = csrf.pools.lock().expect("not poisoned").len();
-        assert_eq!(pools, SESSIONS);
+        let visitors = csrf.visitors.lock().expect("not poisoned");
         assert_eq!(
-            csrf.spend(&ann, &token),
-            Spent::Unknown,
-            "the oldest made room"
+            (visitors.tokens.len(), visitors.order.len()),
+            (VISITORS, VISITORS)
         );
+        drop(visitors);
+        assert_eq!(csrf.spend(&first, &old), Spent::Unknown, "the oldest went");
+        assert!(matches!(csrf.spend(&ann, &token), Spent::Fresh(_)));
+    }
+
+    #[test]
+    fn a_session_that_is_over_leaves_nothing() {
+        let (csrf, _, ann, _) = csrf();
+        let token = csrf.mint(&ann);
+        csrf.forget(&ann);
+        assert_eq!(csrf.spend(&ann, &token), Spent::Unknown);
+        let users = csrf.users.lock().expect("not poisoned");
+        assert!(users.tokens.is_empty() && users.order.is_empty());
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use stagedoor_domain::access::{MayRead, MayStop, RunFacts, User, may_read, may_stop};
+use stagedoor_catalog::Snapshot;
+use stagedoor_domain::access::{Denied, MayRead, MayStop, RunFacts, User, may_read, may_stop};
 use stagedoor_domain::id::{RunId, UserId};
 use stagedoor_domain::name::{ScriptName, UserName};
 use stagedoor_domain::run::{Outcome, State};
@@ -19,6 +20,17 @@ pub enum FindError {
     /// Unknown, or not theirs to see: the same answer.
     #[error("there is no such run")]
     Absent,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why there is no page of runs.
+#[derive(Debug, thiserror::Error)]
+pub enum RunsError {
+    /// Not what the last page gave as `next`.
+    #[error("this cursor is not known; begin at the first page")]
+    BadCursor,
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -64,7 +76,7 @@ impl App {
             return Ok(Some(self.placed(live.view())));
         }
         let record = self.inner.store.run(id).await?;
-        Ok(record.map(|record| self.view_of(record)))
+        Ok(record.map(|record| self.view_of(record, &self.catalog())))
     }
 
     /// A run that this user may read, with the proof.
@@ -73,15 +85,8 @@ impl App {
         user: &'a User,
         id: RunId,
     ) -> Result<(MayRead<'a>, RunView), FindError> {
-        let run = self.run(id).await?.ok_or(FindError::Absent)?;
-        let script = self.catalog().get(&run.script).cloned();
-        let facts = RunFacts {
-            started_by: run.user_id,
-            script_name: &run.script,
-            access: script.as_ref().map(|script| &script.access),
-        };
-        let permit = may_read(user, facts, &self.grants()).map_err(|_| FindError::Absent)?;
-        Ok((permit, run))
+        self.permitted(id, |facts| may_read(user, facts, &self.grants()))
+            .await
     }
 
     /// A run that this user may stop, with the proof. One who may only read it, or not even
@@ -91,15 +96,24 @@ impl App {
         user: &'a User,
         id: RunId,
     ) -> Result<(MayStop<'a>, RunView), FindError> {
+        self.permitted(id, |facts| may_stop(user, facts, &self.grants()))
+            .await
+    }
+
+    async fn permitted<P>(
+        &self,
+        id: RunId,
+        permit: impl FnOnce(RunFacts<'_>) -> Result<P, Denied>,
+    ) -> Result<(P, RunView), FindError> {
         let run = self.run(id).await?.ok_or(FindError::Absent)?;
-        let script = self.catalog().get(&run.script).cloned();
+        let scripts = self.catalog();
         let facts = RunFacts {
             started_by: run.user_id,
             script_name: &run.script,
-            access: script.as_ref().map(|script| &script.access),
+            access: scripts.get(&run.script).map(|script| &script.access),
         };
-        let permit = may_stop(user, facts, &self.grants()).map_err(|_| FindError::Absent)?;
-        Ok((permit, run))
+        let proof = permit(facts).map_err(|_| FindError::Absent)?;
+        Ok((proof, run))
     }
 
     /// Waits until the run has an outcome, but not longer than this. The proof says that the
@@ -121,7 +135,11 @@ impl App {
     }
 
     /// A page of the runs that this user may read, newest first.
-    pub async fn runs(&self, user: &User, filter: RunsFilter) -> Result<RunsPage, StoreError> {
+    pub async fn runs(&self, user: &User, filter: RunsFilter) -> Result<RunsPage, RunsError> {
+        let cursor = match &filter.cursor {
+            None => None,
+            Some(text) => Some(Cursor::parse(text).ok_or(RunsError::BadCursor)?),
+        };
         let started_by = match &filter.user {
             None => None,
             Some(name) => match self.inner.store.user_by_name(name).await? {
@@ -142,14 +160,15 @@ impl App {
             from: filter.from,
             to: filter.to,
             visible: self.visible_to(user),
-            cursor: filter.cursor.as_deref().and_then(Cursor::parse),
+            cursor,
             limit: filter.limit.clamp(1, LARGEST_PAGE),
         };
         let page = self.inner.store.runs(&filter).await?;
+        let scripts = self.catalog();
         let items = page
             .items
             .into_iter()
-            .map(|record| self.view_of(record))
+            .map(|record| self.view_of(record, &scripts))
             .collect();
         Ok(RunsPage {
             items,
@@ -164,9 +183,10 @@ impl App {
         scripts: &[ScriptName],
     ) -> Result<HashMap<ScriptName, RunView>, StoreError> {
         let records = self.inner.store.last_runs(user.id, scripts).await?;
+        let known = self.catalog();
         Ok(records
             .into_iter()
-            .map(|(script, record)| (script, self.view_of(record)))
+            .map(|(script, record)| (script, self.view_of(record, &known)))
             .collect())
     }
 
@@ -196,12 +216,11 @@ impl App {
     }
 
     /// A row as it is shown. What goes on is newer in memory than on disk.
-    pub(crate) fn view_of(&self, record: RunRecord) -> RunView {
+    pub(crate) fn view_of(&self, record: RunRecord, scripts: &Snapshot) -> RunView {
         if let Some(live) = self.live_run(record.id) {
             return self.placed(live.view());
         }
-        let title = self
-            .catalog()
+        let title = scripts
             .get(&record.script)
             .map(|script| script.title.clone());
         RunView::of_record(record, title)

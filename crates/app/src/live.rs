@@ -57,6 +57,8 @@ pub(crate) struct Facts {
     pub(crate) ended_at: Option<Timestamp>,
     /// The runner's record, kept until the output is complete.
     pub(crate) exit: Option<(Epoch, ExitRecord)>,
+    /// Pipes that could not be handed to the pumps yet.
+    pub(crate) pipes_waiting: usize,
     /// Sizes of both streams once the output is complete.
     pub(crate) output: Option<(Epoch, u64, u64)>,
 }
@@ -68,6 +70,7 @@ impl Facts {
             started_at: None,
             ended_at: None,
             exit: None,
+            pipes_waiting: 0,
             output: None,
         }
     }

@@ -3,12 +3,14 @@
 //! Hashing runs in the blocking pool, a few at once, so a flood of sign-ins cannot take all
 //! cores or all memory.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret as _, SecretString};
+use stagedoor_domain::name::UserName;
 use stagedoor_domain::time::Chance;
 use tokio::sync::Semaphore;
 
@@ -23,6 +25,8 @@ pub const LONGEST: usize = 256;
 const AT_ONCE: usize = 2;
 /// Sign-ins that may wait for a hash; beyond it they are told to try again.
 const WAITING: usize = 64;
+/// Of these, from one address.
+const PER_ADDRESS: usize = 8;
 
 /// Why a new password is not good enough.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +78,8 @@ pub fn judge(password: &Password, user_name: &str) -> Result<(), Weak> {
 pub struct Hasher {
     permits: Arc<Semaphore>,
     queue: Arc<Semaphore>,
+    /// How many work or wait, by address.
+    busy: Arc<Mutex<HashMap<String, usize>>>,
     /// Compared against when there is no such user, so that the answer takes as long.
     nobody: Arc<str>,
 }
@@ -87,47 +93,107 @@ impl Hasher {
         Self {
             permits: Arc::new(Semaphore::new(AT_ONCE)),
             queue: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
+            busy: Arc::default(),
             nobody: nobody.into(),
         }
     }
 
+    /// [`judge`], which may take long for a text that is made for it.
+    pub async fn judge(
+        &self,
+        password: Password,
+        user_name: UserName,
+        address: String,
+    ) -> Result<Result<(), Weak>, Busy> {
+        self.in_turn(address, move || judge(&password, user_name.as_str()))
+            .await
+    }
+
     /// The hash of a new password, in PHC form.
-    pub async fn hash(&self, password: Password, chance: &dyn Chance) -> Result<String, Busy> {
+    pub async fn hash(
+        &self,
+        password: Password,
+        chance: &dyn Chance,
+        address: String,
+    ) -> Result<String, Busy> {
         let mut salt = [0; 16];
         chance.fill(&mut salt);
-        self.in_turn(move || hash_with(password.expose_secret().as_bytes(), &salt))
-            .await?
-            .ok_or(Busy)
+        let hash = move || hash_with(password.expose_secret().as_bytes(), &salt);
+        self.in_turn(address, hash).await?.ok_or(Busy)
     }
 
     /// Is this the password of that hash? Without a hash: no, and it takes as long.
-    pub async fn matches(&self, password: Password, hash: Option<String>) -> Result<bool, Busy> {
+    pub async fn matches(
+        &self,
+        password: Password,
+        hash: Option<String>,
+        address: String,
+    ) -> Result<bool, Busy> {
         if password.expose_secret().chars().count() > LONGEST {
             return Ok(false);
         }
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.to_string());
-        let same = self
-            .in_turn(move || compare(password.expose_secret().as_bytes(), &hash))
-            .await?;
+        let compare = move || compare(password.expose_secret().as_bytes(), &hash);
+        let same = self.in_turn(address, compare).await?;
         Ok(same && known)
     }
 
+    /// A few at once in all, and a share of the places for each address, so that a flood from one
+    /// does not keep the others out.
     async fn in_turn<T: Send + 'static>(
         &self,
+        address: String,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let _place = self.queue.try_acquire().map_err(|_| Busy)?;
+        let share = Share::take(&self.busy, address)?;
+        let place = Arc::clone(&self.queue)
+            .try_acquire_owned()
+            .map_err(|_| Busy)?;
         let permit = Arc::clone(&self.permits)
             .acquire_owned()
             .await
             .map_err(|_| Busy)?;
         tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            // Held to the end of the work, even when nobody waits for it any more.
+            let _held = (permit, place, share);
             work()
         })
         .await
         .map_err(|_| Busy)
+    }
+}
+
+/// A place in the share of one address, given back when it is dropped.
+struct Share {
+    busy: Arc<Mutex<HashMap<String, usize>>>,
+    address: String,
+}
+
+impl Share {
+    fn take(busy: &Arc<Mutex<HashMap<String, usize>>>, address: String) -> Result<Self, Busy> {
+        let mut counts = busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address.clone()).or_insert(0);
+        if *count >= PER_ADDRESS {
+            return Err(Busy);
+        }
+        *count += 1;
+        Ok(Self {
+            busy: Arc::clone(busy),
+            address,
+        })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut counts = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
     }
 }
 
@@ -166,6 +232,10 @@ mod tests {
         }
     }
 
+    fn here() -> String {
+        "127.0.0.1".to_owned()
+    }
+
     fn password(text: &str) -> Password {
         SecretString::from(text.to_owned())
     }
@@ -174,7 +244,7 @@ mod tests {
     async fn a_password_matches_its_own_hash_only() {
         let hasher = Hasher::new(&Zero);
         let hash = hasher
-            .hash(password("correct horse battery"), &Zero)
+            .hash(password("correct horse battery"), &Zero, here())
             .await
             .expect("hashes");
         assert!(
@@ -182,11 +252,15 @@ mod tests {
             "{hash}"
         );
         let same = hasher
-            .matches(password("correct horse battery"), Some(hash.clone()))
+            .matches(
+                password("correct horse battery"),
+                Some(hash.clone()),
+                here(),
+            )
             .await;
         assert_eq!(same, Ok(true));
         let other = hasher
-            .matches(password("correct horse batterz"), Some(hash))
+            .matches(password("correct horse batterz"), Some(hash), here())
             .await;
         assert_eq!(other, Ok(false));
     }
@@ -196,7 +270,7 @@ mod tests {
         let hasher = Hasher::new(&Zero);
         assert_eq!(
             hasher
-                .matches(password("nobody has this password"), None)
+                .matches(password("nobody has this password"), None, here())
                 .await,
             Ok(false)
         );
@@ -214,5 +288,26 @@ mod tests {
             judge(&password("violet tractor ninety owls"), "ann"),
             Ok(())
         );
+    }
+
+    #[tokio::test]
+    async fn one_address_does_not_take_the_places_of_the_others() {
+        let hasher = Hasher::new(&Zero);
+        let flood: Vec<_> = (0..PER_ADDRESS)
+            .map(|_| Share::take(&hasher.busy, here()).expect("a place"))
+            .collect();
+        let guess = |address: &str| {
+            let (hasher, address) = (hasher.clone(), address.to_owned());
+            async move {
+                hasher
+                    .matches(password("a guess of a password"), None, address)
+                    .await
+            }
+        };
+        assert_eq!(guess("127.0.0.1").await, Err(Busy));
+        assert_eq!(guess("127.0.0.2").await, Ok(false));
+        drop(flood);
+        assert_eq!(guess("127.0.0.1").await, Ok(false));
+        assert!(hasher.busy.lock().expect("not poisoned").is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
 
 use stagedoor_domain::access::User;
 use stagedoor_domain::name::{BadName, GroupName, UserName};
@@ -10,7 +11,7 @@ use stagedoor_store::{
 };
 
 use crate::app::App;
-use crate::password::{self, Busy, Password, Weak};
+use crate::password::{Busy, Password, Weak};
 use crate::session_key::{SessionKey, new_cookie_value, setup_hash, token_hash};
 
 /// A session that was just made.
@@ -54,6 +55,16 @@ pub enum SetUpError {
     Store(#[from] StoreError),
 }
 
+impl From<StoreSetupError> for SetUpError {
+    fn from(error: StoreSetupError) -> Self {
+        match error {
+            StoreSetupError::Unknown | StoreSetupError::Used => Self::UnknownLink,
+            StoreSetupError::Expired => Self::Expired,
+            StoreSetupError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 /// Why signing in did not work.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
@@ -77,13 +88,16 @@ impl App {
         password: Password,
         address: IpAddr,
     ) -> Result<NewSession, SetUpError> {
+        // Whoever has no good link makes the server do no work.
+        let now = self.clock().now();
+        self.inner.store.check_setup(setup_hash(key), now).await?;
         let name = UserName::parse(name.trim()).map_err(SetUpError::BadName)?;
-        password::judge(&password, name.as_str()).map_err(SetUpError::WeakPassword)?;
-        // Hashing costs: once there is an account, no link is good for it.
-        if self.inner.store.count_users().await? > 0 {
-            return Err(SetUpError::UnknownLink);
-        }
-        let password_hash = self.inner.hasher.hash(password, self.chance()).await?;
+        let hasher = &self.inner.hasher;
+        let judged = hasher.judge(password.clone(), name.clone(), bound_address(address));
+        judged.await?.map_err(SetUpError::WeakPassword)?;
+        let password_hash = hasher
+            .hash(password, self.chance(), bound_address(address))
+            .await?;
         let admins = GroupName::parse(GroupName::ADMINS).map_err(SetUpError::BadName)?;
         let groups = BTreeSet::from([admins]);
         let new = NewUser {
@@ -91,16 +105,11 @@ impl App {
             password_hash,
             groups: groups.clone(),
         };
-        let made = self
+        let id = self
             .inner
             .store
-            .use_setup(setup_hash(key), self.clock().now(), new)
-            .await;
-        let id = made.map_err(|error| match error {
-            StoreSetupError::Unknown | StoreSetupError::Used => SetUpError::UnknownLink,
-            StoreSetupError::Expired => SetUpError::Expired,
-            StoreSetupError::Store(error) => SetUpError::Store(error),
-        })?;
+            .use_setup(setup_hash(key), now, new)
+            .await?;
         let user = User { id, name, groups };
         tracing::info!(user = %user.name, %address, "the first account was created");
         Ok(self.open_session(user, address).await?)
@@ -124,7 +133,10 @@ impl App {
         };
         let record = record.filter(|record| !record.disabled);
         let hash = record.as_ref().map(|record| record.password_hash.clone());
-        let matches = self.inner.hasher.matches(password, hash).await?;
+        let hasher = &self.inner.hasher;
+        let matches = hasher
+            .matches(password, hash, bound_address(address))
+            .await?;
         match record {
             Some(UserRecord { user, .. }) if matches => {
                 tracing::info!(user = %user.name, %address, "signed in");
@@ -145,7 +157,7 @@ impl App {
             };
             let now = self.clock().now();
             let session = SessionRecord {
-                id_hash: key.0,
+                id_hash: key.hash(),
                 user: user.id,
                 created_at: now,
                 last_seen: now,
@@ -166,7 +178,7 @@ impl App {
         let Some(key) = SessionKey::of(cookie_value) else {
             return Ok(None);
         };
-        let Some((session, record)) = self.inner.store.session(key.0).await? else {
+        let Some((session, record)) = self.inner.store.session(key.hash()).await? else {
             return Ok(None);
         };
         let now = self.clock().now();
@@ -182,7 +194,7 @@ impl App {
         // Written at most once a minute: what matters is the idle limit of half an hour.
         if now.since(session.last_seen).as_secs() >= 60 {
             // Nor is a full disk a reason to turn somebody away.
-            if let Err(error) = self.inner.store.touch_session(key.0, now).await {
+            if let Err(error) = self.inner.store.touch_session(key.hash(), now).await {
                 tracing::warn!(%error, "could not note that a session was used");
             }
         }
@@ -195,7 +207,7 @@ impl App {
     /// Ends a session; its tokens are worth nothing from now on.
     pub async fn sign_out(&self, session: &SessionKey) -> Result<(), StoreError> {
         self.inner.csrf.forget(session);
-        self.inner.store.end_session(session.0).await?;
+        self.inner.store.end_session(session.hash()).await?;
         Ok(())
     }
 
@@ -215,6 +227,19 @@ impl App {
             tracing::warn!(%error, "could not note that a token was used");
         }
         Ok(Some(owner.user))
+    }
+}
+
+/// Removes sessions that ended without anybody presenting them again, once an hour.
+pub(crate) async fn sweep_sessions(app: App) {
+    loop {
+        let (now, options) = (app.clock().now(), app.options());
+        let began = now.minus(options.session_absolute);
+        let seen = now.minus(options.session_idle);
+        if let Err(error) = app.inner.store.end_old_sessions(began, seen).await {
+            tracing::warn!(%error, "could not remove old sessions");
+        }
+        tokio::time::sleep(Duration::from_hours(1)).await;
     }
 }
 

@@ -90,6 +90,7 @@ fn keep_output(app: &App, live: &Arc<LiveRun>, epoch: Epoch, stream: Stream, pip
         return;
     };
     tracing::error!(run = %live.id, %error, "output cannot be kept; the script waits");
+    live.facts().pipes_waiting += 1;
     let (app, live) = (app.clone(), Arc::clone(live));
     tokio::spawn(async move {
         let mut waiting = pipe;
@@ -97,10 +98,8 @@ fn keep_output(app: &App, live: &Arc<LiveRun>, epoch: Epoch, stream: Stream, pip
             tokio::time::sleep(RETRY).await;
             match attach(&app, &live, epoch, stream, waiting) {
                 Ok(()) => {
-                    // The process may have ended meanwhile; its end was not told to these pumps.
-                    if live.facts().exit.is_some() {
-                        app.inner.outputs.finish(live.id, epoch);
-                    }
+                    live.facts().pipes_waiting -= 1;
+                    finish_if_ended(&app, &live, epoch);
                     return tracing::info!(run = %live.id, "output is kept again");
                 }
                 Err((_, pipe)) => waiting = pipe,
@@ -134,6 +133,18 @@ fn process_ended(app: &App, live: &Arc<LiveRun>, epoch: Epoch, record: ExitRecor
     if is_complete {
         end(app, live, epoch);
     } else {
+        finish_if_ended(app, live, epoch);
+    }
+}
+
+/// Tells the pumps that the process has ended, once they have both of its pipes: what they do not
+/// have then counts as empty.
+fn finish_if_ended(app: &App, live: &LiveRun, epoch: Epoch) {
+    let is_due = {
+        let facts = live.facts();
+        facts.exit.is_some() && facts.pipes_waiting == 0
+    };
+    if is_due {
         app.inner.outputs.finish(live.id, epoch);
     }
 }

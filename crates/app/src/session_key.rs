@@ -8,7 +8,10 @@ use stagedoor_domain::time::Chance;
 
 /// Which session: the hash of the token in its cookie. Knowing it does not let anyone in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SessionKey(pub [u8; 32]);
+pub struct SessionKey {
+    hash: [u8; 32],
+    is_anonymous: bool,
+}
 
 /// Names a request that may arrive twice: a form's token, or an `Idempotency-Key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,7 +43,20 @@ impl SessionKey {
             && token
                 .bytes()
                 .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        is_token.then(|| Self(digest(&[b"session", &user.to_le_bytes(), token.as_bytes()])))
+        is_token.then(|| Self {
+            hash: digest(&[b"session", &user.to_le_bytes(), token.as_bytes()]),
+            is_anonymous: user == 0,
+        })
+    }
+
+    /// What the store keeps.
+    pub fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    /// Is this the session of somebody who is not signed in?
+    pub fn is_anonymous(&self) -> bool {
+        self.is_anonymous
     }
 }
 

@@ -141,7 +141,7 @@ impl App {
             return Err(StartError::OtherArguments);
         }
         Ok(Accepted {
-            run: self.view_of(earlier),
+            run: self.view_of(earlier, &self.catalog()),
             new: false,
         })
     }

@@ -1,5 +1,6 @@
 //! Stops a run: TERM to its processes, and KILL after the grace.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -8,6 +9,10 @@ use stagedoor_domain::id::RunId;
 use stagedoor_domain::run::{Event, StopCause};
 
 use crate::app::App;
+use crate::live::LiveRun;
+
+/// How long the record of a stop is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a run was not stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,11 +23,19 @@ pub enum StopError {
 }
 
 impl App {
-    /// Tells a run to end. Telling it twice is fine. The outcome comes when it has ended.
-    pub fn stop_run(&self, permit: MayStop<'_>, id: RunId) -> Result<(), StopError> {
-        let run = self.live_run(id).ok_or(StopError::Ended)?;
+    /// Tells a run to end. Telling it twice is fine. When this returns, the wish is on disk and
+    /// survives this server; the outcome comes when the run has ended.
+    pub async fn stop_run(&self, permit: MayStop<'_>, id: RunId) -> Result<(), StopError> {
+        // It stays live until its outcome is on disk.
+        let goes_on = |run: &Arc<LiveRun>| run.facts().life.ending.is_none();
+        let run = self.live_run(id).filter(goes_on).ok_or(StopError::Ended)?;
         tracing::info!(run = %id, by = %permit.user().name, "a run was told to stop");
-        self.happen(&run, &Event::Stop(StopCause::Asked));
+        let effects = self.decide(&run, &Event::Stop(StopCause::Asked));
+        // A task of its own: a client that goes away must not leave half a stop.
+        let app = self.clone();
+        let done = tokio::spawn(async move { app.carry_out(&run, effects).await });
+        // On a full disk an outcome waits for room. The run is stopped all the same.
+        let _ = tokio::time::timeout(PATIENCE, done).await;
         Ok(())
     }
 

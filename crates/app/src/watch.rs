@@ -20,9 +20,17 @@ pub struct Watch {
 }
 
 impl App {
-    /// The output of a run's last attempt.
-    pub fn output(&self, _permit: MayRead<'_>, run: &RunView) -> io::Result<View> {
-        self.inner.outputs.view(run.id, run.epoch)
+    /// What `what` makes of the output of a run's last attempt, on a thread where reading files
+    /// may block.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        _permit: MayRead<'_>,
+        run: &RunView,
+        what: impl FnOnce(View) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let (outputs, id, epoch) = (self.inner.outputs.clone(), run.id, run.epoch);
+        let look = move || outputs.view(id, epoch).and_then(what);
+        tokio::task::spawn_blocking(look).await?
     }
 
     /// Listens to a run.

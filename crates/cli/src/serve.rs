@@ -45,6 +45,7 @@ struct Prepared {
     state: State,
     listeners: Vec<TcpListener>,
     runner: stagedoor_runner::Connection,
+    is_root: bool,
 }
 
 pub fn serve(options: &ServeOptions) -> anyhow::Result<u8> {
@@ -66,7 +67,8 @@ fn prepare(options: &ServeOptions, environment: Environment) -> anyhow::Result<P
         .canonicalize()
         .with_context(|| format!("there is no folder {}", options.dir.display()))?;
     let root = open_folder(&root_path)?;
-    let settings = load(options, &root_path, &environment)?;
+    let is_root = rustix::process::geteuid().is_root();
+    let settings = load(options, &root_path, &environment, is_root)?;
     let accounts = Accounts::choose(&settings)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
     let listeners = listen::bind(&settings.listen)?;
@@ -86,6 +88,7 @@ fn prepare(options: &ServeOptions, environment: Environment) -> anyhow::Result<P
         state,
         listeners,
         runner,
+        is_root,
     })
 }
 
@@ -93,6 +96,7 @@ pub fn load(
     options: &ServeOptions,
     folder: &Path,
     environment: &Environment,
+    is_root: bool,
 ) -> anyhow::Result<Settings> {
     let flags = Flags {
         listen: options.listen.clone(),
@@ -105,7 +109,7 @@ pub fn load(
         flags: &flags,
         environment,
         cores: u32::try_from(cores).unwrap_or(u32::MAX),
-        is_root: rustix::process::geteuid().is_root(),
+        is_root,
     })?)
 }
 
@@ -168,8 +172,9 @@ fn scratch(state: &Path, accounts: &Accounts) -> PathBuf {
 async fn run(prepared: Prepared, arguments: &ServeOptions) -> anyhow::Result<u8> {
     let reload = Reload {
         arguments: arguments.clone(),
-        folder: prepared.root_path.clone(),
+        folder: prepared.root.try_clone()?,
         environment: prepared.environment.clone(),
+        is_root: prepared.is_root,
     };
     let web = stagedoor_web::WebOptions {
         public_hosts: prepared.settings.public_host.clone(),
@@ -210,6 +215,7 @@ async fn start_app(
         state,
         listeners,
         runner,
+        ..
     } = prepared;
     let clock = Arc::new(SystemClock::new());
     let chance = Arc::new(KernelChance);

@@ -1,6 +1,7 @@
 //! Signals: TERM and Ctrl-C end the server, a second Ctrl-C the running scripts too, and HUP
 //! reads the settings again.
 
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 
 use stagedoor_app::app::App;
@@ -14,8 +15,12 @@ use crate::serve;
 /// What the settings are read from again.
 pub struct Reload {
     pub arguments: ServeOptions,
-    pub folder: PathBuf,
+    /// The folder of scripts as it was opened at the start: without root's rights its path may be
+    /// closed by now.
+    pub folder: OwnedFd,
     pub environment: Environment,
+    /// Whether root started the server.
+    pub is_root: bool,
 }
 
 /// Waits for signals as long as the server lives; cancels `shutdown` at the first.
@@ -67,7 +72,8 @@ fn say(app: &App, more: &str) {
 
 /// A file with an error changes nothing.
 fn reload(app: &App, from: &Reload) {
-    match serve::load(&from.arguments, &from.folder, &from.environment) {
+    let folder = PathBuf::from(format!("/proc/self/fd/{}", from.folder.as_raw_fd()));
+    match serve::load(&from.arguments, &folder, &from.environment, from.is_root) {
         Ok(settings) => {
             app.reload(serve::options_of(&settings, from.environment.clone()));
             tracing::info!("read the settings again: grants and limits count from now on");

@@ -48,6 +48,11 @@ impl Store {
             .await?
     }
 
+    /// Would [`Store::use_setup`] take this link now?
+    pub async fn check_setup(&self, hash: [u8; 32], now: Timestamp) -> Result<(), SetupError> {
+        self.read(move |db| check_link(db, &hash, now)).await?
+    }
+
     /// Is there a link that can still be used?
     pub async fn setup_open(&self, now: Timestamp) -> Result<bool, StoreError> {
         const SQL: &str = "SELECT 1 FROM setup_links WHERE used_at IS NULL AND expires_at > ?1 \
@@ -57,27 +62,36 @@ impl Store {
     }
 }
 
-fn burn_link(
+fn check_link(
     db: &Connection,
     hash: &[u8; 32],
     now: Timestamp,
-    new: &NewUser,
-) -> rusqlite::Result<Result<UserId, SetupError>> {
+) -> rusqlite::Result<Result<(), SetupError>> {
     let link = db
         .prepare_cached("SELECT expires_at, used_at IS NOT NULL FROM setup_links WHERE hash = ?1")?
         .query_row([hash], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?))
         })
         .optional()?;
-    match link {
-        None => return Ok(Err(SetupError::Unknown)),
-        Some((_, true)) => return Ok(Err(SetupError::Used)),
-        Some((expires, false)) if expires <= now.millis() => return Ok(Err(SetupError::Expired)),
-        Some(_) => {}
-    }
     // An old link must not make a second administrator behind the first one's back.
-    if db.prepare_cached("SELECT 1 FROM users")?.exists([])? {
-        return Ok(Err(SetupError::Used));
+    let is_late = db.prepare_cached("SELECT 1 FROM users")?.exists([])?;
+    Ok(match link {
+        None => Err(SetupError::Unknown),
+        Some((_, true)) => Err(SetupError::Used),
+        Some((expires, false)) if expires <= now.millis() => Err(SetupError::Expired),
+        Some(_) if is_late => Err(SetupError::Used),
+        Some(_) => Ok(()),
+    })
+}
+
+fn burn_link(
+    db: &Connection,
+    hash: &[u8; 32],
+    now: Timestamp,
+    new: &NewUser,
+) -> rusqlite::Result<Result<UserId, SetupError>> {
+    if let Err(refused) = check_link(db, hash, now)? {
+        return Ok(Err(refused));
     }
     let Some(user) = insert_user(db, new, now)? else {
         return Ok(Err(SetupError::Used));

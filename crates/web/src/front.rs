@@ -4,6 +4,7 @@
 pub(crate) mod body;
 mod connection;
 mod gate;
+mod heads;
 mod limits;
 mod stall;
 

@@ -13,6 +13,7 @@ mod front;
 mod guard;
 mod headers;
 mod language;
+mod output;
 mod pages;
 mod problem;
 pub mod routes;

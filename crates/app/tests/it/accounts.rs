@@ -127,6 +127,11 @@ async fn the_link_is_still_good_after_a_weak_password_a_bad_name_or_a_wrong_key(
         .await
         .expect_err("no such link");
     assert!(matches!(key, SetUpError::UnknownLink), "{key}");
+    // Who has no link is not told about passwords, and costs no work.
+    let both = set_up(&house, "another-key", "ann", "short")
+        .await
+        .expect_err("no such link");
+    assert!(matches!(both, SetUpError::UnknownLink), "{both}");
     assert_eq!(house.store().count_users().await.expect("the store"), 0);
     assert!(set_up(&house, KEY, "ann", PASSWORD).await.is_ok());
 }

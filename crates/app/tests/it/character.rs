@@ -12,7 +12,7 @@ use stagedoor_domain::arguments::{Given, GivenArgs, check};
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::name::ScriptName;
 use stagedoor_domain::run::State;
-use stagedoor_output::Stream;
+use stagedoor_output::{Stream, View};
 
 use crate::house::{House, PATIENCE};
 
@@ -64,7 +64,9 @@ impl<'h> Character<'h> {
         self.house
             .inside(move |app| async move {
                 let (permit, run) = app.stoppable(&user, id).await?;
-                app.stop_run(permit, run.id).expect("it had not ended");
+                app.stop_run(permit, run.id)
+                    .await
+                    .expect("it had not ended");
                 Ok(())
             })
             .await
@@ -115,15 +117,15 @@ impl<'h> Character<'h> {
         self.house
             .inside(move |app| async move {
                 let (permit, run) = app.readable(&user, id).await.expect("readable");
-                let view = app.output(permit, &run).expect("a view");
-                let (size, mut bytes) = (view.size(Stream::Stdout), Vec::new());
-                while (bytes.len() as u64) < size {
-                    let part = view
-                        .read(Stream::Stdout, bytes.len() as u64..size)
-                        .expect("output");
-                    assert!(!part.is_empty(), "{} of {size} bytes", bytes.len());
-                    bytes.extend(part);
-                }
+                let whole = |view: View| {
+                    let (size, mut bytes) = (view.size(Stream::Stdout), Vec::new());
+                    while (bytes.len() as u64) < size {
+                        let from = bytes.len() as u64;
+                        bytes.extend(view.read(Stream::Stdout, from..size)?);
+                    }
+                    Ok(bytes)
+                };
+                let bytes = app.look(permit, &run, whole).await.expect("output");
                 String::from_utf8(bytes).expect("text")
             })
             .await

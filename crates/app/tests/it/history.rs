@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stagedoor_app::find::RunsFilter;
+use stagedoor_app::find::{RunsError, RunsFilter};
 use stagedoor_domain::run::{Outcome, State};
 
 use crate::character::name;
@@ -29,6 +29,26 @@ async fn pages_follow_each_other_without_gaps_and_without_repeats() {
     }
     let root = house.user("root", &["admins"]).await;
     assert_eq!(root.ids(4).await.len(), 26);
+}
+
+#[tokio::test]
+async fn a_cursor_that_no_page_gave_is_refused() {
+    let house = House::with(&[EXIT]).await;
+    let ann = house.user("ann", &[]).await;
+    let bad = RunsFilter {
+        cursor: Some("garbage".to_owned()),
+        limit: 5,
+        ..RunsFilter::default()
+    };
+    let good = RunsFilter {
+        cursor: None,
+        ..bad.clone()
+    };
+    let user = ann.user.clone();
+    let answers = house
+        .inside(|app| async move { (app.runs(&user, bad).await, app.runs(&user, good).await) })
+        .await;
+    assert!(matches!(answers, (Err(RunsError::BadCursor), Ok(_))));
 }
 
 #[tokio::test]

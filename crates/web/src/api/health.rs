@@ -10,8 +10,8 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The server can start runs: the store can be written, the runner is there, and the server is
-/// not about to end.
+/// The server can start runs, as far as can be told without starting one: the store answers, the
+/// runner is there, and the server is not about to end. That the store can be written is not tried.
 pub(super) async fn readyz(State(state): State<AppState>) -> (StatusCode, &'static str) {
     if !state.shutdown.is_cancelled() && state.app.is_ready().await {
         (StatusCode::OK, "ready\n")

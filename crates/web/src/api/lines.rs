@@ -3,12 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use stagedoor_domain::access::User;
-use stagedoor_domain::id::RunId;
-use stagedoor_output::{Line, Lines, MAX_LINES, MAX_QUERY, Selection, View};
+use stagedoor_output::{Line, Lines, MAX_LINES, MAX_QUERY, Selection};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::query::{PathRun, StrictQuery, bad_key, read};
+use crate::output::look;
 use crate::problem::Problem;
 use crate::session::Caller;
 use crate::state::AppState;
@@ -86,11 +85,11 @@ pub(super) async fn lines(
         ));
     }
     let from = query.from.unwrap_or(0);
-    let lines = look(&state, &caller.user, id, move |view| {
+    let looked = look(&state.app, &caller.user, id, move |view| {
         view.lines(selection, from, n)
-    })
-    .await?;
-    Ok(Json(lines.into()))
+    });
+    let (_, lines) = looked.await?;
+    Ok(Json(lines.map_err(Problem::internal)?.into()))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -145,10 +144,11 @@ pub(super) async fn search(
         ));
     }
     let from = query.from.unwrap_or(0);
-    let found = look(&state, &caller.user, id, move |view| {
+    let looked = look(&state.app, &caller.user, id, move |view| {
         view.search(selection, &query.q, from)
-    })
-    .await?;
+    });
+    let (_, found) = looked.await?;
+    let found = found.map_err(Problem::internal)?;
     let items = found
         .items
         .into_iter()
@@ -166,19 +166,4 @@ pub(super) async fn search(
 fn selection(word: Option<&str>) -> Result<Selection, Problem> {
     let found = read("stream", word, Selection::parse, "both, stdout or stderr")?;
     Ok(found.unwrap_or(Selection::Both))
-}
-
-/// Looks at the output on a thread where blocking is allowed.
-async fn look<T: Send + 'static>(
-    state: &AppState,
-    user: &User,
-    id: RunId,
-    what: impl FnOnce(&View) -> std::io::Result<T> + Send + 'static,
-) -> Result<T, Problem> {
-    let (permit, run) = state.app.readable(user, id).await?;
-    let view = state.app.output(permit, &run).map_err(Problem::internal)?;
-    let looked = tokio::task::spawn_blocking(move || what(&view)).await;
-    looked
-        .map_err(Problem::internal)?
-        .map_err(Problem::internal)
 }

@@ -19,6 +19,7 @@ use utoipa::IntoParams;
 
 use crate::api::query::{PathRun, StrictQuery, read};
 use crate::api::range::{Part, part};
+use crate::output::look;
 use crate::problem::Problem;
 use crate::session::Caller;
 use crate::state::AppState;
@@ -59,10 +60,11 @@ pub(super) async fn output(
         "stdout or stderr",
     )?;
     let stream = stream.unwrap_or(Stream::Stdout);
-    let (permit, run) = state.app.readable(&caller.user, id).await?;
-    let app = state.app.clone();
-    let view = Arc::new(app.output(permit, &run).map_err(Problem::internal)?);
-    let size = view.size(stream);
+    let looked = look(&state.app, &caller.user, id, move |view| {
+        Ok((view.size(stream), Arc::new(view)))
+    });
+    let (run, view) = looked.await?;
+    let (size, view) = view.map_err(Problem::internal)?;
     let tag = run
         .is_ended()
         .then(|| format!("\"{id}-{}-{}-{size}\"", run.epoch.0, stream.word()));

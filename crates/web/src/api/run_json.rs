@@ -70,6 +70,28 @@ impl From<&RunView> for RunJson {
     }
 }
 
+/// A run that was told to end.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = StoppedRun)]
+pub(crate) enum StoppedJson {
+    /// For those who may read it.
+    Run(Box<RunJson>),
+    /// For those who may only stop it.
+    Told(ToldJson),
+}
+
+/// As much of a run as those know who may stop it but not read it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ToldRun)]
+pub(crate) struct ToldJson {
+    /// As in a run.
+    #[schema(format = "uuid")]
+    pub id: String,
+    /// As in a run.
+    pub state: &'static str,
+}
+
 /// A page of the history, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Runs)]

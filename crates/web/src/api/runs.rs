@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
-use stagedoor_app::find::{LARGEST_PAGE, RunsFilter};
+use stagedoor_app::find::{LARGEST_PAGE, RunsError, RunsFilter};
 use stagedoor_app::stop_run::StopError;
 use stagedoor_domain::name::{ScriptName, UserName};
 use stagedoor_domain::run::{Outcome, State as RunState};
@@ -13,7 +13,7 @@ use stagedoor_domain::time::Timestamp;
 use utoipa::IntoParams;
 
 use crate::api::query::{PathRun, StrictQuery, bad_key, read};
-use crate::api::run_json::{RunJson, RunsJson};
+use crate::api::run_json::{RunJson, RunsJson, StoppedJson, ToldJson};
 use crate::problem::Problem;
 use crate::session::Caller;
 use crate::state::AppState;
@@ -74,6 +74,18 @@ impl RunsQuery {
     }
 }
 
+impl From<RunsError> for Problem {
+    fn from(error: RunsError) -> Self {
+        match error {
+            RunsError::BadCursor => bad_key(
+                "cursor",
+                "write `next` of the page before, or leave it out for the first page",
+            ),
+            RunsError::Store(error) => error.into(),
+        }
+    }
+}
+
 trait MapWords {
     fn map_words(&self) -> String;
 }
@@ -93,7 +105,7 @@ fn timestamp(text: &str) -> Option<Timestamp> {
 /// The history that the caller may read, newest first.
 #[utoipa::path(get, path = "/api/v1/runs", tag = "runs", params(RunsQuery), responses(
     (status = 200, body = RunsJson),
-    (status = 400, description = "A filter is not understood."),
+    (status = 400, description = "A filter or the cursor is not understood."),
 ))]
 pub(super) async fn list(
     State(state): State<AppState>,
@@ -129,7 +141,8 @@ pub(super) async fn one(
     params(("id" = String, Path, description = "the run's id"),
         ("X-CSRF-Token" = Option<String>, Header, description = "with a session cookie only")),
     responses(
-        (status = 202, body = RunJson, description = "It was told; the outcome comes when it has ended."),
+        (status = 202, body = StoppedJson, description = "It was told; the outcome comes when it has \
+            ended. Who may stop the run but not read it gets its `id` and `state` only."),
         (status = 404, description = "Unknown, or not for this caller: the same answer."),
         (status = 409, description = "It has ended already."),
     ))]
@@ -139,14 +152,22 @@ pub(super) async fn stop(
     PathRun(id): PathRun,
 ) -> Result<Response, Problem> {
     let (permit, run) = state.app.stoppable(&caller.user, id).await?;
-    state.app.stop_run(permit, id).map_err(|StopError::Ended| {
-        Problem::new(StatusCode::CONFLICT, "This run has ended already.").with_code("ended")
-    })?;
-    // Who may stop another's run need not be allowed to read it: the answer is what they knew.
-    let run = state
+    state
         .app
-        .readable(&caller.user, id)
+        .stop_run(permit, id)
         .await
-        .map_or(run, |(_, now)| now);
-    Ok((StatusCode::ACCEPTED, Json(RunJson::from(&run))).into_response())
+        .map_err(|StopError::Ended| {
+            Problem::new(StatusCode::CONFLICT, "This run has ended already.").with_code("ended")
+        })?;
+    let answer = if let Ok((_, now)) = state.app.readable(&caller.user, id).await {
+        StoppedJson::Run(Box::new(RunJson::from(&now)))
+    } else {
+        // It was told, so this is no failure; and it may be somebody else's to read.
+        let now = state.app.stoppable(&caller.user, id).await;
+        StoppedJson::Told(ToldJson {
+            id: id.to_string(),
+            state: now.map_or(run.state, |(_, now)| now.state).word(),
+        })
+    };
+    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }

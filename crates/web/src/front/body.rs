@@ -1,4 +1,4 @@
-//! A request's body that must keep arriving.
+//! A request's body that must keep arriving, and be whole in time.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -12,14 +12,14 @@ use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::problem::Problem;
 
 /// Why a body ended too early.
 #[derive(Debug, thiserror::Error)]
 enum BodyError {
-    /// The client sent nothing for a while.
+    /// The client sent nothing for a while, or too little for too long.
     #[error("the request's body did not arrive in time")]
     TooSlow,
     /// The connection failed.
@@ -32,6 +32,9 @@ struct Timed<B> {
     body: B,
     /// How long nothing may arrive.
     patience: Duration,
+    /// How long all of it may take, from the first time that it is asked for.
+    whole: Duration,
+    due: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -46,14 +49,17 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let now = Instant::now();
+        let whole = self.whole;
+        let due = *self.due.get_or_insert_with(|| now + whole);
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
             self.timer = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)));
         }
-        let patience = self.patience;
+        let end = due.min(now + self.patience);
         let timer = self
             .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
         timer
             .as_mut()
             .poll(cx)
@@ -69,11 +75,18 @@ where
     }
 }
 
-/// For the router; `patience` is how long nothing may arrive.
-pub(super) fn timed(body: hyper::body::Incoming, patience: Duration) -> axum::body::Body {
+/// For the router; `patience` is how long nothing may arrive, `whole` how long all may take: else
+/// a byte now and then would hold a connection for hours.
+pub(super) fn timed(
+    body: hyper::body::Incoming,
+    patience: Duration,
+    whole: Duration,
+) -> axum::body::Body {
     let timed = Timed {
         body,
         patience,
+        whole,
+        due: None,
         timer: None,
     };
     axum::body::Body::new(timed.map_err(axum::Error::new))

@@ -3,6 +3,7 @@
 //! Not `axum::serve`: it sets no timers. Not hyper-util's builder either: while it finds out
 //! which HTTP a client speaks, it has no timer.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use http::Request;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::body::timed;
+use super::heads::Heads;
 use super::limits::{Limits, Place};
 use super::stall::Stall;
 use crate::headers;
@@ -35,18 +38,25 @@ const BREATH: Duration = Duration::from_millis(50);
 /// How long a client may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// From when the connection is ready for a request to the end of its head; hyper counts an
-    /// idle connection by the same timer.
+    /// From a connection's beginning, or the first byte of a later request, to the end of the
+    /// head.
     pub head: Duration,
+    /// From an answer to the end of the next head.
+    pub idle: Duration,
     /// Between two pieces of a body.
     pub body: Duration,
+    /// From when a body is asked for to its end. Who has [`super::LARGEST_BODY`] to send must
+    /// send 35 KB a second.
+    pub whole_body: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
         Self {
             head: Duration::from_secs(10),
+            idle: Duration::from_mins(1),
             body: Duration::from_secs(10),
+            whole_body: Duration::from_secs(30),
         }
     }
 }
@@ -122,17 +132,30 @@ async fn connection(stream: TcpStream, peer: IpAddr, door: Door, place: Place) {
         port: door.port,
     };
     let (router, patience) = (door.router, door.patience);
+    let heads = Heads::new(patience.head);
+    let stream = Stall::new(stream, heads.timer());
     let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(|body| timed(body, patience.body));
+        let answering = heads.answering();
+        let mut request = request.map(|body| timed(body, patience.body, patience.whole_body));
         request.extensions_mut().insert(arrival);
-        router.clone().oneshot(request)
+        let response = router.clone().oneshot(request);
+        async move {
+            let response = response.await?;
+            // The answer is over when hyper drops its body.
+            Ok::<_, Infallible>(response.map(|body| {
+                body.map_err(move |error| {
+                    let _until_now = &answering;
+                    error
+                })
+            }))
+        }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(patience.head)
+        .header_read_timeout(patience.idle)
         .max_headers(MOST_HEADERS)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(Stall::new(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

@@ -11,7 +11,10 @@ use tokio::net::TcpStream;
 use super::*;
 
 const HEAD: Duration = Duration::from_millis(300);
+/// Far longer than a head, so that a busy machine does not mix them up.
+const IDLE: Duration = Duration::from_secs(2);
 const BODY: Duration = Duration::from_millis(200);
+const WHOLE_BODY: Duration = Duration::from_secs(1);
 /// Far less than what clients are given outside of tests.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -41,7 +44,9 @@ async fn server() -> (SocketAddr, CancellationToken) {
         port: address.port(),
         patience: Patience {
             head: HEAD,
+            idle: IDLE,
             body: BODY,
+            whole_body: WHOLE_BODY,
         },
     };
     tokio::spawn(connection::accept(listener, door, TaskTracker::new()));
@@ -152,4 +157,77 @@ async fn a_body_that_does_not_arrive_is_refused_and_one_that_goes_on_is_not() {
         text.starts_with("HTTP/1.1 200 ") && text.ends_with("6 bytes"),
         "{text}"
     );
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the time that a client waits")]
+async fn a_body_that_trickles_is_refused_after_a_while() {
+    let (address, _shutdown) = server().await;
+    let begun = Instant::now();
+    let stream = TcpStream::connect(address).await.expect("it listens");
+    let (mut answers, mut body) = stream.into_split();
+    let head = "POST /body HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9999\r\n\r\n";
+    body.write_all(head.as_bytes()).await.expect("sent");
+    // Never long enough without a byte.
+    let sender = tokio::spawn(async move {
+        while body.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(BODY / 4).await;
+        }
+    });
+    let mut answer = vec![0; 4096];
+    let read = tokio::time::timeout(SOON, answers.read(&mut answer)).await;
+    let size = read.expect("an answer soon").expect("read");
+    let text = String::from_utf8_lossy(&answer[..size]);
+    assert!(text.starts_with("HTTP/1.1 408 "), "{text}");
+    assert!(begun.elapsed() >= WHOLE_BODY);
+    sender.abort();
+}
+
+/// A connection whose first request has been answered.
+async fn answered(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    another(&mut stream).await;
+    stream
+}
+
+/// One more request and its answer.
+async fn another(stream: &mut TcpStream) {
+    let request = "POST /body HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut text = String::new();
+    while !text.ends_with("0 bytes") {
+        let byte = tokio::time::timeout(SOON, stream.read_u8()).await;
+        text.push(byte.expect("an answer soon").expect("open").into());
+    }
+    assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+}
+
+#[tokio::test]
+async fn a_connection_may_be_idle_for_longer_than_a_head_may_take() {
+    let (address, _shutdown) = server().await;
+    let mut stream = answered(address).await;
+    for _ in 0..3 {
+        tokio::time::sleep(HEAD * 2).await;
+        another(&mut stream).await;
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the time that a client waits")]
+async fn an_idle_connection_ends_at_last_and_one_with_half_a_head_sooner() {
+    let (address, _shutdown) = server().await;
+    for (sent, at_least, at_most) in [("", IDLE, SOON), ("GET /no", HEAD, IDLE)] {
+        let mut stream = answered(address).await;
+        let begun = Instant::now();
+        stream.write_all(sent.as_bytes()).await.expect("sent");
+        let read = tokio::time::timeout(SOON, stream.read_to_end(&mut Vec::new())).await;
+        // A reset is as good as an end.
+        let _ = read.expect("the connection ends soon");
+        let took = begun.elapsed();
+        assert!(
+            // hyper's timer began with the answer, a moment before the test's.
+            took + BODY >= at_least && took < at_most,
+            "{sent:?} was given {took:?}"
+        );
+    }
 }

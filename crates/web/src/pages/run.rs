@@ -22,6 +22,7 @@ use super::shell::{Here, Shell};
 use super::{paths, runs};
 use crate::assets::asset;
 use crate::language::{Languages, Text};
+use crate::output::look;
 use crate::problem::Problem;
 use crate::safe_form::SafeForm;
 use crate::session::Me;
@@ -107,14 +108,9 @@ pub(crate) async fn show(
     let id = parse(&id)?;
     let user = &me.0.user;
     let find = find.map(|Query(find)| find).unwrap_or_default();
-    let (permit, run) = state.app.readable(user, id).await?;
     let query = find.q.clone();
-    let read = match state.app.output(permit, &run) {
-        Ok(view) => tokio::task::spawn_blocking(move || read(&view, id, &find))
-            .await
-            .map_err(Problem::internal)?,
-        Err(error) => Err(error),
-    };
+    let looked = look(&state.app, user, id, move |view| read(&view, id, &find));
+    let (run, read) = looked.await?;
     if let Err(error) = &read {
         tracing::warn!(run = %id, %error, "could not read the output");
     }
@@ -148,10 +144,17 @@ pub(crate) async fn stop(
 ) -> Result<Response, Problem> {
     let SafeForm { value: (), .. } = form;
     let id = parse(&id)?;
-    let (permit, _) = state.app.stoppable(&me.0.user, id).await?;
-    match state.app.stop_run(permit, id) {
-        Ok(()) | Err(StopError::Ended) => Ok(Redirect::to(&paths::run(id)).into_response()),
+    let user = &me.0.user;
+    let (permit, _) = state.app.stoppable(user, id).await?;
+    match state.app.stop_run(permit, id).await {
+        Ok(()) | Err(StopError::Ended) => {}
     }
+    // Who may stop another's run need not be allowed to read it: for them its page is not there.
+    let page = match state.app.readable(user, id).await {
+        Ok(_) => paths::run(id),
+        Err(_) => paths::RUNS.to_owned(),
+    };
+    Ok(Redirect::to(&page).into_response())
 }
 
 fn page(state: &AppState, me: &Me, about: About<'_>) -> RunPage {

@@ -3,10 +3,10 @@
 use askama::Template;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use serde::Deserialize;
-use stagedoor_app::find::RunsFilter;
+use stagedoor_app::find::{RunsError, RunsFilter};
 use stagedoor_app::view::RunView;
 use stagedoor_catalog::Snapshot;
 use stagedoor_domain::name::{ScriptName, UserName};
@@ -84,10 +84,14 @@ pub(crate) async fn list(
 ) -> Result<Response, Problem> {
     let filter = filter.map(|Query(filter)| filter).unwrap_or_default();
     let (items, next, error) = match filter.parsed() {
-        Ok(parsed) => {
-            let page = state.app.runs(&me.0.user, parsed).await?;
-            (page.items, page.next, None)
-        }
+        Ok(parsed) => match state.app.runs(&me.0.user, parsed).await {
+            Ok(page) => (page.items, page.next, None),
+            // The address of no page leads to the first one.
+            Err(RunsError::BadCursor) => {
+                return Ok(Redirect::to(&filter.link("", "")).into_response());
+            }
+            Err(error) => return Err(error.into()),
+        },
         Err(error) => (Vec::new(), None, Some(error)),
     };
     let (catalog, now) = (state.app.catalog(), state.app.clock().now());

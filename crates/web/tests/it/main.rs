@@ -30,3 +30,5 @@ mod pages;
 mod scripts;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod stopping;

@@ -90,3 +90,40 @@ async fn fifty_runs_are_one_page() {
     server.history("ada", "ops/b", 1).await;
     assert!(link(&page(&ada, "/runs").await, "next").is_some());
 }
+
+#[tokio::test]
+async fn a_cursor_that_no_page_gave_leads_to_the_first_page() {
+    let server = TestServer::with(&SCRIPTS).await;
+    let ada = server.browser("ada", &["ops"]).await;
+    server.history("ada", "ops/a", 60).await;
+    let answer = ada
+        .get("/runs?script=ops/a&cursor=garbage&trail=more")
+        .await;
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, Some("/runs?script=ops%2Fa"))
+    );
+    let first = page(&ada, "/runs?script=ops%2Fa").await;
+    assert_eq!(shown(&first).len(), 50);
+    let second = page(&ada, &link(&first, "next").expect("there is more")).await;
+    assert_eq!(shown(&second).len(), 10, "a cursor of ours is taken");
+}
+
+#[tokio::test]
+async fn the_api_refuses_a_cursor_that_no_page_gave() {
+    let server = TestServer::with(&SCRIPTS).await;
+    let ada = server.program("ada", &["ops"]).await;
+    server.history("ada", "ops/a", 3).await;
+    let answer = ada.get("/api/v1/runs?cursor=garbage").await;
+    let problem = answer.json();
+    assert_eq!(answer.status, 400, "{problem}");
+    assert_eq!(problem["errors"][0]["param"], "cursor", "{problem}");
+    let next = ada.get("/api/v1/runs?limit=2").await.json()["next"]
+        .as_str()
+        .expect("more")
+        .to_owned();
+    let second = ada
+        .get(&format!("/api/v1/runs?limit=2&cursor={next}"))
+        .await;
+    assert_eq!(second.json()["items"].as_array().map(Vec::len), Some(1));
+}

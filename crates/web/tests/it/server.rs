@@ -158,7 +158,7 @@ impl TestServer {
         let value = new_cookie_value(user, &*self.machine);
         let now = self.machine.now();
         let session = SessionRecord {
-            id_hash: SessionKey::of(&value).expect("a key").0,
+            id_hash: SessionKey::of(&value).expect("a key").hash(),
             user,
             created_at: now,
             last_seen: now,

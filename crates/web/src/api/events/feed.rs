@@ -13,12 +13,13 @@ use stagedoor_app::view::RunView;
 use stagedoor_domain::access::User;
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::run::State;
-use stagedoor_output::{Selection, TAIL_LINES, Tail};
+use stagedoor_output::{Selection, TAIL_LINES, Tail, View};
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::api::run_json::RunJson;
 use crate::cookies::Jar;
+use crate::output::look;
 use crate::problem::Problem;
 use crate::session::{Arrival, Caller};
 use crate::state::AppState;
@@ -222,17 +223,10 @@ impl Feed {
 
     /// From the segments, which are complete.
     async fn last_tail(&self) -> Option<String> {
-        let (permit, run) = self
-            .state
-            .app
-            .readable(&self.user, self.run.id)
-            .await
-            .ok()?;
-        let view = self.state.app.output(permit, &run).ok()?;
-        let lines = tokio::task::spawn_blocking(move || view.tail(Selection::Both, TAIL_LINES))
-            .await
-            .ok()?
-            .ok()?;
+        let (app, id) = (&self.state.app, self.run.id);
+        let tail = |view: View| view.tail(Selection::Both, TAIL_LINES);
+        let (_, lines) = look(app, &self.user, id, tail).await.ok()?;
+        let lines = lines.ok()?;
         let seq = self.sent.0.saturating_add(1);
         let tail = json!({
             "seq": seq, "total": lines.total, "first": lines.from, "partial": lines.partial,
