@@ -13,5 +13,5 @@ fn main() {
         .filter(|output| output.status.success())
         .and_then(|output| String::from_utf8(output.stdout).ok());
     let commit = commit.as_deref().map_or("unknown", str::trim);
-    println!("cargo::rustc-env=STAGEDOOR_COMMIT={commit}");
+    println!("cargo::rustc-env=BUILT_COMMIT={commit}");
 }

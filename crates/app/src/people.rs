@@ -44,6 +44,9 @@ pub enum SetUpError {
     /// The user's name.
     #[error(transparent)]
     BadName(BadName),
+    /// Somebody has this name; the link is still good.
+    #[error("there is already a user of that name; choose another")]
+    NameTaken,
     /// The password.
     #[error(transparent)]
     WeakPassword(Weak),
@@ -60,6 +63,7 @@ impl From<StoreSetupError> for SetUpError {
         match error {
             StoreSetupError::Unknown | StoreSetupError::Used => Self::UnknownLink,
             StoreSetupError::Expired => Self::Expired,
+            StoreSetupError::NameTaken => Self::NameTaken,
             StoreSetupError::Store(error) => Self::Store(error),
         }
     }
@@ -115,7 +119,7 @@ impl App {
         Ok(self.open_session(user, address).await?)
     }
 
-    /// Can the first account still be made?
+    /// Can the first administrator still be made?
     pub async fn setup_is_open(&self) -> Result<bool, StoreError> {
         self.inner.store.setup_open(self.clock().now()).await
     }

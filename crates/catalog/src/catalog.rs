@@ -12,7 +12,7 @@ use stagedoor_domain::script::Script;
 use crate::docs::Docs;
 use crate::options::Options;
 use crate::root::Root;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Broken, Snapshot};
 use crate::tree::Tree;
 
 /// How often one looks at what the kernel does not tell.
@@ -107,6 +107,7 @@ impl Catalog {
         if state.is_due(&self.shared.options)
             && let Some(snapshot) = state.tree.refresh()
         {
+            tell_of_broken(&self.shared.snapshot.load(), &snapshot);
             self.shared.snapshot.store(Arc::new(snapshot));
         }
         self.shared.snapshot.load_full()
@@ -116,6 +117,22 @@ impl Catalog {
     /// there is no such file any more. Reads the disk, so it may block.
     pub fn read_docs(&self, script: &Script) -> Option<Docs> {
         Docs::read(&self.shared.root, script.docs.as_deref()?)
+    }
+}
+
+/// A script that goes away while the server runs must leave a trace in the log.
+fn tell_of_broken(before: &Snapshot, now: &Snapshot) {
+    let is_new = |broken: &&Broken| !before.broken().contains(broken);
+    for broken in now.broken().iter().filter(is_new) {
+        let problem = broken.problems.first();
+        let why = problem.map_or("", |problem| problem.message.as_str());
+        let line = problem.map_or(0, |problem| problem.line);
+        tracing::warn!(
+            file = broken.file,
+            line,
+            why,
+            "a definition is not published"
+        );
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a server says when it starts: the setup link while there is no account, and where it
+//! What a server says when it starts: the setup link while there is no administrator, and where it
 //! listens.
 
 use std::net::TcpListener;
@@ -16,14 +16,14 @@ use crate::system::{KernelChance, SystemClock};
 /// How long the setup link works.
 const SETUP_LIFETIME: Duration = Duration::from_hours(24);
 
-/// Prints the one-time link while there is no account.
+/// Prints the one-time link while there is no administrator.
 pub async fn setup_link(
     store: &Store,
     state: &State,
     clock: &SystemClock,
     listeners: &[TcpListener],
 ) -> anyhow::Result<()> {
-    if store.count_users().await? > 0 {
+    if store.has_admin().await? {
         let _ = std::fs::remove_file(state.setup_link());
         return Ok(());
     }

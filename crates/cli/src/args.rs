@@ -12,7 +12,7 @@ fn version() -> &'static str {
         format!(
             "{} ({}), SQLite {}",
             env!("CARGO_PKG_VERSION"),
-            env!("STAGEDOOR_COMMIT"),
+            env!("BUILT_COMMIT"),
             stagedoor_store::database_version()
         )
     })
@@ -119,6 +119,14 @@ pub enum UserCommand {
     Disable {
         /// Whose
         name: String,
+    },
+    /// Set the groups of an account; those not named are left
+    Groups {
+        /// Whose
+        name: String,
+        /// A group, may be repeated; `admins` may do everything
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
     },
     /// Unlock an account
     Enable {

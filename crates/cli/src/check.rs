@@ -10,17 +10,24 @@ use crate::{EXIT_FAILED, EXIT_OK};
 
 /// Prints every error of a folder's definitions with its place and its mend.
 pub fn check(dir: &Path) -> anyhow::Result<u8> {
+    if !dir.is_dir() {
+        anyhow::bail!(
+            "{} is not a folder; name the folder that holds the scripts",
+            dir.display()
+        );
+    }
     let options = stagedoor_catalog::Options::new(Arc::new(SystemClock::new()));
     let checked = stagedoor_catalog::check_folder(dir, options)
         .with_context(|| format!("could not read the folder {}", dir.display()))?;
     for problem in &checked.problems {
         println!("{problem}\n");
     }
+    let settings = check_settings(dir);
     for skipped in &checked.skipped {
         println!("note: {} is not looked at: {}", skipped.file, skipped.why);
     }
     let scripts = say(checked.scripts, "script");
-    match checked.problems.len() {
+    match checked.problems.len() + usize::from(!settings) {
         0 => {
             println!("{scripts}, no errors.");
             Ok(EXIT_OK)
@@ -33,6 +40,23 @@ pub fn check(dir: &Path) -> anyhow::Result<u8> {
             Ok(EXIT_FAILED)
         }
     }
+}
+
+/// Reads `stagedoor.toml` as `serve` would; false after it has said what is wrong.
+fn check_settings(dir: &Path) -> bool {
+    let flags = stagedoor_config::Flags::default();
+    let environment = stagedoor_config::Environment::default();
+    let settings = stagedoor_config::load(stagedoor_config::Sources {
+        folder: dir,
+        flags: &flags,
+        environment: &environment,
+        cores: 1,
+        is_root: true,
+    });
+    if let Err(error) = &settings {
+        println!("{error}\n");
+    }
+    settings.is_ok()
 }
 
 fn say(count: usize, what: &str) -> String {

@@ -26,6 +26,7 @@ pub fn user(state: &StateOption, command: UserCommand) -> anyhow::Result<u8> {
         match command {
             UserCommand::Add { name, groups, .. } => add(&store, &name, &groups).await,
             UserCommand::List => list(&store).await,
+            UserCommand::Groups { name, groups } => set_groups(&store, &name, &groups).await,
             UserCommand::Disable { name } => set_disabled(&store, &name, true).await,
             UserCommand::Enable { name } => set_disabled(&store, &name, false).await,
             UserCommand::Passwd { name, .. } => set_password(&store, &name).await,
@@ -84,12 +85,7 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<u8
 
 async fn add(store: &Store, name: &str, groups: &[String]) -> anyhow::Result<()> {
     let name = parse_user(name)?;
-    let groups: BTreeSet<GroupName> = groups
-        .iter()
-        .map(|group| {
-            GroupName::parse(group).with_context(|| format!("`{group}` is not a group's name"))
-        })
-        .collect::<anyhow::Result<_>>()?;
+    let groups = parse_groups(groups)?;
     let password_hash = hash_from_stdin(&name)?;
     let new = NewUser {
         name: name.clone(),
@@ -98,7 +94,48 @@ async fn add(store: &Store, name: &str, groups: &[String]) -> anyhow::Result<()>
     };
     store.add_user(new, SystemClock::new().now()).await?;
     println!("User {name} is made.");
+    if !store.has_admin().await? {
+        println!(
+            "Nobody is in the group `admins` yet: open the link that `stagedoor serve` printed, or add one here."
+        );
+    }
     Ok(())
+}
+
+async fn set_groups(store: &Store, name: &str, groups: &[String]) -> anyhow::Result<()> {
+    let record = find(store, name).await?;
+    let groups = parse_groups(groups)?;
+    if !groups
+        .iter()
+        .any(|group| group.as_str() == GroupName::ADMINS)
+    {
+        keep_an_admin(store, &record).await?;
+    }
+    store.set_groups(record.user.id, groups).await?;
+    println!("User {name} has these groups now.");
+    Ok(())
+}
+
+/// Nobody could let anybody in any more.
+async fn keep_an_admin(store: &Store, leaving: &UserRecord) -> anyhow::Result<()> {
+    let users = store.list_users().await?;
+    let stays = |record: &UserRecord| {
+        record.user.id != leaving.user.id && !record.disabled && record.user.is_admin()
+    };
+    if leaving.user.is_admin() && !leaving.disabled && !users.iter().any(stays) {
+        bail!(
+            "{} is the only administrator; make another one first",
+            leaving.user.name
+        );
+    }
+    Ok(())
+}
+
+fn parse_groups(groups: &[String]) -> anyhow::Result<BTreeSet<GroupName>> {
+    let parse = |group: &String| {
+        GroupName::parse(group).with_context(|| format!("`{group}` is not a group's name"))
+    };
+    groups.iter().map(parse).collect()
 }
 
 async fn list(store: &Store) -> anyhow::Result<()> {
@@ -120,6 +157,9 @@ async fn list(store: &Store) -> anyhow::Result<()> {
 
 async fn set_disabled(store: &Store, name: &str, disabled: bool) -> anyhow::Result<()> {
     let record = find(store, name).await?;
+    if disabled {
+        keep_an_admin(store, &record).await?;
+    }
     store.set_disabled(record.user.id, disabled).await?;
     if disabled {
         store.end_sessions_of(record.user.id).await?;

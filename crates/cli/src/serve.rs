@@ -191,6 +191,7 @@ async fn run(prepared: Prepared, arguments: &ServeOptions) -> anyhow::Result<u8>
                 () = linger.cancelled() => {}
             }
             app.say_goodbye().await;
+            tracing::info!("stopped");
             Ok(EXIT_OK)
         }
         _ = app.fatal() => {

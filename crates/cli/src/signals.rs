@@ -48,7 +48,7 @@ pub async fn listen(
                     tracing::warn!("stopping the running scripts");
                     app.stop_everything();
                 } else {
-                    say(&app, " Ctrl-C again stops them.");
+                    say(&app, " Waiting 10 s for them; Ctrl-C again stops them.");
                     shutdown.cancel();
                 }
             }

@@ -31,7 +31,12 @@ impl State {
             .canonicalize()
             .with_context(|| format!("could not open {}", dir.display()))?;
         reachable(&dir, owner)?;
-        claim(&dir, owner)?;
+        claim(&dir, owner).with_context(|| {
+            format!(
+                "could not use the state directory {}; give another one with --state",
+                dir.display()
+            )
+        })?;
         let lock = lock(&dir.join("lock"), owner)?;
         Ok(Self { dir, _lock: lock })
     }

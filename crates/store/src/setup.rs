@@ -17,9 +17,12 @@ pub enum SetupError {
     /// Its time is over.
     #[error("this set-up link has expired")]
     Expired,
-    /// It has made an account already, or one was made otherwise meanwhile.
+    /// It has made an account already, or there is an administrator otherwise.
     #[error("this set-up link was used before")]
     Used,
+    /// An account of that name exists; the link can still be used with another name.
+    #[error("there is already a user of that name")]
+    NameTaken,
     /// The store failed; the link can still be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -48,6 +51,11 @@ impl Store {
             .await?
     }
 
+    /// Is there a member of `admins`, enabled or not?
+    pub async fn has_admin(&self) -> Result<bool, StoreError> {
+        self.read(|db| db.prepare_cached(ADMINS)?.exists([])).await
+    }
+
     /// Would [`Store::use_setup`] take this link now?
     pub async fn check_setup(&self, hash: [u8; 32], now: Timestamp) -> Result<(), SetupError> {
         self.read(move |db| check_link(db, &hash, now)).await?
@@ -56,11 +64,14 @@ impl Store {
     /// Is there a link that can still be used?
     pub async fn setup_open(&self, now: Timestamp) -> Result<bool, StoreError> {
         const SQL: &str = "SELECT 1 FROM setup_links WHERE used_at IS NULL AND expires_at > ?1 \
-                           AND NOT EXISTS (SELECT 1 FROM users)";
+                           AND NOT EXISTS (SELECT 1 FROM memberships WHERE group_name = 'admins')";
         self.read(move |db| db.prepare_cached(SQL)?.exists([now.millis()]))
             .await
     }
 }
+
+/// Somebody who can let others in.
+const ADMINS: &str = "SELECT 1 FROM memberships WHERE group_name = 'admins'";
 
 fn check_link(
     db: &Connection,
@@ -74,7 +85,7 @@ fn check_link(
         })
         .optional()?;
     // An old link must not make a second administrator behind the first one's back.
-    let is_late = db.prepare_cached("SELECT 1 FROM users")?.exists([])?;
+    let is_late = db.prepare_cached(ADMINS)?.exists([])?;
     Ok(match link {
         None => Err(SetupError::Unknown),
         Some((_, true)) => Err(SetupError::Used),
@@ -94,7 +105,7 @@ fn burn_link(
         return Ok(Err(refused));
     }
     let Some(user) = insert_user(db, new, now)? else {
-        return Ok(Err(SetupError::Used));
+        return Ok(Err(SetupError::NameTaken));
     };
     db.prepare_cached("UPDATE setup_links SET used_at = ?2 WHERE hash = ?1")?
         .execute((hash, now.millis()))?;

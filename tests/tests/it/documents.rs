@@ -230,3 +230,45 @@ fn every_target_of_the_makefile_says_what_it_does() {
         assert!(line.contains("## "), "{target} has no help");
     }
 }
+
+/// The first command of README.md, in the profile that is built already.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test may start cargo")]
+fn the_first_command_of_the_readme_serves_the_examples() {
+    use std::io::BufRead;
+    let readme = tree::read("README.md");
+    assert!(readme.contains("cargo run --release -- serve examples"));
+    let state = tempfile::tempdir().expect("a temporary folder");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(state.path(), open).expect("chmod");
+    // Cargo becomes the program, with whatever cargo puts into its environment.
+    let mut server = std::process::Command::new("cargo")
+        .args(["run", "--quiet", "--", "serve", "examples"])
+        .args(["--listen", "127.0.0.1:0", "--state"])
+        .arg(state.path().join("state"))
+        .current_dir(tree::root())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("cargo");
+    let stderr = server.stderr.take().expect("piped");
+    let lines: Vec<String> = std::io::BufReader::new(stderr)
+        .lines()
+        .map_while(Result::ok)
+        .scan(false, |done, line| {
+            (!std::mem::replace(done, line.contains("listening on http://127.0.0.1:")))
+                .then_some(line)
+        })
+        .collect();
+    server.kill().expect("it still runs");
+    server.wait().expect("ended");
+    assert!(
+        lines.iter().any(|line| line.contains("/setup?key=")),
+        "{lines:#?}"
+    );
+    assert!(
+        lines
+            .last()
+            .is_some_and(|line| line.contains("listening on")),
+        "{lines:#?}"
+    );
+}

@@ -42,11 +42,11 @@ pub enum ConnectError {
     },
     /// A runner with another folder or account still holds runs.
     #[error(
-        "a runner that was started with other settings still holds {held} runs: start the server with these settings until they have ended ({theirs})"
+        "another folder of scripts (or the same path after it was replaced), or other accounts, were served with this state directory, and {held} runs of that time still go on: wait until they have ended, end them with `kill {pid}`, or use another state directory"
     )]
     OtherSettings {
-        /// The runner's command line.
-        theirs: String,
+        /// The runner's process; TERM ends its runs.
+        pid: u32,
         /// Attempts it holds.
         held: u32,
     },
@@ -193,9 +193,8 @@ impl Connection {
         if self.settings == args.identity((stat.st_dev, stat.st_ino)) {
             return Ok(());
         }
-        let theirs = self.settings.join(" ");
         Err(ConnectError::OtherSettings {
-            theirs,
+            pid: self.pid().unwrap_or_default(),
             held: self.held,
         })
     }

@@ -84,16 +84,27 @@ async fn an_unknown_an_expired_and_a_replaced_link_make_no_account() {
 }
 
 #[tokio::test]
-async fn an_account_made_otherwise_closes_the_link() {
+async fn an_administrator_made_otherwise_closes_the_link_and_another_account_does_not() {
     let world = world();
     world.store.put_setup(LINK, at(1000)).await.expect("put");
-    assert!(world.store.setup_open(at(1)).await.expect("asked"));
     world.user("ann").await;
+    assert!(world.store.setup_open(at(1)).await.expect("asked"));
+    assert!(!world.store.has_admin().await.expect("asked"));
+    let taken = world
+        .store
+        .use_setup(LINK, at(1), new_user("ann", &["admins"]))
+        .await;
+    assert!(matches!(taken, Err(SetupError::NameTaken)), "{taken:?}");
+    world
+        .store
+        .add_user(new_user("root", &["admins"]), at(1))
+        .await
+        .expect("made");
+    assert!(world.store.has_admin().await.expect("asked"));
     assert!(!world.store.setup_open(at(1)).await.expect("asked"));
     let late = world
         .store
         .use_setup(LINK, at(1), new_user("eve", &["admins"]))
         .await;
     assert!(matches!(late, Err(SetupError::Used)), "{late:?}");
-    assert_eq!(world.store.count_users().await.expect("counted"), 1);
 }

@@ -142,7 +142,7 @@ pub(crate) async fn send(
 fn wrong(error: SetUpError) -> Result<(StatusCode, Wrong), Problem> {
     let text = Some(sentence(&error.to_string()));
     Ok(match error {
-        SetUpError::BadName(_) => (
+        SetUpError::BadName(_) | SetUpError::NameTaken => (
             StatusCode::UNPROCESSABLE_ENTITY,
             Wrong {
                 name: text,
