@@ -158,9 +158,16 @@ async fn the_link_is_good_until_it_expires() {
 }
 
 #[tokio::test]
-async fn a_link_makes_no_second_account_beside_one_that_was_made_otherwise() {
+async fn a_link_is_good_until_there_is_an_administrator_however_one_was_made() {
     let house = new_house().await;
     house.person("ann", PASSWORD).await;
+    let taken = set_up(&house, KEY, "ann", PASSWORD)
+        .await
+        .expect_err("taken");
+    assert!(matches!(taken, SetUpError::NameTaken), "{taken}");
+    assert!(is_open(&house).await);
+    house.user("root", &["admins"]).await;
+    assert!(!is_open(&house).await);
     let refused = set_up(&house, KEY, "bob", PASSWORD)
         .await
         .expect_err("too late");

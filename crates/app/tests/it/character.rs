@@ -6,6 +6,7 @@ use stagedoor_app::app::App;
 use stagedoor_app::find::{FindError, RunsFilter, RunsPage};
 use stagedoor_app::session_key::RequestKey;
 use stagedoor_app::start_run::{Accepted, StartError};
+use stagedoor_app::stop_run::StopError;
 use stagedoor_app::view::RunView;
 use stagedoor_domain::access::{User, may_run};
 use stagedoor_domain::arguments::{Given, GivenArgs, check};
@@ -70,6 +71,16 @@ impl<'h> Character<'h> {
                 Ok(())
             })
             .await
+    }
+
+    /// A second stop: fine, whether or not the run has ended of the first one meanwhile.
+    pub async fn stop_again(&self, id: RunId) {
+        let user = self.user.clone();
+        let told = self.house.inside(move |app| async move {
+            let (permit, run) = app.stoppable(&user, id).await.expect("may stop");
+            app.stop_run(permit, run.id).await
+        });
+        assert!(matches!(told.await, Ok(()) | Err(StopError::Ended)));
     }
 
     pub async fn read(&self, id: RunId) -> Result<RunView, FindError> {
