@@ -7,16 +7,16 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::StoreError;
 
-use crate::pages;
+use crate::{pages, routes};
 
 /// When a full queue may have room again, or a new server answers, in seconds.
 pub(crate) const SOON: HeaderValue = HeaderValue::from_static("5");
@@ -180,9 +180,10 @@ pub(crate) type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// and the panics of handlers are answered the same way.
 pub(crate) async fn render(State(now): State<Now>, request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
+    let path = request.extensions().get::<MatchedPath>().cloned();
     let started = now().millis();
     let response = next.run(request).await;
-    let Some(problem) = problem_of(&response) else {
+    let Some(problem) = problem_of(&response, path.as_ref()) else {
         return response;
     };
     let id = problem
@@ -213,7 +214,7 @@ pub(crate) async fn render(State(now): State<Now>, request: Request, next: Next)
     answer
 }
 
-fn problem_of(response: &Response) -> Option<Problem> {
+fn problem_of(response: &Response, path: Option<&MatchedPath>) -> Option<Problem> {
     if let Some(problem) = response.extensions().get::<Problem>() {
         return Some(problem.clone());
     }
@@ -222,7 +223,7 @@ fn problem_of(response: &Response) -> Option<Problem> {
         && response.extensions().get::<pages::Rendered>().is_some();
     let refused = status.is_client_error() || status.is_server_error();
     (refused && !ours && !has_problem_body(response))
-        .then(|| Problem::new(status, say(status, response)))
+        .then(|| Problem::new(status, say(status, path)))
 }
 
 /// An API handler may have written its own problem details.
@@ -233,16 +234,18 @@ fn has_problem_body(response: &Response) -> bool {
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"))
 }
 
-fn say(status: StatusCode, response: &Response) -> String {
+fn say(status: StatusCode, path: Option<&MatchedPath>) -> String {
     match status {
         StatusCode::NOT_FOUND => "There is nothing here, or not for you.".to_owned(),
         StatusCode::METHOD_NOT_ALLOWED => {
-            let allow = response
-                .headers()
-                .get(ALLOW)
-                .and_then(|a| a.to_str().ok())
-                .unwrap_or("");
-            format!("This address does not take that method; it takes {allow}.")
+            // The router writes `Allow` only after this layer, so the table is asked.
+            let methods = path.map(|path| routes::methods(path.as_str()));
+            match methods.filter(|methods| !methods.is_empty()) {
+                Some(methods) => {
+                    format!("This address does not take that method; it takes {methods}.")
+                }
+                None => "This address does not take that method.".to_owned(),
+            }
         }
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             "The request's Content-Type is not one that this address takes.".to_owned()

@@ -4,7 +4,8 @@
 // What it needs of the page:
 //   #run      data-run (the id), data-state (queued … ended), data-now (the server's clock, in ms)
 //   #log      the scrolling element with the output; what it holds is replaced
-//   #follow   a checkbox; #status an element with role=status; both may be missing
+//   #follow   a checkbox; #said shows the status; #status an element with role=status, for people
+//             who hear it; each may be missing
 //   #elapsed  data-started (ms); its text is kept up to date while the run lives
 //   #run-status  holds the chip, whose last element is the state in a word
 //   .at      data-line (from 1): the number of a line that was found; may be missing
@@ -15,7 +16,7 @@ import { Log } from "./log.js";
 /** @typedef {import("./log.js").Stretch} Stretch */
 /** @typedef {{state: string, outcome: string | null, queue_position: number | null, started_at: string | null}} Run */
 
-/** The status line speaks at most this often, for people who hear it. */
+/** The status is spoken at most this often, for people who hear it. */
 const SPEAK_EVERY = 2000;
 /** Before a stream that the server refused is tried again. */
 const RETRY = 3000;
@@ -32,15 +33,17 @@ function sayDuration(millis) {
   return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 }
 
-/** One live region that is not changed faster than it can be heard. */
+/** What is shown follows at once; the live region is not changed faster than it can be heard. */
 class Status {
   #element = element("status");
+  #shown = element("said");
   #next = "";
   #waiting = false;
 
   /** @param {string} text */
   say(text) {
     this.#next = text;
+    if (this.#shown) this.#shown.textContent = text;
     if (!this.#waiting) this.#speak();
   }
 

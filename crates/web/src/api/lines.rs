@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use stagedoor_output::{Line, Lines, MAX_LINES, MAX_QUERY, Selection};
+use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::query::{PathRun, StrictQuery, bad_key, read};
+use crate::api::query::{PathRun, StrictQuery, bad_key, number, read};
 use crate::output::look;
 use crate::problem::Problem;
 use crate::session::Caller;
@@ -21,9 +22,11 @@ pub(crate) struct LinesQuery {
     /// `both`, which is the default, `stdout` or `stderr`. Each numbers its lines by itself.
     stream: Option<String>,
     /// The first line, from 0.
-    from: Option<u64>,
+    #[param(value_type = Option<u64>)]
+    from: Option<String>,
     /// At most so many, 1 to 500; 200 when not given.
-    n: Option<usize>,
+    #[param(value_type = Option<usize>)]
+    n: Option<String>,
 }
 
 /// Some lines of the output.
@@ -38,10 +41,26 @@ pub(crate) struct LinesJson {
     partial: u64,
     /// A line is a text, or a list: the text, then for each stretch of equal style its length in
     /// UTF-16 units, colour, background and flags.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(schema_with = lines_schema)]
     lines: Vec<Line>,
     /// Where to go on when there are more; null at the end.
     next: Option<u64>,
+}
+
+/// Of lines as they are written: a line without style is a string.
+fn lines_schema() -> utoipa::openapi::schema::Array {
+    let of = |kind: Type| -> Object { ObjectBuilder::new().schema_type(kind).build() };
+    let styled = ArrayBuilder::new()
+        .prefix_items([of(Type::String)])
+        .items(of(Type::Integer))
+        .min_items(Some(5))
+        .description(Some(
+            "The text, then for each stretch of equal style four numbers: its length in UTF-16 \
+             units, colour, background and flags.",
+        ))
+        .build();
+    let line = OneOfBuilder::new().item(of(Type::String)).item(styled);
+    ArrayBuilder::new().items(line).build()
 }
 
 impl From<Lines> for LinesJson {
@@ -77,14 +96,8 @@ pub(super) async fn lines(
     StrictQuery(query): StrictQuery<LinesQuery>,
 ) -> Result<Json<LinesJson>, Problem> {
     let selection = selection(query.stream.as_deref())?;
-    let n = query.n.unwrap_or(USUAL_LINES);
-    if !(1..=MAX_LINES).contains(&n) {
-        return Err(bad_key(
-            "n",
-            format!("write a number from 1 to {MAX_LINES}"),
-        ));
-    }
-    let from = query.from.unwrap_or(0);
+    let n = number("n", query.n.as_deref(), 1..=MAX_LINES)?.unwrap_or(USUAL_LINES);
+    let from = first_line(query.from.as_deref())?;
     let looked = look(&state.app, &caller.user, id, move |view| {
         view.lines(selection, from, n)
     });
@@ -100,7 +113,8 @@ pub(crate) struct SearchQuery {
     /// The text to find; small and capital letters are the same.
     q: String,
     /// The line to begin at, from 0.
-    from: Option<u64>,
+    #[param(value_type = Option<u64>)]
+    from: Option<String>,
 }
 
 /// A line that has the text.
@@ -143,7 +157,7 @@ pub(super) async fn search(
             format!("write a text of 1 to {MAX_QUERY} bytes"),
         ));
     }
-    let from = query.from.unwrap_or(0);
+    let from = first_line(query.from.as_deref())?;
     let looked = look(&state.app, &caller.user, id, move |view| {
         view.search(selection, &query.q, from)
     });
@@ -161,6 +175,11 @@ pub(super) async fn search(
         items,
         next: found.next,
     }))
+}
+
+fn first_line(text: Option<&str>) -> Result<u64, Problem> {
+    let parse = |text: &str| text.parse().ok();
+    Ok(read("from", text, parse, "the number of a line, from 0")?.unwrap_or(0))
 }
 
 fn selection(word: Option<&str>) -> Result<Selection, Problem> {

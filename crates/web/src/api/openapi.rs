@@ -101,6 +101,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_line_is_described_as_a_string_or_a_list() {
+        let json = described();
+        let lines = "/components/schemas/Lines/properties/lines";
+        let lines = json.pointer(lines).expect("the member");
+        assert_eq!(lines["type"], "array");
+        let line = &lines["items"]["oneOf"];
+        assert_eq!(line[0]["type"], "string", "{lines}");
+        assert_eq!(line[1]["type"], "array", "{lines}");
+        assert_eq!(line[1]["prefixItems"][0]["type"], "string", "{lines}");
+        assert_eq!(line[1]["items"]["type"], "integer", "{lines}");
+    }
+
     fn references<'a>(json: &'a serde_json::Value, found: &mut Vec<&'a str>) {
         match json {
             serde_json::Value::Object(map) => {

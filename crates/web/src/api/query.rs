@@ -1,6 +1,10 @@
 //! Query strings, read strictly: an unknown or double key is an error, not a filter that is
 //! silently left out.
 
+use std::error::Error;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
 use axum::extract::{FromRequestParts, Query};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -8,7 +12,8 @@ use stagedoor_domain::id::RunId;
 
 use crate::problem::{FieldError, Problem};
 
-/// A query that was read as `T`, which says `deny_unknown_fields`.
+/// A query that was read as `T`, which says `deny_unknown_fields`. Its values are texts: what they
+/// mean is read by [`read`] and [`number`], whose errors name the key.
 #[derive(Debug)]
 pub(crate) struct StrictQuery<T>(pub T);
 
@@ -18,7 +23,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for StrictQuery<T>
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         Query::try_from_uri(&parts.uri)
             .map(|Query(query)| Self(query))
-            .map_err(|rejection| Problem::bad_request(format!("{}.", rejection.body_text())))
+            .map_err(|rejection| {
+                // The cause alone: what is around it speaks of our code.
+                let cause = rejection.source().map(ToString::to_string);
+                let cause = cause.unwrap_or_else(|| "it cannot be read".to_owned());
+                Problem::bad_request(format!(
+                    "The query is not what this address takes: {cause}."
+                ))
+            })
     }
 }
 
@@ -61,4 +73,15 @@ pub(crate) fn read<T>(
             None => Err(bad_key(key, format!("write {wanted}"))),
         },
     }
+}
+
+/// Reads one optional key that is a whole number.
+pub(crate) fn number<T: FromStr + PartialOrd + std::fmt::Display>(
+    key: &str,
+    text: Option<&str>,
+    bounds: RangeInclusive<T>,
+) -> Result<Option<T>, Problem> {
+    let wanted = format!("a number from {} to {}", bounds.start(), bounds.end());
+    let parse = |text: &str| text.parse().ok().filter(|number| bounds.contains(number));
+    read(key, text, parse, &wanted)
 }

@@ -12,7 +12,7 @@ use stagedoor_domain::run::{Outcome, State as RunState};
 use stagedoor_domain::time::Timestamp;
 use utoipa::IntoParams;
 
-use crate::api::query::{PathRun, StrictQuery, bad_key, read};
+use crate::api::query::{PathRun, StrictQuery, bad_key, number, read};
 use crate::api::run_json::{RunJson, RunsJson, StoppedJson, ToldJson};
 use crate::problem::Problem;
 use crate::session::Caller;
@@ -39,18 +39,13 @@ pub(crate) struct RunsQuery {
     /// `next` of the page before.
     cursor: Option<String>,
     /// At most so many, 1 to 200; 50 when not given.
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>)]
+    limit: Option<String>,
 }
 
 impl RunsQuery {
     fn filter(self) -> Result<RunsFilter, Problem> {
-        let limit = self.limit.unwrap_or(USUAL_PAGE);
-        if !(1..=LARGEST_PAGE).contains(&limit) {
-            return Err(bad_key(
-                "limit",
-                format!("write a number from 1 to {LARGEST_PAGE}"),
-            ));
-        }
+        let limit = number("limit", self.limit.as_deref(), 1..=LARGEST_PAGE)?;
         let states = RunState::ALL.map_words();
         let outcomes = Outcome::ALL.map_words();
         let script = |text: &str| ScriptName::parse(text).ok();
@@ -69,7 +64,7 @@ impl RunsQuery {
             from: read("from", self.from.as_deref(), timestamp, time)?,
             to: read("to", self.to.as_deref(), timestamp, time)?,
             cursor: self.cursor.filter(|cursor| !cursor.is_empty()),
-            limit,
+            limit: limit.unwrap_or(USUAL_PAGE),
         })
     }
 }

@@ -17,7 +17,7 @@ use stagedoor_domain::queue::QueueFull;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::given::RawArgs;
-use crate::api::query::{StrictQuery, bad_key};
+use crate::api::query::{StrictQuery, bad_key, read};
 use crate::api::run_json::{RunJson, location};
 use crate::api::scripts::visible;
 use crate::api::strict_json::StrictJson;
@@ -47,7 +47,8 @@ pub(crate) struct StartJson {
 #[serde(deny_unknown_fields)]
 pub(crate) struct StartQuery {
     /// Answer when the run has ended, or after so many seconds; at most 300.
-    wait: Option<u64>,
+    #[param(value_type = Option<u64>)]
+    wait: Option<String>,
 }
 
 /// Starts a run. The answer comes when the run is on disk: from then on it will have an outcome.
@@ -120,12 +121,10 @@ fn created(run: &RunView) -> Response {
 }
 
 fn wait(query: &StartQuery) -> Result<Option<Duration>, Problem> {
-    match query.wait {
-        Some(seconds) if seconds > LONGEST_WAIT => {
-            Err(bad_key("wait", format!("at most {LONGEST_WAIT} seconds")))
-        }
-        seconds => Ok(seconds.filter(|s| *s > 0).map(Duration::from_secs)),
-    }
+    let parse = |text: &str| text.parse().ok().filter(|s| *s <= LONGEST_WAIT);
+    let wanted = format!("a number of seconds, at most {LONGEST_WAIT}");
+    let seconds = read("wait", query.wait.as_deref(), parse, &wanted)?;
+    Ok(seconds.filter(|s| *s > 0).map(Duration::from_secs))
 }
 
 /// A key of its own namespace per user, so that nobody gets the run of another one.

@@ -30,6 +30,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictJson<T> {
 
 /// Reads the whole body as `T`.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // By itself serde takes a list of the members' values too, and speaks of our types.
+    if matches!(body.trim_ascii_start().first(), Some(first) if *first != b'{') {
+        return Err(Problem::bad_request(
+            "The body must be an object such as {\"script\": \"folder/name\"}.",
+        ));
+    }
     serde_json::from_slice(body).map_err(|error| {
         Problem::bad_request(format!("The body is not what this address takes: {error}."))
     })

@@ -54,7 +54,7 @@ impl Chip {
             }
             (Outcome::Signalled, ..) => Self::new("fail", "bolt", "ended by a signal"),
             (Outcome::TimedOut, ..) => Self::new("fail", "clock", "timed out"),
-            (Outcome::Cancelled, ..) => Self::new("stopped", "stop", "stopped"),
+            (Outcome::Cancelled, ..) => Self::new("stopped", "stop", "cancelled"),
             (Outcome::OverLimit, ..) => Self::new("fail", "over", "over the output limit"),
             (Outcome::Refused, ..) => Self::new("fail", "bar", "refused"),
             (Outcome::Lost, ..) => Self::new("lost", "question", "outcome unknown"),
@@ -195,6 +195,11 @@ mod tests {
             "failed, exit code 2"
         );
         assert_eq!(Chip::of_outcome(Outcome::Lost, None, None).class, "lost");
+        assert_eq!(
+            Chip::of_outcome(Outcome::Cancelled, None, None).word,
+            "cancelled",
+            "the word of the filter and of the API"
+        );
     }
 
     #[test]

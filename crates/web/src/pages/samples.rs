@@ -136,7 +136,7 @@ fn fields(x: &str) -> Vec<Field> {
         field(
             x,
             Control::Select {
-                empty: "None",
+                empty: Some("None"),
                 options: vec![choosable(x)],
             },
         ),
@@ -167,6 +167,7 @@ fn script(x: &str) -> ScriptPage {
         disabled: Some(x.to_owned()),
         may_run: true,
         notice: Some(x.to_owned()),
+        wrong: 1,
         other_errors: vec![x.to_owned()],
         fixed: vec![(x.to_owned(), x.to_owned())],
         sections: vec![Section {

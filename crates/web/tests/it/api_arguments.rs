@@ -173,13 +173,14 @@ async fn an_argument_that_does_not_fit_is_named() {
 #[tokio::test]
 async fn a_body_that_is_not_right_is_refused_with_its_place() {
     let (_server, ada) = server().await;
-    let rows: [(&[u8], &str); 14] = [
+    let rows: [(&[u8], &str); 15] = [
         (b"", "line 1"),
         (b"{", "line 1"),
         (b"{\"script\":\"show\",}", "line 1 column"),
         (b"{\n\"script\": show}", "line 2 column"),
-        (b"[]", "line 1"),
-        (b"\"show\"", "line 1"),
+        (b"[]", "must be an object"),
+        (b"[\"show\", {}]", "must be an object"),
+        (b"\"show\"", "must be an object"),
         (b"{}", "script"),
         (b"{\"script\":1}", "line 1 column"),
         (b"{\"script\":\"show\",\"script\":\"show\"}", "duplicate"),
@@ -205,6 +206,7 @@ async fn a_body_that_is_not_right_is_refused_with_its_place() {
             "{shown}"
         );
         assert!(answer.text().contains(says), "{shown}: {}", answer.text());
+        assert!(!answer.text().contains("StartJson"), "{}", answer.text());
     }
     let deep = format!(
         "{{\"script\":\"show\",\"args\":{{\"data\":{}1{}}}}}",

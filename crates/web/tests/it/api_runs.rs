@@ -284,6 +284,43 @@ async fn a_filter_that_is_not_understood_is_not_left_out() {
 }
 
 #[tokio::test]
+async fn a_query_or_method_that_is_not_taken_is_answered_in_words_of_the_api() {
+    let server = server().await;
+    let ada = server.program("ada", &["ops"]).await;
+    let rows = [
+        (
+            "POST",
+            "runs?wait=abc",
+            400,
+            "`wait`: write a number of seconds",
+        ),
+        (
+            "POST",
+            "runs?wait=301",
+            400,
+            "`wait`: write a number of seconds",
+        ),
+        ("POST", "runs?wiat=1", 400, "unknown field `wiat`"),
+        (
+            "GET",
+            "runs?limit=x",
+            400,
+            "`limit`: write a number from 1 to 200",
+        ),
+        ("PUT", "runs", 405, "it takes POST, GET, HEAD."),
+    ];
+    let kind = [("content-type", "application/json")];
+    for (method, path, status, says) in rows {
+        let path = format!("/api/v1/{path}");
+        let answer = ada.send(method, &path, &kind, br#"{"script":"x"}"#).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        let detail = answer.json()["detail"].to_string();
+        assert!(detail.contains(says), "{path}: {detail}");
+        assert!(!detail.contains("deserialize"), "{path}: {detail}");
+    }
+}
+
+#[tokio::test]
 async fn a_full_queue_says_when_to_come_again() {
     let capacity = Capacity {
         running: 1,

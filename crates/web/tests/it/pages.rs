@@ -172,6 +172,9 @@ async fn errors_stand_beside_their_field_and_values_are_kept() {
     let page = answer.text();
     for part in [
         "id=\"note.error\"",
+        "role=\"alert\" tabindex=\"-1\" autofocus",
+        "<li><a href=\"#note.field\">Note</a></li>",
+        "id=\"note.field\"",
         "value=\"toolong\"",
         "value=\"blue\"",
         "aria-invalid=\"true\"",
@@ -179,8 +182,36 @@ async fn errors_stand_beside_their_field_and_values_are_kept() {
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
-    assert!(!page.contains("s3cret"));
+    assert!(!page.contains("s3cret") && !page.contains("#mode.field"));
     assert_eq!(count(&ada).await, 0);
+}
+
+#[tokio::test]
+async fn a_choice_that_must_be_made_and_has_a_default_cannot_be_left_out() {
+    let choice = |keys: &str| {
+        format!(
+            "#!/bin/sh\n# /// stagedoor\n# access = {{ run = [\"ops\"] }}\n#\n# [[param]]\n# name = \"mode\"\n\
+             # choices = [\"plain\", \"fancy\"]\n# {keys}\n# ///\n"
+        )
+    };
+    let rows = [
+        ("default = \"plain\"", None),
+        (
+            "default = \"plain\"\n# required = true\n# option = \"-m\"",
+            None,
+        ),
+        ("default = \"plain\"\n# option = \"-m\"", Some("None")),
+        ("required = true", Some("Choose…")),
+    ];
+    for (keys, empty) in rows {
+        let server = TestServer::with(&[("choose.sh", &choice(keys))]).await;
+        let ada = server.browser("ada", &["ops"]).await;
+        let page = ada.get("/scripts/choose").await.text();
+        let shown = page.split("<option value=\"\">").nth(1);
+        let shown = shown.and_then(|rest| rest.split('<').next());
+        assert_eq!(shown, empty, "{keys}: {page}");
+        assert!(page.contains("<option value=\"plain\""), "{keys}: {page}");
+    }
 }
 
 #[tokio::test]
@@ -247,7 +278,18 @@ async fn the_catalog_is_searched_without_javascript() {
     let server = TestServer::with(&[JOB]).await;
     let ada = server.browser("ada", &["ops"]).await;
     assert!(ada.get("/?q=JOB+much").await.text().contains(PATH));
-    assert!(!ada.get("/?q=other").await.text().contains(PATH));
+    let page = ada.get("/?q=other").await.text();
+    assert!(!page.contains(PATH), "{page}");
+    assert!(page.contains("No script matches “other”"), "{page}");
+    assert!(
+        page.contains("<div id=\"nothing\" class=\"empty\">"),
+        "{page}"
+    );
+    let page = ada.get("/").await.text();
+    assert!(
+        page.contains("class=\"empty\" hidden>"),
+        "for the page's script: {page}"
+    );
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! One parameter as a field of the form: a native input with everything it needs to be
 //! understood by people who see it and by people who hear it.
 
-use stagedoor_domain::param::{Choice, Condition, Kind, Param};
+use stagedoor_domain::param::{Choice, Condition, Kind, Param, Pass};
 
 use super::given::{defaults, is_one_per_line};
 use super::hint::hint;
@@ -40,7 +40,8 @@ pub(in crate::pages) enum Control {
     },
     /// A list to choose one from.
     Select {
-        empty: &'static str,
+        /// What stands for no value; none when one is chosen and there must be one.
+        empty: Option<&'static str>,
         options: Vec<Choosable>,
     },
     /// Boxes to tick, one for each choice.
@@ -123,7 +124,7 @@ fn control(param: &Param, values: &[String], paths: Vec<String>) -> Control {
         return Control::Tick { on };
     }
     if !param.choices.is_empty() {
-        let options = param
+        let options: Vec<Choosable> = param
             .choices
             .iter()
             .map(|choice| choosable(choice, values))
@@ -131,13 +132,25 @@ fn control(param: &Param, values: &[String], paths: Vec<String>) -> Control {
         if param.multiple.is_some() {
             return Control::Boxes { options };
         }
-        let empty = if param.required { "Choose…" } else { "None" };
+        let empty = no_choice(param, &options);
         return Control::Select { empty, options };
     }
     if matches!(param.kind, Kind::Multiline | Kind::Json) || is_one_per_line(param) {
         return area(param, values);
     }
     Control::Line(line(param, values, paths))
+}
+
+/// The option without a value. What the script knows by its place cannot be left out before
+/// something that must be given, so its default stands for it.
+fn no_choice(param: &Param, options: &[Choosable]) -> Option<&'static str> {
+    let placed = param.pass == Pass::Arg && param.option.is_none();
+    let must_be = param.required || (placed && param.default.is_some());
+    if !must_be {
+        return Some("None");
+    }
+    let is_chosen = options.iter().any(|o| o.chosen && !o.disabled);
+    (!is_chosen).then_some("Choose…")
 }
 
 fn area(param: &Param, values: &[String]) -> Control {

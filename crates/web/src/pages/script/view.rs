@@ -55,6 +55,8 @@ pub(in crate::pages) struct ScriptPage {
     pub disabled: Option<String>,
     pub may_run: bool,
     pub notice: Option<String>,
+    /// Fields with an error.
+    pub wrong: usize,
     pub other_errors: Vec<String>,
     pub fixed: Vec<(String, String)>,
     pub sections: Vec<Section>,
@@ -163,6 +165,7 @@ pub(super) fn page(
         disabled: script.disabled.clone(),
         may_run: may_run(&me.0.user, script, &state.app.grants()).is_ok(),
         notice: said.notice.clone(),
+        wrong: said.errors.len() - other_errors(said).len(),
         other_errors: other_errors(said),
         fixed: script.params.iter().filter_map(fixed).collect(),
         sections,
