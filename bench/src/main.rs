@@ -41,7 +41,7 @@ fn main() -> anyhow::Result<()> {
     println!("\nStarts of /bin/true per second");
     println!(
         "{:>8}  {:>12}  {:>20}  {:>20}",
-        "callers", "limit", "answered 201", "?wait"
+        "callers", "limit", "accepted (201)", "ended (?wait)"
     );
     for callers in CALLERS {
         println!("{}", starts::compare(&server, callers, ROUNDS)?);
