@@ -147,12 +147,10 @@ async fn a_runner_with_other_settings_is_not_mistaken_for_ours() {
     let mut other = options(house.base.path());
     other.scratch = house.base.path().join("elsewhere");
     let error = Runner::ensure(binary(), &other).expect_err("another runner's settings");
-    assert!(
-        error
-            .to_string()
-            .contains("other settings still holds 1 runs"),
-        "{error}"
-    );
+    // It says how many runs are in the way, and which process ends them.
+    let text = error.to_string();
+    assert!(text.contains("1 runs of that time still go on"), "{text}");
+    assert!(text.contains(&format!("`kill {}`", house.pid)), "{text}");
     house.next_server();
 }
 
