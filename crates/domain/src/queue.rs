@@ -1,18 +1,26 @@
 //! Which run starts next: limits in all, per script and per user, and fairness between users.
 //!
 //! Users take turns. Within a user the oldest run goes first, unless its script is at its limit:
-//! then the next one of another script may pass it.
+//! then the next one of another script may pass it. A run that starts needs two things at once: a
+//! slot, which it holds until it ends, and a place among the starts in flight, which it holds until
+//! its script is known to execute. No call looks at all that wait.
 
-use std::collections::{HashMap, VecDeque};
+mod waiting;
+
+use std::collections::{HashMap, HashSet};
 
 use crate::id::{RunId, UserId};
 use crate::name::ScriptName;
+use waiting::Waiting;
 
 /// How many runs there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
     /// Running at once, in all.
     pub running: usize,
+    /// Of these, handed to the runner and not yet known to execute. More than the machine can
+    /// start at once only make each start slower.
+    pub starting: usize,
     /// Waiting, in all.
     pub queued: usize,
     /// Waiting, of one user.
@@ -28,7 +36,8 @@ pub struct Entry {
     pub user: UserId,
     /// Of which script.
     pub script: ScriptName,
-    /// Runs of this script at once; none means only the limit in all counts.
+    /// Runs of this script at once; none means only the limit in all counts. What the newest entry
+    /// says holds for all of its script that have a limit.
     pub script_running: Option<u32>,
     /// Runs of this script that may wait.
     pub script_queued: Option<u32>,
@@ -61,13 +70,27 @@ pub enum QueueFull {
 #[derive(Debug)]
 pub struct Queue {
     capacity: Capacity,
+    /// Who holds a slot.
     running: HashMap<RunId, ScriptName>,
-    running_of: HashMap<ScriptName, u32>,
-    waiting: HashMap<UserId, VecDeque<Entry>>,
-    /// Whose turn it is: the front user is served next.
-    turns: VecDeque<UserId>,
-    waiting_of: HashMap<ScriptName, u32>,
-    waiting_in_all: usize,
+    /// Of these, who is not known to execute yet.
+    starting: HashSet<RunId>,
+    waiting: Waiting,
+    scripts: HashMap<ScriptName, Load>,
+}
+
+/// What there is of one script.
+#[derive(Debug, Default)]
+struct Load {
+    running: u32,
+    waiting: u32,
+    /// How many may run at once.
+    most: Option<u32>,
+}
+
+impl Load {
+    fn is_full(&self) -> bool {
+        self.most.is_some_and(|most| self.running >= most)
+    }
 }
 
 impl Queue {
@@ -76,11 +99,9 @@ impl Queue {
         Self {
             capacity,
             running: HashMap::new(),
-            running_of: HashMap::new(),
-            waiting: HashMap::new(),
-            turns: VecDeque::new(),
-            waiting_of: HashMap::new(),
-            waiting_in_all: 0,
+            starting: HashSet::new(),
+            waiting: Waiting::default(),
+            scripts: HashMap::new(),
         }
     }
 
@@ -93,72 +114,71 @@ impl Queue {
     ///
     /// A slot is given only when nobody waits for one that this run could take.
     pub fn admit(&mut self, entry: Entry) -> Result<Admission, QueueFull> {
-        if self.fits(&entry) && !self.someone_could_start() {
+        let most = entry.script_running;
+        let is_full = self.change(&entry.script, |load| load.most = most);
+        if self.has_place() && !is_full && !self.waiting.has_ready() {
             self.take(&entry);
             return Ok(Admission::Start);
         }
-        self.room_for(&entry)?;
+        self.room_for(&entry)
+            .inspect_err(|_| self.tidy(&entry.script))?;
         self.wait(entry);
         Ok(Admission::Wait)
     }
 
     /// Puts a run that was accepted earlier at the end, whatever the limits of waiting say.
     pub fn restore_waiting(&mut self, entry: Entry) {
+        self.change(&entry.script, |load| load.most = entry.script_running);
         self.wait(entry);
     }
 
-    /// Notes a run that holds a slot already, as after a restart.
-    pub fn restore_running(&mut self, entry: &Entry) {
+    /// Notes a run that holds a slot already, as after a restart. `is_starting`: it is not known
+    /// to execute.
+    pub fn restore_running(&mut self, entry: &Entry, is_starting: bool) {
+        self.change(&entry.script, |load| load.most = entry.script_running);
         self.take(entry);
+        if !is_starting {
+            self.starting.remove(&entry.run);
+        }
+    }
+
+    /// The run is known to execute: the next one may be started. Returns whether that is news.
+    pub fn executes(&mut self, run: RunId) -> bool {
+        self.starting.remove(&run)
     }
 
     /// The run no longer holds a slot or a place. Returns whether it was known.
     pub fn release(&mut self, run: RunId) -> bool {
+        self.starting.remove(&run);
         if let Some(script) = self.running.remove(&run) {
-            decrement(&mut self.running_of, &script);
+            self.change(&script, |load| load.running -= 1);
+            self.tidy(&script);
             return true;
         }
-        self.leave(run).is_some()
+        let Some(entry) = self.waiting.remove(run) else {
+            return false;
+        };
+        self.change(&entry.script, |load| load.waiting -= 1);
+        self.tidy(&entry.script);
+        true
     }
 
     /// The next run that may start, which now holds a slot. Call until `None`.
     pub fn start_next(&mut self) -> Option<RunId> {
-        if self.running.len() >= self.capacity.running {
+        if !self.has_place() {
             return None;
         }
-        for _ in 0..self.turns.len() {
-            let user = self.turns.pop_front()?;
-            let found = self.first_that_fits(user);
-            self.turns.push_back(user);
-            if let Some(run) = found {
-                let entry = self.leave(run)?;
-                self.take(&entry);
-                return Some(run);
-            }
-        }
-        None
+        let entry = self.waiting.take_next()?;
+        self.change(&entry.script, |load| load.waiting -= 1);
+        self.take(&entry);
+        Some(entry.run)
     }
 
     /// The place of a waiting run in the order of starts, from 1, if no limit of a script comes
-    /// between. None when it does not wait.
+    /// between. None when it does not wait. Looks at its user's runs and once at each other user
+    /// whose turn comes before.
     pub fn position(&self, run: RunId) -> Option<usize> {
-        let (user, rank) = self.waiting.iter().find_map(|(user, runs)| {
-            let rank = runs.iter().position(|entry| entry.run == run)?;
-            Some((*user, rank))
-        })?;
-        let turn = self.turns.iter().position(|u| *u == user)?;
-        // Of each other user as many go before as there are rounds before ours.
-        let before: usize = self
-            .turns
-            .iter()
-            .enumerate()
-            .filter(|(_, other)| **other != user)
-            .map(|(at, other)| {
-                let waiting = self.waiting.get(other).map_or(0, VecDeque::len);
-                waiting.min(rank + usize::from(at < turn))
-            })
-            .sum();
-        Some(before + rank + 1)
+        self.waiting.position(run)
     }
 
     /// How many hold a slot.
@@ -166,42 +186,30 @@ impl Queue {
         self.running.len()
     }
 
+    /// How many of these are not known to execute yet.
+    pub fn starting(&self) -> usize {
+        self.starting.len()
+    }
+
     /// How many wait.
     pub fn waiting(&self) -> usize {
-        self.waiting_in_all
+        self.waiting.len()
     }
 
-    fn fits(&self, entry: &Entry) -> bool {
-        let of_script = self.running_of.get(&entry.script).copied().unwrap_or(0);
+    fn has_place(&self) -> bool {
+        // A limit of 0 would stop every start for ever.
         self.running.len() < self.capacity.running
-            && entry.script_running.is_none_or(|most| of_script < most)
-    }
-
-    fn someone_could_start(&self) -> bool {
-        self.waiting_in_all > 0
-            && self
-                .waiting
-                .values()
-                .flatten()
-                .any(|entry| self.fits(entry))
-    }
-
-    fn first_that_fits(&self, user: UserId) -> Option<RunId> {
-        let runs = self.waiting.get(&user)?;
-        runs.iter()
-            .find(|entry| self.fits(entry))
-            .map(|entry| entry.run)
+            && self.starting.len() < self.capacity.starting.max(1)
     }
 
     fn room_for(&self, entry: &Entry) -> Result<(), QueueFull> {
-        let of_user = self.waiting.get(&entry.user).map_or(0, VecDeque::len);
-        let of_script = self.waiting_of.get(&entry.script).copied().unwrap_or(0);
+        let of_script = self.scripts.get(&entry.script).map_or(0, |l| l.waiting);
         match entry.script_queued {
             Some(most) if of_script >= most => Err(QueueFull::Script(most)),
-            _ if self.waiting_in_all >= self.capacity.queued => {
+            _ if self.waiting.len() >= self.capacity.queued => {
                 Err(QueueFull::All(self.capacity.queued))
             }
-            _ if of_user >= self.capacity.queued_per_user => {
+            _ if self.waiting.of_user(entry.user) >= self.capacity.queued_per_user => {
                 Err(QueueFull::User(self.capacity.queued_per_user))
             }
             _ => Ok(()),
@@ -214,44 +222,44 @@ impl Queue {
             .insert(entry.run, entry.script.clone())
             .is_none()
         {
-            *self.running_of.entry(entry.script.clone()).or_insert(0) += 1;
+            self.starting.insert(entry.run);
+            self.change(&entry.script, |load| load.running += 1);
         }
     }
 
     fn wait(&mut self, entry: Entry) {
-        *self.waiting_of.entry(entry.script.clone()).or_insert(0) += 1;
-        self.waiting_in_all += 1;
-        let runs = self.waiting.entry(entry.user).or_default();
-        if runs.is_empty() {
-            self.turns.push_back(entry.user);
-        }
-        runs.push_back(entry);
+        let is_full = self.change(&entry.script, |load| load.waiting += 1);
+        self.waiting.push(entry, is_full);
     }
 
-    fn leave(&mut self, run: RunId) -> Option<Entry> {
-        let (user, at) = self.waiting.iter().find_map(|(user, runs)| {
-            Some((*user, runs.iter().position(|entry| entry.run == run)?))
-        })?;
-        let runs = self.waiting.get_mut(&user)?;
-        let entry = runs.remove(at)?;
-        if runs.is_empty() {
-            self.waiting.remove(&user);
-            self.turns.retain(|u| *u != user);
+    /// Changes what is known of a script, and tells who waits for it. Returns whether it is at
+    /// its limit now.
+    fn change(&mut self, script: &ScriptName, change: impl FnOnce(&mut Load)) -> bool {
+        if !self.scripts.contains_key(script) {
+            self.scripts.insert(script.clone(), Load::default());
         }
-        self.waiting_in_all -= 1;
-        decrement(&mut self.waiting_of, &entry.script);
-        Some(entry)
+        let Some(load) = self.scripts.get_mut(script) else {
+            return false;
+        };
+        let before = load.is_full();
+        change(load);
+        let now = load.is_full();
+        if before != now {
+            self.waiting.hold(script, now);
+        }
+        now
     }
-}
 
-fn decrement(counts: &mut HashMap<ScriptName, u32>, script: &ScriptName) {
-    if let Some(count) = counts.get_mut(script) {
-        *count = count.saturating_sub(1);
-        if *count == 0 {
-            counts.remove(script);
+    /// Nothing is kept of a script without runs.
+    fn tidy(&mut self, script: &ScriptName) {
+        let is_idle = |load: &Load| load.running == 0 && load.waiting == 0;
+        if self.scripts.get(script).is_some_and(is_idle) {
+            self.scripts.remove(script);
         }
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -360,7 +360,8 @@ fn judge(life: &Life, exit: Exit) -> Outcome {
     match (life.stop, exit.code, exit.signal) {
         _ if exit.timed_out => Outcome::TimedOut,
         (Some(StopCause::Output), ..) => Outcome::OverLimit,
-        (Some(StopCause::Asked), ..) if exit.stopped => Outcome::Cancelled,
+        // Also where the record of that wish was lost: the runner signals nothing of its own accord.
+        _ if exit.stopped => Outcome::Cancelled,
         (_, Some(code), _) if life.success_exit.contains(&code) => Outcome::Succeeded,
         (_, Some(_), _) => Outcome::Failed,
         (_, None, Some(_)) => Outcome::Signalled,
