@@ -89,9 +89,12 @@ pub(crate) fn configure_writer(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "cache_size", -8192)
 }
 
-/// A connection that cannot write.
+/// A connection that cannot write. It has opened the log too: later, when no descriptor may be free,
+/// it needs none.
 pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    let db = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    Ok(db)
 }
 
 fn open(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {

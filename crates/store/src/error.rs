@@ -1,7 +1,8 @@
 //! What can go wrong, by what the caller does about it.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::ErrorCode;
@@ -16,6 +17,10 @@ pub enum StoreError {
     /// Too much waits, or another process holds the database; try again later.
     #[error("the database is busy")]
     Busy,
+    /// The disk reports an error, or the machine has no memory or no descriptor left. Nothing was
+    /// written; it works again when the cause is gone.
+    #[error("the disk or the memory of this machine fails")]
+    Failing(#[source] Arc<dyn Error + Send + Sync>),
     /// Anything else: the state directory needs a look by its operator.
     #[error("the database does not answer as it should")]
     Broken(#[source] Arc<dyn Error + Send + Sync>),
@@ -48,14 +53,27 @@ pub enum OpenError {
     },
     /// A database, but not one of ours.
     #[error(
-        "{} is not a Stagedoor database: choose another state directory", path.display()
+        "{} is not a Stagedoor database, or its first bytes are damaged: \
+         choose another state directory, or restore a backup. The file was left as it is", path.display()
     )]
     Foreign {
         /// The file.
         path: PathBuf,
     },
+    /// Ours, but not whole.
+    #[error(
+        "{} is damaged ({what}) and was left as it is. Keep a copy of it and of the files beside it \
+         whose names begin alike; then restore a backup, or save what can be read with: \
+         sqlite3 {} .recover", path.display(), path.display()
+    )]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// The first thing that is wrong.
+        what: String,
+    },
     /// A file or folder could not be made, opened or renamed.
-    #[error("could not use {}: {source}", path.display())]
+    #[error("could not use {}: {source}{}", path.display(), mend(source))]
     File {
         /// Which.
         path: PathBuf,
@@ -63,7 +81,7 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// The database answered with an error.
-    #[error("could not open {}: {source}", path.display())]
+    #[error("could not open {}: {source}{}", path.display(), causes(source))]
     Database {
         /// The database.
         path: PathBuf,
@@ -82,6 +100,48 @@ pub(crate) struct Stopped;
 #[error("the transaction was lost")]
 pub(crate) struct LostTransaction;
 
+impl OpenError {
+    /// What an error of `SQLite` says of this file while it is opened.
+    pub(crate) fn of(path: &Path, error: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::Foreign { path },
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged {
+                path,
+                what: error.to_string(),
+            },
+            _ => Self::Database {
+                path,
+                source: error.into(),
+            },
+        }
+    }
+}
+
+/// What to do about a file that cannot be used.
+fn mend(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; it must belong to the account that the server runs as, with mode 600 (folders 700)"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "; its file system must be mounted writable",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; make room on its disk, then start again"
+        }
+        io::ErrorKind::IsADirectory => "; a folder is in its place, move it away",
+        _ => "",
+    }
+}
+
+/// What stands behind an error, for somebody at a terminal.
+fn causes(error: &StoreError) -> String {
+    match error {
+        StoreError::Full => "; make room, or mount it writable, then start again".to_owned(),
+        StoreError::Busy => "; another program holds it, end that first".to_owned(),
+        StoreError::Failing(cause) | StoreError::Broken(cause) => format!(": {cause}"),
+    }
+}
+
 impl StoreError {
     pub(crate) fn broken(source: impl Error + Send + Sync + 'static) -> Self {
         Self::Broken(Arc::new(source))
@@ -98,6 +158,10 @@ impl From<rusqlite::Error> for StoreError {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy,
             // The shared-memory file could not grow: this too is a full disk.
             _ if cause.extended_code == SQLITE_IOERR_SHMSIZE => Self::Full,
+            ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::OutOfMemory
+            | ErrorCode::PermissionDenied => Self::Failing(Arc::new(error)),
             _ => Self::broken(error),
         }
     }
@@ -109,4 +173,39 @@ pub(crate) fn is_duplicate(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|cause| {
         [SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY].contains(&cause.extended_code)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    fn of(code: i32) -> StoreError {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into()
+    }
+
+    #[test]
+    fn what_ends_by_itself_is_told_from_what_needs_a_look() {
+        for code in [
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_READONLY,
+            ffi::SQLITE_IOERR_SHMSIZE,
+        ] {
+            assert!(matches!(of(code), StoreError::Full), "{code}");
+        }
+        assert!(matches!(of(ffi::SQLITE_BUSY), StoreError::Busy));
+        let failing = [
+            ffi::SQLITE_IOERR_WRITE,
+            ffi::SQLITE_IOERR_FSYNC,
+            ffi::SQLITE_IOERR_NOMEM,
+            ffi::SQLITE_NOMEM,
+            ffi::SQLITE_CANTOPEN,
+        ];
+        for code in failing {
+            assert!(matches!(of(code), StoreError::Failing(_)), "{code}");
+        }
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_CONSTRAINT_CHECK] {
+            assert!(matches!(of(code), StoreError::Broken(_)), "{code}");
+        }
+    }
 }

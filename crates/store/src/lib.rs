@@ -11,6 +11,9 @@
 
 mod connection;
 mod error;
+mod health;
+#[doc(hidden)]
+pub mod in_line;
 mod readers;
 mod runs;
 mod schema;

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -12,6 +13,9 @@ use crate::error::{Stopped, StoreError};
 
 /// Questions that may wait; more are answered with [`StoreError::Busy`].
 const LONGEST_QUEUE: usize = 4096;
+
+/// Connections without a thread.
+pub(crate) const LOOK_UPS: usize = 2;
 
 type Question = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -53,18 +57,26 @@ impl Shared {
 /// The way to the reader threads. When it is dropped, they finish what waits and end.
 pub(crate) struct Readers {
     shared: Arc<Shared>,
+    /// For [`Readers::here`].
+    spare: Vec<Mutex<Connection>>,
 }
 
 impl Readers {
-    /// Starts one thread for each connection.
+    /// Keeps [`LOOK_UPS`] connections for look-ups, and starts one thread for each other.
     pub(crate) fn start(
-        connections: Vec<Connection>,
+        mut connections: Vec<Connection>,
     ) -> std::io::Result<(Self, Vec<JoinHandle<()>>)> {
         let shared = Arc::<Shared>::default();
+        let spare = connections.split_off(connections.len().saturating_sub(LOOK_UPS));
+        for db in &spare {
+            // A thread that serves others does not wait.
+            let _ = db.busy_timeout(Duration::ZERO);
+        }
         let mut threads = Vec::with_capacity(connections.len());
         // Made before the threads: if one cannot start, dropping it ends the others.
         let readers = Self {
             shared: Arc::clone(&shared),
+            spare: spare.into_iter().map(Mutex::new).collect(),
         };
         for db in connections {
             let shared = Arc::clone(&shared);
@@ -79,6 +91,18 @@ impl Readers {
             );
         }
         Ok((readers, threads))
+    }
+
+    /// Asks here and now. None when that cannot be without waiting.
+    pub(crate) fn here<T>(
+        &self,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Option<Result<T, StoreError>> {
+        let db = self.spare.iter().find_map(|db| db.try_lock().ok())?;
+        match ask(&db).map_err(StoreError::from) {
+            Err(StoreError::Busy) => None,
+            answer => Some(answer),
+        }
     }
 
     /// Asks on one of the threads. A question whose caller has gone is not asked.
@@ -113,5 +137,41 @@ impl Drop for Readers {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readers() -> Readers {
+        let connections = (0..LOOK_UPS).map(|_| Connection::open_in_memory().expect("opens"));
+        Readers::start(connections.collect()).expect("starts").0
+    }
+
+    fn one(db: &Connection) -> rusqlite::Result<i64> {
+        db.query_row("SELECT 1", [], |row| row.get(0))
+    }
+
+    #[test]
+    fn a_look_up_is_made_here_while_a_connection_is_free() {
+        let readers = readers();
+        assert_eq!(readers.here(one).expect("free").expect("asked"), 1);
+        let all_but_one: Vec<_> = readers.spare.iter().skip(1).map(|db| db.lock()).collect();
+        assert!(readers.here(one).is_some());
+        drop(all_but_one);
+        let _all: Vec<_> = readers.spare.iter().map(|db| db.lock()).collect();
+        assert!(readers.here(one).is_none());
+    }
+
+    #[test]
+    fn a_look_up_that_would_have_to_wait_is_not_made_here_and_one_that_fails_is() {
+        let readers = readers();
+        let fails = |code| {
+            let error = rusqlite::ffi::Error::new(code);
+            readers.here(move |_| Err::<(), _>(rusqlite::Error::SqliteFailure(error, None)))
+        };
+        assert!(fails(rusqlite::ffi::SQLITE_BUSY).is_none());
+        assert!(matches!(fails(rusqlite::ffi::SQLITE_CORRUPT), Some(Err(_))));
     }
 }

@@ -24,13 +24,13 @@ impl Store {
     pub async fn insert_run(&self, run: &RunRecord) -> Result<Inserted, StoreError> {
         let run = run.clone();
         let args = Value::Object(run.args.clone()).to_string();
-        self.write(move |db| insert(db, &run, &args)).await
+        self.write_row(move |db| insert(db, &run, &args)).await
     }
 
     /// Records how a run goes on. The first record that ends a run wins, and a record of an older
     /// epoch changes nothing; false when nothing was changed.
     pub async fn update_run(&self, update: RunUpdate) -> Result<bool, StoreError> {
-        self.write(move |db| apply(db, &update)).await
+        self.write_row(move |db| apply(db, &update)).await
     }
 
     /// One run, with its secrets while it has any.
@@ -110,9 +110,9 @@ const LAST_RUN: &str = concat!(
 /// Values by number, here and in [`UPDATE`]: binding by name costs more than the insert itself.
 const INSERT: &str = "INSERT INTO runs (id, script, user_id, user_name, args, secrets, state, \
      epoch, stop, outcome, reason, exit_code, signal, leftovers, stdout_bytes, stderr_bytes, \
-     created_at, started_at, ended_at, request_key, fingerprint) \
+     created_at, started_at, ended_at, request_key, fingerprint, request_digest) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-     ?19, ?20, ?21) \
+     ?19, ?20, ?21, ?22) \
      ON CONFLICT (request_key) WHERE request_key IS NOT NULL DO NOTHING";
 
 fn insert(db: &Connection, run: &RunRecord, args: &str) -> rusqlite::Result<Inserted> {
@@ -141,6 +141,7 @@ fn insert(db: &Connection, run: &RunRecord, args: &str) -> rusqlite::Result<Inse
             .map(|fingerprint| serde_json::to_string(&fingerprint))
             .transpose()
             .map_err(unreadable)?,
+        run.request_digest,
     ])?;
     match run.request_key {
         Some(key) if inserted == 0 => same_request(db, &key, run, args),
@@ -154,15 +155,25 @@ fn same_request(
     run: &RunRecord,
     args: &str,
 ) -> rusqlite::Result<Inserted> {
+    // What was inserted by an older version has no digest.
     const SQL: &str = "SELECT id, script = ?2 AND user_id = ?3 AND args = ?4 \
+                       AND (request_digest IS NULL OR request_digest IS ?5) \
                        FROM runs WHERE request_key = ?1";
-    db.prepare_cached(SQL)?
-        .query_row((key, run.script.as_str(), run.user.0, args), |row| {
+    db.prepare_cached(SQL)?.query_row(
+        (
+            key,
+            run.script.as_str(),
+            run.user.0,
+            args,
+            run.request_digest,
+        ),
+        |row| {
             Ok(Inserted::SameRequest {
                 run: RunId::from_bytes(row.get(0)?),
                 same_args: row.get(1)?,
             })
-        })
+        },
+    )
 }
 
 /// The fence stands in the WHERE: it holds whoever writes.

@@ -7,14 +7,20 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::connection::private_file;
-use crate::error::{OpenError, StoreError};
+use crate::error::OpenError;
 
 /// Migration `n` of this list leads to version `n + 1`. Never change one that was released.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001.sql"),
+    include_str!("../migrations/0002.sql"),
+];
 
 /// "SDor": says in the file's header whose database this is.
 const APPLICATION_ID: i32 = 0x5344_6f72;
 const BACKUP_STEP_PAGES: i32 = 4096;
+/// A database of this size or less is looked through at each start, in a few milliseconds. A larger one
+/// would cost too much time: that it was cut shows all the same, other damage when it is read.
+const LARGEST_CHECKED: i64 = 1 << 20;
 
 /// Brings the database to the newest version of `migrations`.
 pub(crate) fn migrate(
@@ -22,10 +28,7 @@ pub(crate) fn migrate(
     path: &Path,
     migrations: &[&str],
 ) -> Result<(), OpenError> {
-    let failed = |error: rusqlite::Error| OpenError::Database {
-        path: path.to_owned(),
-        source: StoreError::from(error),
-    };
+    let failed = |error| OpenError::of(path, error);
     let known = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
     let found = check_owner(db, path)?;
     if found > known {
@@ -34,6 +37,9 @@ pub(crate) fn migrate(
             found,
             known,
         });
+    }
+    if found > 0 {
+        check_whole(db, path)?;
     }
     if found == known {
         return Ok(());
@@ -58,20 +64,32 @@ fn check_owner(db: &Connection, path: &Path) -> Result<u32, OpenError> {
             read("schema_version")?,
         ))
     };
-    let (owner, version, changes) = facts().map_err(|error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => OpenError::Foreign {
-            path: path.to_owned(),
-        },
-        _ => OpenError::Database {
-            path: path.to_owned(),
-            source: error.into(),
-        },
-    })?;
+    let (owner, version, changes) = facts().map_err(|error| OpenError::of(path, error))?;
     let is_empty = owner == 0 && version == 0 && changes == 0;
     match u32::try_from(version) {
         Ok(version) if is_empty || owner == APPLICATION_ID => Ok(version),
         _ => Err(OpenError::Foreign {
             path: path.to_owned(),
+        }),
+    }
+}
+
+/// Refuses a database that is damaged: to go on would damage more.
+fn check_whole(db: &Connection, path: &Path) -> Result<(), OpenError> {
+    let number = |pragma| db.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let look = || -> rusqlite::Result<Option<String>> {
+        if number("page_count")?.saturating_mul(number("page_size")?) > LARGEST_CHECKED {
+            return Ok(None);
+        }
+        let found: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        Ok(Some(found).filter(|found| found != "ok"))
+    };
+    match look().map_err(|error| OpenError::of(path, error))? {
+        None => Ok(()),
+        Some(what) => Err(OpenError::Damaged {
+            path: path.to_owned(),
+            // The first line names the table, the next ones the pages.
+            what: what.lines().collect::<Vec<_>>().join(" "),
         }),
     }
 }

@@ -52,7 +52,7 @@ impl Store {
             user_columns!(),
             " FROM sessions JOIN users ON users.id = sessions.user_id WHERE id_hash = ?1"
         );
-        self.read(move |db| {
+        self.look_up(move |db| {
             db.prepare_cached(SQL)?
                 .query_row([id_hash], |row| Ok((read_session(row)?, read_user(row)?)))
                 .optional()

@@ -8,11 +8,14 @@ use rusqlite::Connection;
 
 use crate::connection::{check_version, configure_writer, open_reader, open_writer, prepare_file};
 use crate::error::{OpenError, StoreError};
-use crate::readers::Readers;
+use crate::health::Health;
+use crate::in_line::Disk;
+use crate::readers::{LOOK_UPS, Readers};
 use crate::schema::{MIGRATIONS, migrate};
-use crate::writer::Writer;
+use crate::writer::{Kind, Writer};
 
-const READERS: usize = 4;
+/// Four with a thread, and those of [`Store::look_up`].
+const READERS: usize = 4 + LOOK_UPS;
 
 /// Everything that is remembered. Cheap to clone; the last clone to go finishes what waits and
 /// closes the database.
@@ -22,9 +25,12 @@ pub struct Store {
 }
 
 struct Running {
+    health: Health,
     // Options only so that `drop` can close them before it waits for the threads.
     writer: Option<Writer>,
     readers: Option<Readers>,
+    /// Instead of readers, where there are no threads.
+    disk: Option<Disk>,
     writer_thread: Option<JoinHandle<()>>,
     reader_threads: Vec<JoinHandle<()>>,
 }
@@ -35,13 +41,7 @@ impl Store {
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         check_version()?;
         let path = prepare_file(dir)?;
-        let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::NotADatabase) => OpenError::Foreign { path: path.clone() },
-            _ => OpenError::Database {
-                path: path.clone(),
-                source: error.into(),
-            },
-        };
+        let failed = |error| OpenError::of(&path, error);
         let mut db = open_writer(&path).map_err(failed)?;
         migrate(&mut db, &path, MIGRATIONS)?;
         configure_writer(&db).map_err(failed)?;
@@ -49,7 +49,7 @@ impl Store {
             .map(|_| open_reader(&path))
             .collect::<rusqlite::Result<Vec<_>>>()
             .map_err(failed)?;
-        Running::start(db, readers)
+        Running::start(db, readers, Health::of(dir.to_owned()))
             .map(|running| Self {
                 running: Arc::new(running),
             })
@@ -65,10 +65,33 @@ impl Store {
         T: Send + 'static,
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        match &self.running.writer {
-            Some(writer) => writer.write(work).await,
+        self.write_as(Kind::Several, work).await
+    }
+
+    /// The same for work that changes one row with one statement.
+    pub(crate) async fn write_row<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.write_as(Kind::OneRow, work).await
+    }
+
+    async fn write_as<T, F>(&self, kind: Kind, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let result = match &self.running.writer {
+            Some(writer) => writer.write(kind, work).await,
             None => Err(StoreError::broken(crate::error::Stopped)),
-        }
+        };
+        self.running.health.note(&result);
+        result
+    }
+
+    pub(crate) fn health(&self) -> &Health {
+        &self.running.health
     }
 
     /// Asks on a reader thread; sees every write that was answered before.
@@ -77,9 +100,39 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        match &self.running.readers {
-            Some(readers) => readers.read(ask).await,
-            None => Err(StoreError::broken(crate::error::Stopped)),
+        match (&self.running.readers, &self.running.disk) {
+            (Some(readers), _) => readers.read(ask).await,
+            (None, Some(disk)) => ask(&disk.lock()).map_err(StoreError::from),
+            (None, None) => Err(StoreError::broken(crate::error::Stopped)),
+        }
+    }
+
+    /// A look-up by a key, which is over sooner than the way to another thread and back: asked on
+    /// the caller's thread, unless the connections for that are taken.
+    pub(crate) async fn look_up<T, F>(&self, ask: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let here = self.running.readers.as_ref();
+        match here.and_then(|readers| readers.here(&ask)) {
+            Some(found) => found,
+            None => self.read(ask).await,
+        }
+    }
+
+    /// Without threads: see [`crate::in_line`].
+    pub(crate) fn without_threads(writer: Writer, disk: Disk) -> Self {
+        let running = Running {
+            health: Health::default(),
+            writer: Some(writer),
+            disk: Some(disk),
+            readers: None,
+            writer_thread: None,
+            reader_threads: Vec::new(),
+        };
+        Self {
+            running: Arc::new(running),
         }
     }
 }
@@ -91,12 +144,18 @@ impl std::fmt::Debug for Store {
 }
 
 impl Running {
-    fn start(db: Connection, connections: Vec<Connection>) -> std::io::Result<Self> {
+    fn start(
+        db: Connection,
+        connections: Vec<Connection>,
+        health: Health,
+    ) -> std::io::Result<Self> {
         let (readers, reader_threads) = Readers::start(connections)?;
         let (writer, writer_thread) = Writer::start(db)?;
         Ok(Self {
+            health,
             writer: Some(writer),
             readers: Some(readers),
+            disk: None,
             writer_thread: Some(writer_thread),
             reader_threads,
         })

@@ -79,7 +79,7 @@ impl Store {
             user_columns!(),
             " FROM tokens JOIN users ON users.id = tokens.user_id WHERE hash = ?1"
         );
-        self.read(move |db| {
+        self.look_up(move |db| {
             db.prepare_cached(SQL)?
                 .query_row([hash], |row| Ok((read_token(row)?, read_user(row)?)))
                 .optional()

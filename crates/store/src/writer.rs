@@ -9,14 +9,17 @@ use tokio::sync::{mpsc, oneshot};
 use crate::error::{LostTransaction, Stopped, StoreError};
 
 /// Most jobs in one transaction.
-const LARGEST_BATCH: usize = 256;
+pub(crate) const LARGEST_BATCH: usize = 256;
 /// Jobs that may wait; who comes then, waits for a place.
 const LONGEST_QUEUE: usize = 4096;
 /// Pages of log that are moved to the database once nobody waits (4 MiB), or at once (16 MiB).
 const CHECKPOINT_WHEN_IDLE: i64 = 1_000;
 const CHECKPOINT_AT_ONCE: i64 = 4_000;
+/// Jobs of one row after which one looks how long the log is: looking costs as much as a small
+/// job, and no row is larger than a request.
+const LOOK_AFTER: usize = 16;
 
-type BoxedJob = Box<dyn Job>;
+pub(crate) type BoxedJob = Box<dyn Job>;
 
 /// The way to the writer thread. When it is dropped, the thread finishes what waits and ends.
 pub(crate) struct Writer {
@@ -24,25 +27,32 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
+    /// The way, and its other end.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<BoxedJob>) {
+        let (jobs, waiting) = mpsc::channel(LONGEST_QUEUE);
+        (Self { jobs }, waiting)
+    }
+
     /// Starts the thread.
     pub(crate) fn start(db: Connection) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (jobs, waiting) = mpsc::channel(LONGEST_QUEUE);
+        let (writer, waiting) = Self::new();
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || serve(&db, waiting))?;
-        Ok((Self { jobs }, thread))
+        Ok((writer, thread))
     }
 
     /// Runs `work` in a transaction and answers after the commit. Once it waits in the queue, it is
     /// done even if the caller has gone. `work` may be called twice, when a transaction was lost to
     /// another job's failure; the first call then has left nothing.
-    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    pub(crate) async fn write<T, F>(&self, kind: Kind, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let job = Pending {
+            kind,
             work,
             result: None,
             reply,
@@ -55,7 +65,18 @@ impl Writer {
     }
 }
 
-trait Job: Send {
+/// What a job may leave when it fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It changes one row with one statement, which `SQLite` takes back by itself.
+    OneRow,
+    /// The changes before the one that failed, which are to be taken back with it.
+    Several,
+}
+
+pub(crate) trait Job: Send {
+    /// Decides whether it gets a savepoint, which costs as much as a small change itself.
+    fn kind(&self) -> Kind;
     /// Does the work and keeps its result; whether it succeeded.
     fn run(&mut self, db: &Connection) -> bool;
     /// Tells the caller: its own error, or what became of the transaction.
@@ -63,6 +84,7 @@ trait Job: Send {
 }
 
 struct Pending<T, F> {
+    kind: Kind,
     work: F,
     result: Option<rusqlite::Result<T>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
@@ -73,6 +95,10 @@ where
     T: Send,
     F: Fn(&Connection) -> rusqlite::Result<T> + Send,
 {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
     fn run(&mut self, db: &Connection) -> bool {
         self.result.insert((self.work)(db)).is_ok()
     }
@@ -91,9 +117,16 @@ where
 
 fn serve(db: &Connection, mut waiting: mpsc::Receiver<BoxedJob>) {
     let mut batch = Vec::with_capacity(LARGEST_BATCH);
+    // The log may be long from the beginning.
+    let mut unseen = LOOK_AFTER;
     while waiting.blocking_recv_many(&mut batch, LARGEST_BATCH) > 0 {
+        let one_row = batch.iter().all(|job| job.kind() == Kind::OneRow);
+        unseen += if one_row { batch.len() } else { LOOK_AFTER };
         commit(db, &mut batch);
-        checkpoint(db, waiting.is_empty());
+        if unseen >= LOOK_AFTER {
+            unseen = 0;
+            checkpoint(db, waiting.is_empty());
+        }
     }
 }
 
@@ -106,7 +139,7 @@ enum Failed {
 }
 
 /// All in one transaction; if one job brings that down, each in its own.
-fn commit(db: &Connection, batch: &mut Vec<BoxedJob>) {
+pub(crate) fn commit(db: &Connection, batch: &mut Vec<BoxedJob>) {
     match together(db, batch) {
         Ok(()) => answer_all(batch, &Ok(())),
         Err(Failed::Whole(error)) => answer_all(batch, &Err(error)),
@@ -123,7 +156,7 @@ fn commit(db: &Connection, batch: &mut Vec<BoxedJob>) {
     }
 }
 
-fn answer_all(batch: &mut Vec<BoxedJob>, result: &Result<(), StoreError>) {
+pub(crate) fn answer_all(batch: &mut Vec<BoxedJob>, result: &Result<(), StoreError>) {
     if let Err(error) = result {
         tracing::error!(%error, jobs = batch.len(), "could not write to the store");
     }
@@ -148,6 +181,10 @@ fn together(db: &Connection, batch: &mut [BoxedJob]) -> Result<(), Failed> {
 
 /// A job that fails takes back its own changes and no others.
 fn in_savepoint(db: &Connection, job: &mut dyn Job) -> rusqlite::Result<()> {
+    if job.kind() == Kind::OneRow {
+        job.run(db);
+        return Ok(());
+    }
     execute(db, "SAVEPOINT job")?;
     if !job.run(db) && !db.is_autocommit() {
         execute(db, "ROLLBACK TO job")?;

@@ -58,6 +58,8 @@ pub struct RunFilter {
     pub user: Option<UserId>,
     /// In this state.
     pub state: Option<State>,
+    /// Or in this one. Both are of runs that go on.
+    pub or_state: Option<State>,
     /// With this outcome.
     pub outcome: Option<Outcome>,
     /// Made at this time or later.
@@ -78,6 +80,7 @@ impl Default for RunFilter {
             script: None,
             user: None,
             state: None,
+            or_state: None,
             outcome: None,
             from: None,
             to: None,
@@ -156,7 +159,7 @@ fn bounds(filter: &RunFilter) -> (Id, Id) {
 
 /// Few runs are unfinished at any time, so all of them are looked at.
 pub(super) const UNFINISHED_IDS: &str = "SELECT id FROM runs INDEXED BY runs_unfinished \
-     WHERE ended_at IS NULL AND state = ?1 AND id < ?2 AND id >= ?3 \
+     WHERE ended_at IS NULL AND (state = ?1 OR state = ?9) AND id < ?2 AND id >= ?3 \
      AND (?4 IS NULL OR script = ?4) AND (?5 IS NULL OR user_id = ?5) \
      AND (?6 IS NULL OR user_id = ?6 OR script IN (SELECT value FROM json_each(?7))) \
      ORDER BY id DESC LIMIT ?8";
@@ -181,6 +184,7 @@ fn unfinished_ids(
         visible.map(|visible| visible.own.0),
         serde_json::Value::from(scripts).to_string(),
         count(limit),
+        filter.or_state.map(State::word),
     );
     db.prepare_cached(UNFINISHED_IDS)?
         .query_map(values, |row| row.get(0))?

@@ -51,6 +51,9 @@ pub struct RunRecord {
     /// Hash that makes the request unique: a form's token, an `Idempotency-Key`. It must cover the
     /// user, so that two users never meet here.
     pub request_key: Option<[u8; 32]>,
+    /// With a request key: a digest of script and arguments, secrets included. Keyed, so that
+    /// it says nothing to who has the database only.
+    pub request_digest: Option<[u8; 32]>,
     /// The file that was checked when the run was asked for.
     pub fingerprint: Option<Fingerprint>,
 }
@@ -64,7 +67,8 @@ pub enum Inserted {
     SameRequest {
         /// That run.
         run: RunId,
-        /// Was it asked for with the same script and arguments? Secrets, all `***`, are not compared.
+        /// Was it asked for with the same script and arguments? Secrets, all `***`, are compared by
+        /// the digest, where that run has one.
         same_args: bool,
     },
 }

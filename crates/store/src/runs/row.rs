@@ -19,7 +19,7 @@ macro_rules! run_columns {
             "id, script, user_id, user_name, args, ",
             $secrets,
             ", state, epoch, stop, outcome, reason, exit_code, signal, leftovers, stdout_bytes, \
-             stderr_bytes, created_at, started_at, ended_at, request_key, fingerprint"
+             stderr_bytes, created_at, started_at, ended_at, request_key, fingerprint, request_digest"
         )
     };
 }
@@ -49,6 +49,7 @@ pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         ended_at: row.get::<_, Option<i64>>(18)?.map(Timestamp::from_millis),
         request_key: row.get(19)?,
         fingerprint: fingerprint(row, 20)?,
+        request_digest: row.get(21)?,
     })
 }
 

@@ -62,7 +62,7 @@ fn a_newer_schema_is_refused_with_both_versions_and_left_alone() {
     let error = Store::open(dir.path()).expect_err("newer");
     let text = error.to_string();
     assert!(
-        text.contains("version 99") && text.contains("up to 1"),
+        text.contains("version 99") && text.contains("up to 2"),
         "{text}"
     );
     assert_eq!(std::fs::read(&path).expect("read"), before);
@@ -124,4 +124,140 @@ fn a_migration_that_fails_changes_nothing_and_can_be_tried_again() {
     assert!(db.prepare("SELECT y FROM first").is_err());
     migrate(&mut db, &path, &[FIRST, SECOND]).expect("mended");
     assert_eq!(version(&db), 2);
+}
+
+/// A database with enough rows for several pages, all of them in the file itself.
+fn filled(rows: u32) -> (tempfile::TempDir, PathBuf) {
+    let (dir, path) = empty();
+    drop(Store::open(dir.path()).expect("opens"));
+    let db = open_writer(&path).expect("opens");
+    db.execute_batch("CREATE TABLE filler (x TEXT) STRICT")
+        .expect("made");
+    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+                INSERT INTO filler SELECT 'a row of some length with the number ' || i FROM n";
+    db.execute(fill, [rows]).expect("filled");
+    drop(db);
+    Store::open(dir.path()).expect("whole, it opens");
+    (dir, path)
+}
+
+fn refused_and_left_alone(dir: &Path, path: &Path) -> String {
+    let before = std::fs::read(path).expect("read");
+    let error = Store::open(dir).expect_err("damaged");
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    assert!(std::fs::read(path).expect("read") == before, "left alone");
+    error.to_string()
+}
+
+#[test]
+fn a_truncated_database_is_refused_and_left_alone_however_large_it_is() {
+    for rows in [2_000, 60_000] {
+        truncated_is_refused(rows);
+    }
+}
+
+fn truncated_is_refused(rows: u32) {
+    let (dir, path) = filled(rows);
+    let length = std::fs::metadata(&path).expect("there").len();
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .expect("opens");
+    file.set_len(length / 2).expect("cut");
+    let said = refused_and_left_alone(dir.path(), &path);
+    assert!(
+        said.contains("recover") && said.contains("backup"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_database_with_garbage_in_its_middle_is_refused_and_left_alone() {
+    use std::os::unix::fs::FileExt;
+    let (dir, path) = filled(2_000);
+    let length = std::fs::metadata(&path).expect("there").len();
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .expect("opens");
+    file.write_all_at(&[0x5a; 4096], length - 4096)
+        .expect("spoilt");
+    refused_and_left_alone(dir.path(), &path);
+}
+
+#[test]
+fn a_database_whose_first_bytes_are_damaged_is_refused_and_left_alone() {
+    use std::os::unix::fs::FileExt;
+    let (dir, path) = filled(2_000);
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .expect("opens");
+    file.write_all_at(&[0x5a; 40], 0).expect("spoilt");
+    let before = std::fs::read(&path).expect("read");
+    let error = Store::open(dir.path()).expect_err("not a database");
+    assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
+    assert!(std::fs::read(&path).expect("read") == before);
+}
+
+#[test]
+fn a_folder_in_the_place_of_the_database_is_named() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(dir.path().join("stagedoor.db")).expect("made");
+    let said = Store::open(dir.path()).expect_err("a folder").to_string();
+    assert!(
+        said.contains("stagedoor.db") && said.contains("move it away"),
+        "{said}"
+    );
+}
+
+/// As the first version wrote them.
+const RUNS_OF_VERSION_1: &str = "\
+    INSERT INTO runs (id, script, user_id, user_name, args, secrets, state, epoch, created_at, request_key) \
+    VALUES (x'01936f5e7c0070008000000000000001', 'ops/backup', 7, 'ann', '{\"word\":\"a\"}', x'01', \
+        'queued', 0, 1000, zeroblob(32)); \
+    INSERT INTO runs (id, script, user_id, user_name, args, state, epoch, outcome, exit_code, created_at, \
+        started_at, ended_at) \
+    VALUES (x'01936f5e7c0070008000000000000002', 'ops/backup', 7, 'ann', '{}', 'ended', 1, 'succeeded', 0, \
+        1000, 1001, 1002);";
+
+#[tokio::test]
+async fn a_database_of_version_1_is_upgraded_with_its_runs_and_kept_beside() {
+    let (dir, path) = empty();
+    let mut db = open_writer(&path).expect("opens");
+    migrate(&mut db, &path, &MIGRATIONS[..1]).expect("version 1");
+    db.execute_batch(RUNS_OF_VERSION_1).expect("written");
+    drop(db);
+
+    let store = Store::open(dir.path()).expect("upgraded");
+    let run = store.run_of_request([0; 32]).await.expect("read");
+    let run = run.expect("the run of that request");
+    assert_eq!(
+        (run.request_digest, run.args["word"].as_str()),
+        (None, Some("a"))
+    );
+    let again = crate::RunRecord {
+        id: stagedoor_domain::id::RunId::from_bytes([9; 16]),
+        request_digest: Some([5; 32]),
+        ..run.clone()
+    };
+    let same = store.insert_run(&again).await.expect("answered");
+    let earlier = crate::Inserted::SameRequest {
+        run: run.id,
+        same_args: true,
+    };
+    assert_eq!(same, earlier, "what has no digest is compared without");
+    assert_eq!(store.unfinished_runs().await.expect("read").len(), 1);
+    drop(store);
+
+    let old = Connection::open(backup_path(&path, 1)).expect("a backup");
+    let runs: i64 = old
+        .query_row("SELECT count(*) FROM runs", [], |row| row.get(0))
+        .expect("counted");
+    assert_eq!((version(&old), runs), (1, 2));
+    assert!(old.prepare("SELECT request_digest FROM runs").is_err());
+    let new = open_writer(&path).expect("opens");
+    assert_eq!(version(&new), 2);
+    new.prepare("SELECT request_digest, runner FROM runs")
+        .expect("both columns");
 }

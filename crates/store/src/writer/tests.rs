@@ -22,7 +22,9 @@ fn bench() -> Bench {
 
 impl Bench {
     async fn insert(&self, n: i64) -> Result<(), StoreError> {
-        self.writer.write(move |db| insert(db, n)).await
+        self.writer
+            .write(Kind::Several, move |db| insert(db, n))
+            .await
     }
 
     /// What another connection sees: only what was committed.
@@ -43,6 +45,7 @@ impl Bench {
         let (started, has_started) = oneshot::channel();
         let (released, started) = (Mutex::new(released), Mutex::new(Some(started)));
         let waiting = Pending {
+            kind: Kind::Several,
             work: move |_: &Connection| {
                 let _ = started
                     .lock()
@@ -108,7 +111,7 @@ async fn a_job_that_fails_takes_back_its_own_changes_and_no_others() {
     let bench = bench();
     bench.insert(5).await.expect("inserted");
     let half_done = |n: i64| {
-        bench.writer.write(move |db| {
+        bench.writer.write(Kind::Several, move |db| {
             insert(db, 100 + n)?;
             insert(db, n)
         })
@@ -121,11 +124,22 @@ async fn a_job_that_fails_takes_back_its_own_changes_and_no_others() {
 }
 
 #[tokio::test]
+async fn a_row_that_is_refused_takes_no_other_row_with_it() {
+    let bench = bench();
+    bench.insert(5).await.expect("inserted");
+    let row = |n: i64| bench.writer.write(Kind::OneRow, move |db| insert(db, n));
+    let results = bench.batch((0..10).map(row)).await;
+    let failed: Vec<_> = results.iter().map(Result::is_err).collect();
+    assert_eq!(failed, (0..10).map(|n| n == 5).collect::<Vec<_>>());
+    assert_eq!(bench.numbers(), (0..10).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn a_job_that_loses_the_transaction_does_not_take_the_others_with_it() {
     let bench = bench();
     let results = bench
         .batch((0..10).map(|n| {
-            bench.writer.write(move |db| {
+            bench.writer.write(Kind::Several, move |db| {
                 insert(db, n)?;
                 if n == 5 {
                     db.execute_batch("ROLLBACK")
@@ -158,12 +172,12 @@ async fn a_job_whose_caller_has_gone_is_done_all_the_same() {
 async fn a_full_disk_is_said_to_be_full_and_room_mends_it() {
     let bench = bench();
     let limit = |pages: u32| {
-        bench.writer.write(move |db| {
+        bench.writer.write(Kind::Several, move |db| {
             db.pragma_update_and_check(None, "max_page_count", pages, |row| row.get::<_, u32>(0))
         })
     };
     let large = |n: i64| {
-        bench.writer.write(move |db| {
+        bench.writer.write(Kind::Several, move |db| {
             let text = "x".repeat(100_000);
             db.execute("INSERT INTO numbers (n, text) VALUES (?1, ?2)", (n, text))
                 .map(|_| ())
@@ -192,7 +206,7 @@ async fn the_log_does_not_grow_without_end() {
     let text = Arc::new("x".repeat(100_000));
     for n in 0..400 {
         let text = Arc::clone(&text);
-        let job = bench.writer.write(move |db| {
+        let job = bench.writer.write(Kind::Several, move |db| {
             db.execute(
                 "INSERT INTO numbers (n, text) VALUES (?1, ?2)",
                 (n, text.as_str()),

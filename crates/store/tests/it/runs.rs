@@ -165,6 +165,30 @@ async fn a_request_that_is_repeated_gives_the_first_run() {
 }
 
 #[tokio::test]
+async fn a_repeated_request_with_another_secret_is_another_request() {
+    let world = world();
+    let asked = |digest: Option<[u8; 32]>, millis| RunRecord {
+        request_key: Some([1; 32]),
+        request_digest: digest,
+        ..queued("backup", ANN, at(millis))
+    };
+    let first = asked(Some([7; 32]), 0);
+    let insert = async |run: &RunRecord| world.store.insert_run(run).await.expect("answered");
+    assert_eq!(insert(&first).await, Inserted::New);
+    for (digest, same_args) in [(Some([7; 32]), true), (Some([8; 32]), false), (None, false)] {
+        let again = insert(&asked(digest, 10)).await;
+        let run = first.id;
+        assert_eq!(
+            again,
+            Inserted::SameRequest { run, same_args },
+            "{digest:?}"
+        );
+    }
+    let kept = world.store.run_of_request([1; 32]).await.expect("read");
+    assert_eq!(kept.and_then(|run| run.request_digest), Some([7; 32]));
+}
+
+#[tokio::test]
 async fn a_hundred_clicks_at_once_make_one_run() {
     let world = world();
     let clicks: Vec<_> = (0..100)

@@ -103,6 +103,7 @@ pub fn queued(script_name: &str, user: UserId, created_at: Timestamp) -> RunReco
         started_at: None,
         ended_at: None,
         request_key: None,
+        request_digest: None,
         fingerprint: None,
     }
 }

@@ -1,5 +1,7 @@
 //! The newest ids of several ranges of the history, merged.
 
+mod intersection;
+
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 
 use rusqlite::types::ToSql;
@@ -7,6 +9,8 @@ use rusqlite::{Connection, params_from_iter};
 use stagedoor_domain::id::UserId;
 use stagedoor_domain::name::ScriptName;
 use stagedoor_domain::run::{Outcome, State};
+
+use intersection::{Of, common_ids};
 
 use super::{Id, LONGEST_PAGE, RunFilter, bounds, count};
 
@@ -43,9 +47,9 @@ impl Wanted {
     }
 }
 
-/// The text for a source of one script or all, of one user or all.
-fn source_sql(script: bool, user: bool, wanted: Wanted) -> &'static str {
-    match (wanted, script, user) {
+/// The text for a source of one script or all, of one user or all. None where no index has it all.
+fn source_sql(script: bool, user: bool, wanted: Wanted) -> Option<&'static str> {
+    Some(match (wanted, script, user) {
         (Wanted::All, false, false) => ids!(""),
         (Wanted::All, true, false) => ids!("INDEXED BY runs_by_script" "script = ?4"),
         (Wanted::All, false, true) => ids!("INDEXED BY runs_by_user" "user_id = ?5"),
@@ -69,10 +73,8 @@ fn source_sql(script: bool, user: bool, wanted: Wanted) -> &'static str {
         (Wanted::Outcome, false, true) => {
             ids!("INDEXED BY runs_by_user_outcome" "user_id = ?5" "outcome = ?6")
         }
-        (Wanted::Outcome, true, true) => {
-            ids!("INDEXED BY runs_by_user_script" "script = ?4" "user_id = ?5" "outcome = ?6")
-        }
-    }
+        (Wanted::Outcome, true, true) => return None,
+    })
 }
 
 /// One range of the history, newest first.
@@ -124,11 +126,32 @@ impl Source<'_> {
     }
 
     fn fill(&mut self, db: &Connection, filter: &RunFilter) -> rusqlite::Result<()> {
-        let sql = source_sql(
-            self.script.is_some(),
-            self.user.is_some(),
-            Wanted::by(filter),
-        );
+        self.ready = match self.sql(filter) {
+            Some(sql) => self.ask(db, sql, filter)?,
+            None => self.common(db, filter)?,
+        };
+        // Fewer than asked for: there are no more, and nothing is asked again.
+        let exhausted = self.ready.len() < self.next_chunk;
+        self.next_chunk = if exhausted {
+            0
+        } else {
+            (self.next_chunk * 2).min(LONGEST_PAGE)
+        };
+        self.before = self.ready.back().copied().unwrap_or(self.before);
+        Ok(())
+    }
+
+    fn sql(&self, filter: &RunFilter) -> Option<&'static str> {
+        let wanted = Wanted::by(filter);
+        source_sql(self.script.is_some(), self.user.is_some(), wanted)
+    }
+
+    fn ask(
+        &self,
+        db: &Connection,
+        sql: &'static str,
+        filter: &RunFilter,
+    ) -> rusqlite::Result<VecDeque<Id>> {
         let (_, from) = bounds(filter);
         let values: [&dyn ToSql; 6] = [
             &self.before,
@@ -143,16 +166,19 @@ impl Source<'_> {
         let rows = ask.query_map(params_from_iter(values.into_iter().take(known)), |row| {
             row.get(0)
         })?;
-        self.ready = rows.collect::<rusqlite::Result<_>>()?;
-        // Fewer than asked for: there are no more, and nothing is asked again.
-        let exhausted = self.ready.len() < self.next_chunk;
-        self.next_chunk = if exhausted {
-            0
-        } else {
-            (self.next_chunk * 2).min(LONGEST_PAGE)
+        rows.collect()
+    }
+
+    /// The ids that stand in all three indexes of pairs.
+    fn common(&self, db: &Connection, filter: &RunFilter) -> rusqlite::Result<VecDeque<Id>> {
+        let (_, from) = bounds(filter);
+        let of = Of {
+            user: self.user.map(|user| user.0),
+            script: self.script.map(ScriptName::as_str),
+            outcome: filter.outcome.map(Outcome::word),
+            from,
         };
-        self.before = self.ready.back().copied().unwrap_or(self.before);
-        Ok(())
+        common_ids(db, &of, self.before, self.next_chunk)
     }
 }
 
