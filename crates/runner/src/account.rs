@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::io;
 
-use rustix::fs::Stat;
+use rustix::fs::{Gid, Stat, Uid};
 
 /// A user id with its groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,22 @@ pub struct Account {
     pub groups: Vec<u32>,
 }
 
+/// An account in the kernel's terms, made once, for children that may not allocate.
+pub(crate) struct Credentials {
+    pub(crate) uid: Uid,
+    pub(crate) gid: Gid,
+    pub(crate) groups: Vec<Gid>,
+}
+
 impl Account {
+    pub(crate) fn credentials(&self) -> Credentials {
+        Credentials {
+            uid: Uid::from_raw(self.uid),
+            gid: Gid::from_raw(self.gid),
+            groups: self.groups.iter().copied().map(Gid::from_raw).collect(),
+        }
+    }
+
     /// The account of this name, with the groups that the machine gives it; none if there is none.
     pub fn named(name: &str) -> io::Result<Option<Self>> {
         let Ok(name) = CString::new(name) else {

@@ -1,6 +1,9 @@
 //! The server's handle to the runner: requests out, reports in.
 
 mod connect;
+mod identity;
+mod launch;
+mod link;
 mod missing;
 
 use std::io;
@@ -9,14 +12,17 @@ use std::sync::Arc;
 
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::time::Timestamp;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
-pub use self::connect::{ConnectError, Connection, RunnerOptions};
+pub use self::connect::{ConnectError, Connection};
+pub use self::launch::RunnerOptions;
+#[doc(hidden)]
+pub use self::link::{Link, Waiting};
 use self::missing::Missing;
 use crate::protocol::{ExitRecord, FromRunner, LARGEST_PLAN, Plan, Refusal, StopKind, ToRunner};
-use crate::wire::{self, Received};
+use crate::wire;
+#[doc(hidden)]
+pub use crate::wire::Received;
 
 /// Why a request did not reach the runner.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +44,9 @@ pub enum SendError {
 /// never waits for a request.
 #[derive(Clone)]
 pub struct Runner {
-    socket: Arc<AsyncFd<OwnedFd>>,
+    link: Arc<dyn Link>,
+    /// The runner's, of its protocol.
+    version: u32,
 }
 
 impl Runner {
@@ -52,13 +60,17 @@ impl Runner {
         let ToRunner::Start(plan) = message else {
             return Ok(());
         };
+        let (run, epoch) = (plan.run, plan.epoch);
         let plan = wire::encode(&*plan).map_err(SendError::System)?;
         if plan.len() > LARGEST_PLAN {
             return Err(SendError::TooLarge);
         }
         let file = wire::seal(&plan).map_err(SendError::System)?;
-        let message = ToRunner::StartLarge {
-            bytes: plan.len() as u64,
+        let bytes = plan.len() as u64;
+        let message = if self.version < 3 {
+            ToRunner::StartLarge { bytes }
+        } else {
+            ToRunner::StartSealed { run, epoch, bytes }
         };
         let bytes = wire::encode(&message).map_err(SendError::System)?;
         self.send(&bytes, &[file.as_fd()]).await
@@ -100,14 +112,15 @@ impl Runner {
     }
 
     async fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), SendError> {
-        let write = |socket: &OwnedFd| wire::send(socket, bytes, fds);
-        let sent = self.socket.async_io(Interest::WRITABLE, write).await;
-        sent.map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::NotConnected => SendError::Gone,
-            _ => SendError::System(error),
-        })
+        self.link
+            .send(bytes, fds)
+            .await
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::BrokenPipe
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::NotConnected => SendError::Gone,
+                _ => SendError::System(error),
+            })
     }
 }
 
@@ -167,21 +180,30 @@ pub enum Report {
 /// The reports of the runner, in the order in which things happened; only those of an attempt
 /// whose pipes find no free descriptor in this process come later, its `Started` first.
 pub struct Reports {
-    socket: Arc<AsyncFd<OwnedFd>>,
+    link: Arc<dyn Link>,
     buffer: Vec<u8>,
     missing: Missing,
+    knows_all: bool,
 }
 
 impl Reports {
+    /// Whether every attempt of an earlier server was handed to the runner that was found, or to
+    /// none: one that it did not report before [`Report::Complete`] was never started.
+    pub fn knows_all(&self) -> bool {
+        self.knows_all
+    }
+
     /// The next report. Cancelling loses none.
     pub async fn recv(&mut self) -> Report {
         loop {
             let received = tokio::select! {
-                received = receive(&self.socket, &mut self.buffer) => received,
+                // What is due now is not due again at once, so that it keeps no report waiting.
+                biased;
                 () = until(self.missing.next()) => {
                     self.ask_again(Instant::now());
                     continue;
                 }
+                received = self.link.receive(&mut self.buffer) => received,
             };
             if let Some(report) = self.understand(received) {
                 return report;
@@ -229,25 +251,12 @@ impl Reports {
     fn ask_again(&mut self, now: Instant) {
         for (run, epoch) in self.missing.take_due(now) {
             let asked = wire::encode(&ToRunner::Again { run, epoch })
-                .and_then(|bytes| wire::send(self.socket.get_ref(), &bytes, &[]));
+                .and_then(|bytes| self.link.try_send(&bytes, &[]));
             // Not waited for: a runner that waits itself reads again once its reports are read.
             if asked.is_err() {
                 self.missing.add((run, epoch), now);
             }
         }
-    }
-}
-
-/// The next packet. An error is the socket's own.
-async fn receive(socket: &AsyncFd<OwnedFd>, buffer: &mut [u8]) -> io::Result<Received> {
-    let receive = |socket: &OwnedFd| match wire::receive(socket, buffer) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
-        received => Ok(received),
-    };
-    match socket.async_io(Interest::READABLE, receive).await {
-        Ok(received) => received,
-        // This runtime is ending, not the runner: whoever waits is about to be dropped.
-        Err(_) => std::future::pending().await,
     }
 }
 

@@ -6,19 +6,23 @@
 //! that dies or is upgraded. It keeps the pipe ends and the exit record of every attempt until the
 //! server says `forget`; whoever connects next is handed all of them.
 //!
-//! It knows nothing of HTTP, of users or of the store. Unsafe code stands in four files: `account`,
-//! `process/signals`, `process/child`, and one line of `handle/connect`.
+//! It knows nothing of HTTP, of users or of the store. Unsafe code stands in `account`, in `process`
+//! below `signals`, `child`, `stack`, `raw` and `keeper`, and in one line of `handle/link`.
 
 pub mod account;
+pub mod confine;
 pub mod handle;
 pub mod process;
 pub mod protocol;
 mod wire;
 
 pub use account::Account;
+pub use confine::{ConfineError, Confined, confine};
 pub use handle::{
     ConnectError, Connection, Report, Reports, Runner, RunnerOptions, SendError, Started,
 };
 pub use process::serve_runner;
 pub use process::settings::RunnerArgs;
+#[doc(hidden)]
+pub use process::simulation;
 pub use protocol::{ExitRecord, Plan, Refusal, StopKind};

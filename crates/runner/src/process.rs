@@ -2,37 +2,49 @@
 
 mod attempt;
 mod attempts;
+mod cgroups;
 mod child;
 mod clock;
 mod connection;
 mod environment;
 mod executable;
 mod explain;
-mod leftovers;
+mod keeper;
 mod listener;
 mod log;
+mod machine;
+mod members;
 mod orders;
 mod progress;
+mod raw;
 mod scratch;
 mod service;
 pub mod settings;
 mod signals;
+#[doc(hidden)]
+pub mod simulation;
+mod stack;
 mod start;
 mod sweep;
+mod tree;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
+use self::clock::KernelClock;
 use self::executable::{Root, is_hidden};
 use self::listener::Listener;
 use self::scratch::Scratch;
 use self::service::Service;
 use self::settings::RunnerArgs;
 use self::start::Station;
+use self::tree::Nursery;
 use crate::account::Account;
 
 /// What the runner writes to standard output once it listens; anything else is why it cannot.
@@ -43,9 +55,9 @@ pub(crate) const READY: &[u8] = b"ready\n";
 /// To be called first in its process: no thread may have been started, and no descriptor above
 /// standard error may be owned by anything.
 pub fn serve_runner(args: RunnerArgs) -> ExitCode {
-    let service = prepare(args).and_then(|service| {
+    let service = prepare(args).and_then(|(service, null)| {
         announce(READY)?;
-        release_streams(service.null())?;
+        release_streams(null)?;
         Ok(service)
     });
     match service.and_then(|mut service| service.serve()) {
@@ -60,7 +72,7 @@ pub fn serve_runner(args: RunnerArgs) -> ExitCode {
 }
 
 /// In this order, because each step relies on the ones above it.
-fn prepare(args: RunnerArgs) -> io::Result<Service> {
+fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     // What the server's parent left open must not live as long as the runner.
     signals::close_inherited()?;
     // A signal to the server's terminal or process group must not reach the runner. It fails where
@@ -94,12 +106,21 @@ fn prepare(args: RunnerArgs) -> io::Result<Service> {
             stranger,
         },
         scratch,
-        account,
-        null,
+        credentials: account
+            .as_ref()
+            .map(|account| Rc::new(account.credentials())),
+        null: null.try_clone()?,
         open_files,
         zone: environment::system_zone(),
+        nursery: Nursery::open(&args.socket),
     };
-    Service::new(listener, signals, station, settings)
+    let clock = Arc::new(KernelClock);
+    let stale = station.scratch.stale()?;
+    let mut service = Service::new(Some(listener), signals, Box::new(station), clock, settings)?;
+    for name in stale {
+        service.remove_scratch(name);
+    }
+    Ok((service, null))
 }
 
 /// Who scripts run as; none means the runner's own account.
@@ -137,7 +158,7 @@ fn open_root(args: &RunnerArgs) -> io::Result<OwnedFd> {
 }
 
 /// Three descriptors are kept per attempt. Scripts get the limit that this process was given.
-fn raise_open_files() -> libc::rlimit {
+fn raise_open_files() -> Rlimit {
     let given = rustix::process::getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: given.maximum,
@@ -145,10 +166,7 @@ fn raise_open_files() -> libc::rlimit {
     };
     // A lower limit means fewer attempts at once, which are refused with that reason.
     let _ = rustix::process::setrlimit(Resource::Nofile, raised);
-    libc::rlimit {
-        rlim_cur: given.current.unwrap_or(libc::RLIM_INFINITY),
-        rlim_max: given.maximum.unwrap_or(libc::RLIM_INFINITY),
-    }
+    given
 }
 
 fn announce(text: &[u8]) -> io::Result<()> {

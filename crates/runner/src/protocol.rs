@@ -1,7 +1,8 @@
 //! What server and runner say to each other: one message per packet, in postcard's encoding.
 //!
-//! Every message about an attempt names it by run and epoch. `Hello`, `Bye` and `Welcome` keep
-//! their place and their form for ever, so that two versions can at least tell each other so.
+//! Every message about an attempt names it by run and epoch. A message that was released keeps its
+//! place and its form; new ones are added behind it, and each side uses only what the other's version
+//! knows. `Hello`, `Bye` and `Welcome` stay for ever, so that any two versions can tell each other so.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,8 +14,11 @@ use stagedoor_domain::quantity::say_size;
 use stagedoor_domain::script::{Fingerprint, Launch};
 use stagedoor_domain::time::Timestamp;
 
-/// The version of this protocol. A runner of another version keeps what it holds until it ended.
-pub const VERSION: u32 = 2;
+/// The version of this protocol. Version 3 added [`ToRunner::StartSealed`].
+pub const VERSION: u32 = 3;
+
+/// The earliest version whose runner can be taken over with what it holds.
+pub const EARLIEST: u32 = 2;
 
 /// The largest plan in bytes; a request's body is limited to much less.
 pub const LARGEST_PLAN: usize = 8 << 20;
@@ -76,7 +80,7 @@ pub enum ToRunner {
     Bye,
     /// Start this attempt.
     Start(Box<Plan>),
-    /// Start the attempt whose plan is in the sealed memory file that comes with this message.
+    /// As `StartSealed`, for a runner of version 2: it hangs up when the file does not arrive.
     StartLarge {
         /// The plan's size in bytes, at most [`LARGEST_PLAN`].
         bytes: u64,
@@ -105,6 +109,16 @@ pub enum ToRunner {
         run: RunId,
         /// The attempt.
         epoch: Epoch,
+    },
+    /// Start the attempt whose plan is in the sealed memory file that comes with this message. It is
+    /// refused when the runner has no descriptor free for the file.
+    StartSealed {
+        /// The run.
+        run: RunId,
+        /// The attempt.
+        epoch: Epoch,
+        /// The plan's size in bytes, at most [`LARGEST_PLAN`].
+        bytes: u64,
     },
 }
 

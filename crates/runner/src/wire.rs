@@ -51,12 +51,14 @@ pub(crate) fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> i
 }
 
 /// A packet that was received.
-pub(crate) struct Received {
+#[derive(Debug)]
+pub struct Received {
     /// In bytes; 0 when the other side has closed.
-    pub(crate) length: usize,
-    pub(crate) fds: Vec<OwnedFd>,
+    pub length: usize,
+    /// What came with it.
+    pub fds: Vec<OwnedFd>,
     /// More descriptors were sent: this process may have no more.
-    pub(crate) lacks_fds: bool,
+    pub lacks_fds: bool,
 }
 
 /// Receives one packet into `buffer`.

@@ -3,20 +3,19 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
-use tokio::io::unix::AsyncFd;
 
+use super::identity;
+use super::launch::{RunnerOptions, launch};
+use super::link::{Link, Socket};
 use super::missing::Missing;
 use super::{Reports, Runner};
-use crate::account::Account;
-use crate::process::READY;
 use crate::process::settings::RunnerArgs;
-use crate::protocol::{FromRunner, ToRunner, VERSION};
+use crate::protocol::{EARLIEST, FromRunner, ToRunner, VERSION};
 use crate::wire;
 
 /// How long a runner may take to say hello.
@@ -28,9 +27,9 @@ pub enum ConnectError {
     /// No runner listens at this path.
     #[error("no runner listens at {}", .0.display())]
     Nobody(PathBuf),
-    /// A runner of another version still holds runs.
+    /// A runner of a version that this server does not know still holds runs.
     #[error(
-        "the runner speaks version {theirs} of its protocol, this server {ours}, and it still holds {held} runs: let the earlier version of stagedoor finish them"
+        "the runner speaks version {theirs} of its protocol, this server knows {EARLIEST} to {ours}, and the runner still holds {held} runs: start the version of stagedoor that began them, let it serve until they have ended, then start this one"
     )]
     OtherVersion {
         /// The runner's.
@@ -58,46 +57,40 @@ pub enum ConnectError {
     System(#[from] io::Error),
 }
 
-/// What a runner is started with.
-pub struct RunnerOptions {
-    /// Where it listens; a relative path is made absolute.
-    pub socket: PathBuf,
-    /// The path of the catalog's root.
-    pub root: PathBuf,
-    /// The catalog's root, opened.
-    pub root_dir: OwnedFd,
-    /// See [`RunnerArgs::scratch`].
-    pub scratch: PathBuf,
-    /// Who scripts run as; needs root.
-    pub run_account: Option<Account>,
-    /// Scripts may run as root.
-    pub allow_root_scripts: bool,
-    /// The account that the server will run as.
-    pub server_uid: Option<u32>,
-}
-
-impl RunnerOptions {
-    fn args(&self) -> io::Result<RunnerArgs> {
-        Ok(RunnerArgs {
-            socket: std::path::absolute(&self.socket)?,
-            root: std::path::absolute(&self.root)?,
-            root_on_stdin: true,
-            scratch: std::path::absolute(&self.scratch)?,
-            account: self.run_account.clone(),
-            allow_root_scripts: self.allow_root_scripts,
-            server_uid: self.server_uid,
-        })
-    }
-}
-
 /// A runner that has said hello. Made before the server gives up its privileges and before its
 /// runtime exists.
 #[derive(Debug)]
 pub struct Connection {
     socket: OwnedFd,
+    welcome: Welcome,
+    /// Which runner was there when this server looked: this one, or the one it replaces.
+    found: Option<String>,
+    knows_all: bool,
+}
+
+/// What the runner said.
+#[derive(Debug)]
+struct Welcome {
     version: u32,
     held: u32,
     settings: Vec<String>,
+}
+
+impl Welcome {
+    fn read(packet: &[u8]) -> io::Result<Self> {
+        match wire::decode(packet)? {
+            FromRunner::Welcome {
+                version,
+                held,
+                settings,
+            } => Ok(Self {
+                version,
+                held,
+                settings,
+            }),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
 }
 
 impl Runner {
@@ -113,19 +106,49 @@ impl Runner {
     /// A runner that holds nothing is replaced, so that a new binary and new settings count.
     pub fn ensure(binary: &Path, options: &RunnerOptions) -> Result<Connection, ConnectError> {
         let args = options.args()?;
-        match Connection::open(&args.socket) {
-            Ok(connection) if connection.held > 0 => {
+        let found = match Connection::open(&args.socket) {
+            Ok(mut connection) if connection.welcome.held > 0 => {
                 connection.expect_version()?;
                 connection.expect_settings(&args, &options.root_dir)?;
+                connection.found = connection.identity();
                 return Ok(connection);
             }
             // It ends on its own; the new one waits for that.
-            Ok(connection) => connection.dismiss()?,
-            Err(ConnectError::Nobody(_)) => {}
+            Ok(connection) => {
+                let found = connection.identity();
+                connection.dismiss()?;
+                found
+            }
+            Err(ConnectError::Nobody(_)) => None,
             Err(error) => return Err(error),
-        }
+        };
         launch(binary, &args, &options.root_dir)?;
-        Self::connect(&args.socket)
+        let mut connection = Self::connect(&args.socket)?;
+        connection.found = found;
+        Ok(connection)
+    }
+
+    fn on(link: Arc<dyn Link>, version: u32) -> (Self, Reports) {
+        let reports = Reports {
+            link: Arc::clone(&link),
+            buffer: vec![0; wire::LARGEST_PACKET],
+            missing: Missing::default(),
+            knows_all: false,
+        };
+        (Self { link, version }, reports)
+    }
+
+    /// The handle and the reports over another link than a socket, once the runner at its other end
+    /// has said hello, and how many attempts it holds. `knows_all`: see [`Reports::knows_all`].
+    #[doc(hidden)]
+    pub async fn over(link: Arc<dyn Link>, knows_all: bool) -> io::Result<(Self, Reports, u32)> {
+        link.send(&hello()?, &[]).await?;
+        let mut buffer = vec![0; wire::LARGEST_PACKET];
+        let length = link.receive(&mut buffer).await?.length;
+        let welcome = Welcome::read(buffer.get(..length).unwrap_or_default())?;
+        let (runner, mut reports) = Self::on(link, welcome.version);
+        reports.knows_all = knows_all;
+        Ok((runner, reports, welcome.held))
     }
 }
 
@@ -136,6 +159,8 @@ impl Connection {
             rustix::net::socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)
                 .map_err(io::Error::from)?;
         let (address, _folder) = wire::address(path)?;
+        // Whoever listens and accepts nobody must not hold up the start for ever.
+        set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE)).map_err(io::Error::from)?;
         rustix::net::connect(&socket, &address).map_err(|errno| match errno {
             rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED => {
                 ConnectError::Nobody(path.to_owned())
@@ -153,7 +178,7 @@ impl Connection {
 
     /// How many attempts the runner holds from an earlier server; all of them will be reported.
     pub fn held(&self) -> u32 {
-        self.held
+        self.welcome.held
     }
 
     /// The runner's process, for the log.
@@ -162,25 +187,37 @@ impl Connection {
         Some(peer.pid.as_raw_nonzero().get().unsigned_abs())
     }
 
+    /// Which process the runner is. A number may be used again; this never is.
+    pub fn identity(&self) -> Option<String> {
+        identity::of_process(self.pid()?)
+    }
+
+    /// Says which runner the earlier server had. If it is the one that was found here, then nothing
+    /// was handed to another one meanwhile: see [`Reports::knows_all`].
+    #[must_use]
+    pub fn after(mut self, earlier: Option<&str>) -> Self {
+        self.knows_all = earlier.is_some() && earlier == self.found.as_deref();
+        self
+    }
+
+    /// See [`Reports::knows_all`].
+    pub fn knows_all(&self) -> bool {
+        self.knows_all
+    }
+
     /// The handle and the reports. To be called inside the runtime.
     pub fn attach(self) -> io::Result<(Runner, Reports)> {
-        rustix::io::ioctl_fionbio(&self.socket, true)?;
-        // SAFETY: an `OwnedFd` is open and stays the same descriptor; the `AsyncFd` owns it, and is
-        // only ever borrowed behind the `Arc`.
-        let socket = Arc::new(unsafe { AsyncFd::register(self.socket) }?);
-        let reports = Reports {
-            socket: socket.clone(),
-            buffer: vec![0; wire::LARGEST_PACKET],
-            missing: Missing::default(),
-        };
-        Ok((Runner { socket }, reports))
+        let link = Arc::new(Socket::new(self.socket)?);
+        let (runner, mut reports) = Runner::on(link, self.welcome.version);
+        reports.knows_all = self.knows_all;
+        Ok((runner, reports))
     }
 
     fn expect_version(&self) -> Result<(), ConnectError> {
-        if self.version == VERSION {
+        let (theirs, held) = (self.welcome.version, self.welcome.held);
+        if (EARLIEST..=VERSION).contains(&theirs) {
             return Ok(());
         }
-        let (theirs, held) = (self.version, self.held);
         Err(ConnectError::OtherVersion {
             theirs,
             ours: VERSION,
@@ -190,12 +227,12 @@ impl Connection {
 
     fn expect_settings(&self, args: &RunnerArgs, root: &OwnedFd) -> Result<(), ConnectError> {
         let stat = rustix::fs::fstat(root).map_err(io::Error::from)?;
-        if self.settings == args.identity((stat.st_dev, stat.st_ino)) {
+        if self.welcome.settings == args.identity((stat.st_dev, stat.st_ino)) {
             return Ok(());
         }
         Err(ConnectError::OtherSettings {
             pid: self.pid().unwrap_or_default(),
-            held: self.held,
+            held: self.welcome.held,
         })
     }
 
@@ -210,65 +247,37 @@ impl Connection {
     }
 }
 
+fn hello() -> io::Result<Vec<u8>> {
+    wire::encode(&ToRunner::Hello { version: VERSION })
+}
+
 /// Says hello and reads the answer, which comes before anything else.
 fn greet(socket: OwnedFd) -> io::Result<Connection> {
-    let peer = rustix::net::sockopt::socket_peercred(&socket)?.uid;
-    if !peer.is_root() && peer != rustix::process::geteuid() {
-        return Err(io::Error::other("another account listens there"));
+    let peer = rustix::net::sockopt::socket_peercred(&socket)?;
+    let (pid, uid) = (peer.pid.as_raw_nonzero(), peer.uid);
+    if !uid.is_root() && uid != rustix::process::geteuid() {
+        return Err(io::Error::other(format!(
+            "process {pid} of uid {uid} listens there, which is not this server's runner; end it and remove the socket, or use another state directory"
+        )));
     }
     set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
-    wire::send(
-        &socket,
-        &wire::encode(&ToRunner::Hello { version: VERSION })?,
-        &[],
-    )?;
+    wire::send(&socket, &hello()?, &[])?;
     let mut buffer = vec![0; wire::LARGEST_PACKET];
-    let length = wire::receive(&socket, &mut buffer)?.length;
+    let received = wire::receive(&socket, &mut buffer).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => io::Error::other(format!(
+            "process {pid} listens there and does not answer; if it is stopped, let it go on with `kill -CONT {pid}`, else end it"
+        )),
+        _ => error,
+    })?;
+    let length = received.length;
     if length == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     set_socket_timeout(&socket, Timeout::Recv, None)?;
-    match wire::decode(buffer.get(..length).unwrap_or_default())? {
-        FromRunner::Welcome {
-            version,
-            held,
-            settings,
-        } => Ok(Connection {
-            socket,
-            version,
-            held,
-            settings,
-        }),
-        _ => Err(io::ErrorKind::InvalidData.into()),
-    }
-}
-
-/// Starts the runner and waits until it listens. It outlives this process.
-fn launch(binary: &Path, args: &RunnerArgs, root: &OwnedFd) -> Result<(), ConnectError> {
-    let (ready, theirs) = io::pipe()?;
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is where the server starts its runner"
-    )]
-    let mut command = Command::new(binary);
-    command
-        .arg("runner")
-        .args(args.to_argv())
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::from(root.try_clone()?))
-        .stdout(Stdio::from(OwnedFd::from(theirs)));
-    let child = command.spawn()?;
-    // It keeps the write end of the pipe, which would never close.
-    drop(command);
-    // Not waited for: it ends after this process, or this process ends because of it.
-    drop(child);
-    let mut said = Vec::new();
-    io::Read::read_to_end(&mut { ready }, &mut said)?;
-    if said == READY {
-        return Ok(());
-    }
-    Err(ConnectError::Refused(
-        String::from_utf8_lossy(&said).trim().to_owned(),
-    ))
+    Ok(Connection {
+        socket,
+        welcome: Welcome::read(buffer.get(..length).unwrap_or_default())?,
+        found: None,
+        knows_all: false,
+    })
 }

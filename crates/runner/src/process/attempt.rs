@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitStatus};
-use stagedoor_domain::id::RunId;
+use rustix::process::{Pid, Signal};
 use stagedoor_domain::time::Timestamp;
 
-use super::leftovers;
+use super::child::Launched;
+use super::keeper::{Keeper, Word};
+use super::members::Member;
+use super::tree::Tree;
 use crate::protocol::{ExitRecord, Plan, Refusal, StopKind};
 
 /// After KILL, how often it is sent again to processes that came to light since.
@@ -26,17 +28,18 @@ pub(super) enum Attempt {
 
 /// What a server is handed.
 pub(super) struct Ends {
-    pub(super) pid: Pid,
+    pub(super) main: Member,
     pub(super) started_at: Timestamp,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
-    pub(super) pidfd: OwnedFd,
+    /// The name of its folder.
+    pub(super) scratch: String,
 }
 
 impl Ends {
     /// In the order of the message.
     pub(super) fn fds(&self) -> [BorrowedFd<'_>; 3] {
-        [self.stdout.as_fd(), self.stderr.as_fd(), self.pidfd.as_fd()]
+        [self.stdout.as_fd(), self.stderr.as_fd(), self.main.as_fd()]
     }
 }
 
@@ -46,12 +49,17 @@ pub(super) struct Unconfirmed {
     pub(super) report: OwnedFd,
     pub(super) folder: OwnedFd,
     pub(super) plan: Box<Plan>,
+    pub(super) launched: Option<Launched>,
+    /// A TERM that nobody was there yet to receive.
+    pub(super) owes_term: bool,
 }
 
 /// An attempt with processes.
 pub(super) struct Live {
-    run: RunId,
     pub(super) ends: Ends,
+    /// The runner's own child: the main process, or its keeper.
+    child: Pid,
+    pub(super) tree: Tree,
     /// Until it is known that the script executes.
     pub(super) unconfirmed: Option<Unconfirmed>,
     /// When its time is over, on the monotonic clock.
@@ -61,24 +69,40 @@ pub(super) struct Live {
     /// Filled as things happen.
     record: ExitRecord,
     main_is_gone: bool,
+    child_is_gone: bool,
+    /// The end of the tree is watched.
+    pub(super) is_end_awaited: bool,
     leftovers: BTreeSet<i32>,
 }
 
 impl Live {
-    /// An attempt that was just forked.
-    pub(super) fn new(ends: Ends, unconfirmed: Unconfirmed, now: Duration) -> Self {
+    /// An attempt that was just started.
+    pub(super) fn new(
+        ends: Ends,
+        (child, tree): (Pid, Tree),
+        unconfirmed: Unconfirmed,
+        now: Duration,
+    ) -> Self {
         let plan = &unconfirmed.plan;
         Self {
-            run: plan.run,
             ends,
+            child,
+            tree,
             deadline: plan.timeout.map(|timeout| now.saturating_add(timeout)),
             stop_grace: plan.stop_grace,
             unconfirmed: Some(unconfirmed),
             kill_at: None,
             record: ExitRecord::default(),
             main_is_gone: false,
+            child_is_gone: false,
+            is_end_awaited: false,
             leftovers: BTreeSet::new(),
         }
+    }
+
+    /// The runner's own child that stands for this attempt.
+    pub(super) fn child(&self) -> Pid {
+        self.child
     }
 
     /// Whether only leftovers can be alive.
@@ -95,91 +119,127 @@ impl Live {
     }
 
     /// The time is over, or the grace is.
-    pub(super) fn on_time(&mut self, now: Duration, orphans: &[Pid]) {
+    pub(super) fn on_time(&mut self, now: Duration) {
         if self.kill_at.is_some_and(|at| at <= now) {
-            self.kill(now, orphans);
+            self.kill(now);
         } else if self.due().is_some_and(|at| at <= now) {
             self.record.timed_out = true;
-            self.stop(StopKind::Term, now, orphans);
+            self.stop(StopKind::Term, now);
         }
     }
 
     /// Someone wants it to end. A second TERM does not prolong the grace.
-    pub(super) fn stop(&mut self, kind: StopKind, now: Duration, orphans: &[Pid]) {
+    pub(super) fn stop(&mut self, kind: StopKind, now: Duration) {
         self.record.stopped |= !self.main_is_gone;
         match kind {
-            StopKind::Kill => self.kill(now, orphans),
-            StopKind::Term => self.term(now, orphans),
+            StopKind::Kill => self.kill(now),
+            StopKind::Term => self.term(now),
         }
     }
 
-    fn term(&mut self, now: Duration, orphans: &[Pid]) {
+    fn term(&mut self, now: Duration) {
         if self.kill_at.is_none() {
             self.kill_at = Some(now.saturating_add(self.stop_grace));
         }
-        self.signal(Signal::TERM, orphans);
+        let owes = !self.signal(Signal::TERM);
+        if let Some(unconfirmed) = &mut self.unconfirmed {
+            unconfirmed.owes_term = owes;
+        }
         // One that was suspended could not end.
-        self.signal(Signal::CONT, orphans);
+        self.signal(Signal::CONT);
     }
 
-    fn kill(&mut self, now: Duration, orphans: &[Pid]) {
+    fn kill(&mut self, now: Duration) {
         self.record.killed = true;
         self.kill_at = Some(now.saturating_add(AGAIN));
-        self.signal(Signal::KILL, orphans);
+        self.signal(Signal::KILL);
     }
 
-    fn signal(&self, signal: Signal, orphans: &[Pid]) {
-        // Once the main process was waited for, its number may be another's.
-        if !self.main_is_gone {
-            let group = rustix::process::kill_process_group(self.ends.pid, signal);
-            if group == Err(rustix::io::Errno::SRCH) {
-                // It was forked a moment ago and leads no group yet. Should it have ended, then
-                // that is what the signal is for.
-                let _ = rustix::process::kill_process(self.ends.pid, signal);
+    /// Whether somebody was there.
+    fn signal(&self, signal: Signal) -> bool {
+        let mut reached = self.tree.signal(signal);
+        // It may be on its way into its cgroup. A keeper only ends, which the main process sees.
+        let is_early = self.unconfirmed.is_some() && matches!(self.tree, Tree::Cgroup(_));
+        if is_early && !self.main_is_gone {
+            self.ends.main.signal(signal);
+            reached = true;
+        }
+        reached
+    }
+
+    /// The script executes, or the process ended before. Gives the keeper, which can be listened to
+    /// from now on.
+    pub(super) fn confirmed(&mut self, owes_term: bool) -> Option<&Keeper> {
+        if let Tree::Keeper(keeper) = &self.tree
+            && let Some(main) = keeper.main()
+        {
+            self.ends.main = main;
+        }
+        if owes_term {
+            self.signal(Signal::TERM);
+        }
+        match &self.tree {
+            Tree::Keeper(keeper) => Some(keeper),
+            _ => None,
+        }
+    }
+
+    /// Reads what the keeper says; whether it is time to [`Live::settle`].
+    pub(super) fn listen(&mut self) -> bool {
+        let mut is_left = false;
+        while let Tree::Keeper(keeper) = &self.tree {
+            match keeper.word() {
+                Word::Ended(code, signal) => self.main_ended(code, signal),
+                Word::Left => is_left = true,
+                Word::Nothing | Word::Gone => break,
             }
         }
-        for orphan in self.own(orphans) {
-            leftovers::signal(orphan, signal);
-        }
+        is_left
     }
 
-    fn own(&self, orphans: &[Pid]) -> Vec<Pid> {
-        let run = self.run.to_string();
-        let own = |orphan: &Pid| leftovers::belongs(*orphan, &run, self.ends.pid);
-        orphans.iter().copied().filter(own).collect()
-    }
-
-    /// The main process has ended and was waited for.
-    pub(super) fn on_exit(&mut self, status: WaitStatus) {
+    fn main_ended(&mut self, exit_code: Option<i32>, signal: Option<i32>) {
         self.main_is_gone = true;
-        self.record.exit_code = status.exit_status();
-        self.record.signal = status.terminating_signal();
+        self.record.exit_code = exit_code;
+        self.record.signal = signal;
+    }
+
+    /// The runner's own child has ended and was waited for.
+    pub(super) fn child_ended(&mut self, exit_code: Option<i32>, signal: Option<i32>) {
+        self.listen();
+        self.child_is_gone = true;
+        match &self.tree {
+            Tree::Keeper(_) if self.main_is_gone => {}
+            // It was killed. Its main process ends with it, and nobody can tell any more how.
+            Tree::Keeper(_) => {
+                self.tree = Tree::Orphans(Vec::new());
+                self.main_ended(None, None);
+            }
+            Tree::Cgroup(_) | Tree::Orphans(_) | Tree::Simulated(_) => {
+                self.main_ended(exit_code, signal);
+            }
+        }
     }
 
     /// Once the main process is gone: ends what it left behind. Gives the record when nothing is
-    /// left. Every descendant that is left stands below an orphan.
-    pub(super) fn settle(
-        &mut self,
-        now: Duration,
-        wall: Timestamp,
-        orphans: &[Pid],
-    ) -> Option<ExitRecord> {
+    /// left.
+    pub(super) fn settle(&mut self, now: Duration, wall: Timestamp) -> Option<ExitRecord> {
         if !self.main_is_gone {
             return None;
         }
-        let own = self.own(orphans);
-        if own.is_empty() {
+        if self.child_is_gone && self.tree.is_empty() {
             self.record.ended_at = wall;
             return Some(self.record.clone());
         }
+        let members = self.tree.members();
         let first = self.leftovers.is_empty();
-        self.leftovers
-            .extend(own.iter().map(|pid| pid.as_raw_nonzero().get()));
+        let pids = members.iter().map(|left| left.pid().as_raw_nonzero().get());
+        self.leftovers.extend(pids);
         self.record.leftovers = u32::try_from(self.leftovers.len()).unwrap_or(u32::MAX);
+        // What is dying already needs no signal.
         if self.record.killed {
-            self.kill(now, orphans);
-        } else if first {
-            self.term(now, orphans);
+            self.kill(now);
+        } else if first && !members.is_empty() {
+            self.term(now);
         }
         None
     }

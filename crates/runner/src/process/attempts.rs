@@ -14,7 +14,7 @@ pub(super) type Key = (RunId, Epoch);
 #[derive(Default)]
 pub(super) struct Attempts {
     held: BTreeMap<Key, Attempt>,
-    mains: HashMap<Pid, Key>,
+    children: HashMap<Pid, Key>,
 }
 
 /// What a request to start meets.
@@ -41,7 +41,7 @@ impl Attempts {
 
     pub(super) fn insert(&mut self, key: Key, attempt: Attempt) {
         if let Attempt::Live(live) = &attempt {
-            self.mains.insert(live.ends.pid, key);
+            self.children.insert(live.child(), key);
         }
         self.held.insert(key, attempt);
     }
@@ -74,27 +74,33 @@ impl Attempts {
         self.held.remove(&key)
     }
 
-    /// Puts what becomes of a live attempt in its place.
-    pub(super) fn replace(&mut self, key: Key, with: impl FnOnce(Live) -> Attempt) {
-        match self.held.remove(&key) {
-            Some(Attempt::Live(live)) => {
-                self.held.insert(key, with(*live));
+    /// Puts what becomes of a live attempt in its place, and gives what it had.
+    pub(super) fn replace<T>(
+        &mut self,
+        key: Key,
+        with: impl FnOnce(Live) -> (Attempt, T),
+    ) -> Option<T> {
+        match self.held.remove(&key)? {
+            Attempt::Live(live) => {
+                let (attempt, rest) = with(*live);
+                self.held.insert(key, attempt);
+                Some(rest)
             }
-            Some(other) => {
+            other => {
                 self.held.insert(key, other);
+                None
             }
-            None => {}
         }
     }
 
-    /// Whose main process this is.
-    pub(super) fn of_main(&self, pid: Pid) -> Option<Key> {
-        self.mains.get(&pid).copied()
+    /// For whose attempt this child of the runner stands.
+    pub(super) fn of_child(&self, pid: Pid) -> Option<Key> {
+        self.children.get(&pid).copied()
     }
 
-    /// This main process was waited for: its number may become another's.
-    pub(super) fn main_is_gone(&mut self, pid: Pid) {
-        self.mains.remove(&pid);
+    /// This child was waited for: its number may become another's.
+    pub(super) fn child_is_gone(&mut self, pid: Pid) {
+        self.children.remove(&pid);
     }
 
     pub(super) fn keys(&self) -> Vec<Key> {

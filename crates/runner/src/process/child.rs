@@ -1,17 +1,24 @@
-//! From the fork to the script: one irreversible step after the other.
+//! From the start of a process to the script: one irreversible step after the other.
 //!
-//! Everything between [`start`] and `execve` is async-signal-safe: system calls on values that were
-//! made before the fork, no allocation, no lock. A step that fails writes its number and its errno
-//! into the report pipe, which `execve` closes when all went well.
+//! The child shares the runner's memory until it executes, which saves copying and dropping an
+//! address space at each start. So everything between [`launch`] and `execve` only reads what was
+//! made before: no allocation, no lock, no `errno`. A step that fails writes its number and its
+//! error into the report pipe, which `execve` closes when all went well.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::rc::Rc;
 
-use rustix::process::Pid;
+use rustix::fs::Mode;
+use rustix::io::Errno;
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
+use super::raw;
 use super::signals;
-use crate::account::Account;
+use super::stack::Stack;
+use crate::account::Credentials;
 
 /// Strings for `execve`, with the list of pointers that ends in a null one.
 pub(super) struct Strings {
@@ -33,36 +40,38 @@ impl Strings {
 }
 
 /// Where the script begins.
-pub(super) enum Directory<'a> {
+pub(super) enum Directory {
     /// An opened folder.
-    Opened(BorrowedFd<'a>),
+    Opened(RawFd),
     /// An absolute path, entered as the script's account.
-    Path(&'a CStr),
+    Path(CString),
 }
 
 /// What is executed.
-pub(super) enum Program<'a> {
+pub(super) enum Program {
     /// An opened file: exactly the one that was checked.
-    Opened(BorrowedFd<'a>),
+    Opened(RawFd),
     /// A path, absolute or below the directory.
-    Path(&'a CStr),
+    Path(CString),
 }
 
-/// Everything that the steps need, made before the fork.
-pub(super) struct Steps<'a> {
-    pub(super) stdin: BorrowedFd<'a>,
-    pub(super) stdout: BorrowedFd<'a>,
-    pub(super) stderr: BorrowedFd<'a>,
+/// Everything that the steps need. Descriptors by number: the child has its own copy of all that
+/// are open when it is launched.
+pub(super) struct Steps {
+    /// What becomes standard input, output and error.
+    pub(super) streams: [RawFd; 3],
     /// Closes on exec; carries the failure of a step.
-    pub(super) report: BorrowedFd<'a>,
+    pub(super) report: RawFd,
+    /// `cgroup.procs` of the cgroup to join.
+    pub(super) cgroup: Option<RawFd>,
     /// The account to become; none keeps the runner's.
-    pub(super) account: Option<&'a Account>,
+    pub(super) credentials: Option<Rc<Credentials>>,
     /// What the runner itself was allowed, before it raised it.
-    pub(super) open_files: libc::rlimit,
-    pub(super) directory: Directory<'a>,
-    pub(super) program: Program<'a>,
-    pub(super) argv: &'a Strings,
-    pub(super) envp: &'a Strings,
+    pub(super) open_files: Rlimit,
+    pub(super) directory: Directory,
+    pub(super) program: Program,
+    pub(super) argv: Strings,
+    pub(super) envp: Strings,
 }
 
 /// Which step failed; its number travels through the report pipe.
@@ -78,6 +87,8 @@ pub(super) enum Step {
     Directory = 7,
     Descriptors = 8,
     Execute = 9,
+    Cgroup = 10,
+    Process = 11,
 }
 
 /// A step and its errno.
@@ -88,7 +99,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn to_bytes(self) -> [u8; 5] {
+    pub(super) fn to_bytes(self) -> [u8; 5] {
         let [a, b, c, d] = self.errno.to_ne_bytes();
         [self.step as u8, a, b, c, d]
     }
@@ -105,6 +116,8 @@ impl Failure {
             6 => Step::Privileges,
             7 => Step::Directory,
             8 => Step::Descriptors,
+            10 => Step::Cgroup,
+            11 => Step::Process,
             _ => Step::Execute,
         };
         let errno = errno
@@ -114,13 +127,45 @@ impl Failure {
     }
 }
 
-/// Forks a child that takes the steps and executes the script.
-pub(super) fn start(steps: &Steps<'_>) -> io::Result<Pid> {
-    // SAFETY: the runner has one thread, and the child calls only what is async-signal-safe.
-    match unsafe { libc::fork() } {
-        0 => become_script(steps),
-        pid => forked(pid),
+/// A child on its way, with what it reads and stands on. To be kept until its report pipe has
+/// closed (not merely told of a failure): then it has left this memory.
+pub(super) struct Launched {
+    pub(super) pid: Pid,
+    pub(super) stack: Stack,
+    _steps: Box<Steps>,
+}
+
+impl Launched {
+    /// Starts a child that takes the steps and executes the script.
+    pub(super) fn start(steps: Box<Steps>, stack: Stack) -> io::Result<Self> {
+        // SAFETY: `Launched` keeps both until the child has left this memory.
+        let pid = unsafe { launch(&steps, &stack) }?;
+        Ok(Self {
+            pid,
+            stack,
+            _steps: steps,
+        })
     }
+}
+
+/// Starts a child that takes the steps and executes the script.
+///
+/// # Safety
+///
+/// The steps and the stack must stay as they are until the report pipe has closed.
+pub(super) unsafe fn launch(steps: &Steps, stack: &Stack) -> io::Result<Pid> {
+    let argument: *const Steps = &raw const *steps;
+    // SAFETY: the stack is the child's alone, and by the promise above both live long enough. This
+    // process has one thread, and the child touches nothing that it changes.
+    let pid = unsafe {
+        libc::clone(
+            become_script,
+            stack.top(),
+            libc::CLONE_VM | libc::SIGCHLD,
+            argument.cast_mut().cast(),
+        )
+    };
+    started(pid)
 }
 
 /// Forks a child that works on this folder and ends; for work that must not delay the runner.
@@ -141,32 +186,36 @@ pub(super) fn start_worker(folder: &OwnedFd, work: impl FnOnce(&OwnedFd)) -> io:
             // without dropping what `close_inherited` has closed already.
             unsafe { libc::_exit(i32::from(!matches!(done, Ok(Ok(()))))) }
         }
-        pid => forked(pid),
+        pid => started(pid),
     }
 }
 
-fn forked(pid: libc::pid_t) -> io::Result<Pid> {
+pub(super) fn started(pid: libc::pid_t) -> io::Result<Pid> {
     Pid::from_raw(pid)
         .filter(|_| pid > 0)
         .ok_or_else(io::Error::last_os_error)
 }
 
 /// The child. `extern "C"`, so that even a panic could not unwind into the runner's loop.
-extern "C" fn become_script(steps: &Steps<'_>) -> ! {
+extern "C" fn become_script(steps: *mut c_void) -> c_int {
+    // SAFETY: `launch` passes its steps, which live until this process executes or ends.
+    let steps = unsafe { &*steps.cast::<Steps>().cast_const() };
     let bytes = take(steps).to_bytes();
-    // SAFETY: the buffer is valid for its length; a failed write leaves only the exit code.
-    unsafe { libc::write(steps.report.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
-    // SAFETY: `_exit` runs no handler of the runner.
-    unsafe { libc::_exit(127) }
+    // A failed write leaves only the exit code.
+    let _ = rustix::io::write(borrow(steps.report), &bytes);
+    // SAFETY: no pointer is passed. The call does not return.
+    let _ = unsafe { raw::call(libc::SYS_exit_group, [127, 0, 0, 0, 0]) };
+    127
 }
 
 /// Takes all steps; it returns only when one has failed.
-fn take(steps: &Steps<'_>) -> Failure {
-    let result = default_signals()
+fn take(steps: &Steps) -> Failure {
+    let result = join_cgroup(steps)
+        .and_then(|()| let_signals_through())
         .and_then(|()| own_session())
         .and_then(|()| standard_streams(steps))
         .and_then(|()| limits(steps))
-        .and_then(|()| steps.account.map_or(Ok(()), become_account))
+        .and_then(|()| steps.credentials.as_deref().map_or(Ok(()), become_account))
         .and_then(|()| no_new_privileges())
         .and_then(|()| enter(&steps.directory))
         .and_then(|()| close_on_exec());
@@ -176,147 +225,121 @@ fn take(steps: &Steps<'_>) -> Failure {
     }
 }
 
-fn check(step: Step, result: i64) -> Result<(), Failure> {
-    if result >= 0 {
-        Ok(())
-    } else {
-        Err(failed(step))
+fn at(step: Step) -> impl FnOnce(Errno) -> Failure {
+    move |errno| Failure {
+        step,
+        errno: errno.raw_os_error(),
     }
 }
 
-fn failed(step: Step) -> Failure {
-    // SAFETY: errno belongs to this thread.
-    let errno = unsafe { *libc::__errno_location() };
-    Failure { step, errno }
+pub(super) fn borrow(fd: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: the descriptors of the steps are open in the child until it executes or ends.
+    unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
-/// Ignored signals and the mask outlive `execve`. Dispositions go first: once the mask is empty,
-/// a signal acts.
-fn default_signals() -> Result<(), Failure> {
-    // The kernel's `struct sigaction` is at most this long; all zeroes is the default action.
-    let default = [0_u64; 8];
-    let nothing = std::ptr::null_mut::<u64>();
-    for signal in 1..=64 {
-        // The system call itself, because libc keeps two signals from its callers, and whoever
-        // started the runner may have ignored those. KILL and STOP refuse and need no reset.
-        // SAFETY: no handler is installed, and the set of signals is 8 bytes long.
-        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), nothing, 8) };
-    }
-    // SAFETY: a signal set is plain data, filled by `sigemptyset`.
-    let mut none: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the set is valid, and the old mask is not asked for.
-    let result = unsafe {
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut())
+/// First, while there is nothing of the script that could be left out.
+fn join_cgroup(steps: &Steps) -> Result<(), Failure> {
+    let Some(procs) = steps.cgroup else {
+        return Ok(());
     };
-    check(Step::Signals, result.into())
+    let joined = rustix::io::write(borrow(procs), b"0");
+    joined.map(|_| ()).map_err(at(Step::Cgroup))
+}
+
+/// The mask outlives `execve`. Actions need no reset: the runner has the default ones, see
+/// [`signals::take`].
+fn let_signals_through() -> Result<(), Failure> {
+    let none = 0_u64;
+    let set = (&raw const none).addr();
+    let how = usize::try_from(libc::SIG_SETMASK).unwrap_or_default();
+    // SAFETY: the set is 8 bytes long, as is said, and the old one is not asked for.
+    let done = unsafe { raw::call(libc::SYS_rt_sigprocmask, [how, set, 0, 8, 0]) };
+    done.map(|_| ()).map_err(at(Step::Signals))
 }
 
 /// No terminal of the runner, and a process group that can be ended as one.
 fn own_session() -> Result<(), Failure> {
-    // SAFETY: no pointer is passed.
-    check(Step::Session, unsafe { libc::setsid() }.into())
+    rustix::process::setsid()
+        .map(|_| ())
+        .map_err(at(Step::Session))
 }
 
 /// The only descriptors that stay open. Duplicates do not close on exec.
-fn standard_streams(steps: &Steps<'_>) -> Result<(), Failure> {
-    for (from, to) in [(steps.stdin, 0), (steps.stdout, 1), (steps.stderr, 2)] {
-        // SAFETY: the runner keeps 0, 1 and 2 occupied, so `from` is none of them; what is replaced
-        // here is the child's copy of the runner's own streams.
-        let result = unsafe { libc::dup2(from.as_raw_fd(), to) };
-        check(Step::Streams, result.into())?;
-    }
-    Ok(())
+fn standard_streams(steps: &Steps) -> Result<(), Failure> {
+    let [stdin, stdout, stderr] = steps.streams;
+    rustix::stdio::dup2_stdin(borrow(stdin))
+        .and_then(|()| rustix::stdio::dup2_stdout(borrow(stdout)))
+        .and_then(|()| rustix::stdio::dup2_stderr(borrow(stderr)))
+        .map_err(at(Step::Streams))
 }
 
 /// While still root, because a lowered hard limit cannot be raised. Core files would keep secrets.
-fn limits(steps: &Steps<'_>) -> Result<(), Failure> {
-    let none = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
+fn limits(steps: &Steps) -> Result<(), Failure> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
     };
-    // SAFETY: the pointers are to valid limits; `umask` cannot fail.
-    let result = unsafe {
-        libc::umask(0o077);
-        libc::setrlimit(libc::RLIMIT_CORE, &raw const none)
-            | libc::setrlimit(libc::RLIMIT_NOFILE, &raw const steps.open_files)
-    };
-    check(Step::Limits, result.into())
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    rustix::process::setrlimit(Resource::Core, none)
+        .and_then(|()| rustix::process::setrlimit(Resource::Nofile, steps.open_files))
+        .map_err(at(Step::Limits))
 }
 
-/// Groups first and the user last: each step needs the rights that the last one gives up. System
-/// calls themselves, because libc's wrappers would talk to threads that are not there.
-fn become_account(account: &Account) -> Result<(), Failure> {
+/// Groups first and the user last: each step needs the rights that the last one gives up. For this
+/// thread alone, because libc would talk to threads that are not there.
+fn become_account(account: &Credentials) -> Result<(), Failure> {
     let (uid, gid) = (account.uid, account.gid);
-    // SAFETY: the pointer and the length are those of one slice.
-    let groups = unsafe {
-        libc::syscall(
-            libc::SYS_setgroups,
-            account.groups.len(),
-            account.groups.as_ptr(),
-        )
-    };
-    check(Step::Account, groups)?;
-    // SAFETY: no pointer is passed.
-    check(Step::Account, unsafe {
-        libc::syscall(libc::SYS_setresgid, gid, gid, gid)
-    })?;
-    // SAFETY: no pointer is passed.
-    check(Step::Account, unsafe {
-        libc::syscall(libc::SYS_setresuid, uid, uid, uid)
-    })
+    set_thread_groups(&account.groups)
+        .and_then(|()| set_thread_res_gid(gid, gid, gid))
+        .and_then(|()| set_thread_res_uid(uid, uid, uid))
+        .map_err(at(Step::Account))
 }
 
-/// From here on no setuid bit gives anything back.
+/// From here on no setuid bit gives anything back. A script whose runner is killed is out of
+/// control: nobody could stop it or end it in time, so its main process ends, too.
 fn no_new_privileges() -> Result<(), Failure> {
-    // SAFETY: no pointer is passed.
-    check(
-        Step::Privileges,
-        unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }.into(),
-    )
+    rustix::thread::set_no_new_privs(true)
+        .and_then(|()| rustix::process::set_parent_process_death_signal(Some(Signal::KILL)))
+        .map_err(at(Step::Privileges))
 }
 
 /// As the script's account, so that its own rights decide; an opened folder needs no way to it.
-fn enter(directory: &Directory<'_>) -> Result<(), Failure> {
-    let result = match directory {
-        // SAFETY: the descriptor is open as long as it is borrowed.
-        Directory::Opened(folder) => unsafe { libc::fchdir(folder.as_raw_fd()) },
-        // SAFETY: the path is a C string.
-        Directory::Path(path) => unsafe { libc::chdir(path.as_ptr()) },
+fn enter(directory: &Directory) -> Result<(), Failure> {
+    let entered = match directory {
+        Directory::Opened(folder) => rustix::process::fchdir(borrow(*folder)),
+        Directory::Path(path) => rustix::process::chdir::<&CStr>(path),
     };
-    check(Step::Directory, result.into())
+    entered.map_err(at(Step::Directory))
 }
 
 /// All descriptors of the runner close on exec already; this holds even if one did not.
 fn close_on_exec() -> Result<(), Failure> {
-    let (first, last, flag) = (3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
+    let flag = usize::try_from(libc::CLOSE_RANGE_CLOEXEC).unwrap_or_default();
+    let most = usize::try_from(u32::MAX).unwrap_or_default();
     // SAFETY: no pointer is passed, and nothing is closed before the exec.
-    check(Step::Descriptors, unsafe {
-        libc::syscall(libc::SYS_close_range, first, last, flag)
-    })
+    let done = unsafe { raw::call(libc::SYS_close_range, [3, most, flag, 0, 0]) };
+    done.map(|_| ()).map_err(at(Step::Descriptors))
 }
 
-fn execute(steps: &Steps<'_>) -> Failure {
-    let (argv, envp) = (steps.argv.pointers.as_ptr(), steps.envp.pointers.as_ptr());
-    match &steps.program {
-        // SAFETY: both lists end in a null pointer and point to C strings that `steps` borrows.
+fn execute(steps: &Steps) -> Failure {
+    let argv = steps.argv.pointers.as_ptr().addr();
+    let envp = steps.envp.pointers.as_ptr().addr();
+    let result = match &steps.program {
+        // SAFETY: both lists end in a null pointer and point to C strings that `steps` owns.
         Program::Path(path) => unsafe {
-            libc::syscall(libc::SYS_execve, path.as_ptr(), argv, envp)
+            raw::call(libc::SYS_execve, [path.as_ptr().addr(), argv, envp, 0, 0])
         },
-        // SAFETY: as above; the descriptor is open as long as it is borrowed.
+        // SAFETY: as above; the descriptor is open until the exec.
         Program::Opened(file) => unsafe {
-            let (fd, empty) = (file.as_raw_fd(), c"".as_ptr());
-            libc::syscall(
+            let file = usize::try_from(*file).unwrap_or(usize::MAX);
+            let flags = usize::try_from(libc::AT_EMPTY_PATH).unwrap_or_default();
+            raw::call(
                 libc::SYS_execveat,
-                fd,
-                empty,
-                argv,
-                envp,
-                libc::AT_EMPTY_PATH,
+                [file, c"".as_ptr().addr(), argv, envp, flags],
             )
         },
     };
-    failed(Step::Execute)
+    at(Step::Execute)(result.err().unwrap_or(Errno::NOEXEC))
 }
 
 #[cfg(test)]
@@ -325,11 +348,10 @@ mod tests {
 
     #[test]
     fn a_failure_survives_the_pipe_and_an_empty_pipe_is_none() {
-        for step in [Step::Signals, Step::Account, Step::Directory, Step::Execute] {
-            let failure = Failure {
-                step,
-                errno: libc::ENOENT,
-            };
+        let last = (1..=11).map(|number| Failure::from_bytes(&[number, 2, 0, 0, 0]));
+        for (number, failure) in (1..).zip(last) {
+            let failure = failure.expect("a failure");
+            assert_eq!((failure.step as u8, failure.errno), (number, 2));
             assert_eq!(Failure::from_bytes(&failure.to_bytes()), Some(failure));
         }
         assert_eq!(Failure::from_bytes(&[]), None);

@@ -102,7 +102,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
             std::fs::remove_file(path)
         }
         Ok(_) => Err(io::Error::other(format!(
-            "{} is not a socket",
+            "{} is not a socket; move it away",
             path.display()
         ))),
         Err(errno) => Err(errno.into()),

@@ -3,12 +3,10 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::process::Pid;
-use stagedoor_domain::time::Clock;
 
 use super::attempt::{Attempt, Ends};
 use super::attempts::{Key, Place};
 use super::log::log;
-use super::scratch;
 use super::service::Service;
 use crate::protocol::{FromRunner, Plan, Refusal, StopKind, ToRunner, VERSION};
 use crate::wire;
@@ -23,7 +21,15 @@ impl Service {
                 self.disconnect();
             }
             ToRunner::Start(plan) => self.start(plan),
-            ToRunner::StartLarge { bytes } => self.start_large(bytes, fds),
+            ToRunner::StartSealed { run, epoch, .. } if fds.is_empty() => {
+                self.refuse(
+                    (run, epoch),
+                    "the runner has no descriptor free for its plan",
+                );
+            }
+            ToRunner::StartLarge { bytes } | ToRunner::StartSealed { bytes, .. } => {
+                self.start_large(bytes, fds.first());
+            }
             ToRunner::Stop {
                 run,
                 epoch,
@@ -98,10 +104,8 @@ impl Service {
         }
     }
 
-    fn start_large(&mut self, bytes: u64, fds: &[OwnedFd]) {
-        let plan = fds
-            .first()
-            .ok_or_else(|| std::io::ErrorKind::InvalidInput.into());
+    fn start_large(&mut self, bytes: u64, file: Option<&OwnedFd>) {
+        let plan = file.ok_or_else(|| std::io::ErrorKind::InvalidInput.into());
         let plan = plan.and_then(|file| wire::unseal(file, bytes));
         match plan.and_then(|bytes| wire::decode::<Plan>(&bytes)) {
             Ok(plan) => self.start(Box::new(plan)),
@@ -122,11 +126,13 @@ impl Service {
             }
             Place::Free if self.ending => self.refuse(key, "the runner was told to end"),
             Place::Free => {
-                let attempt = match self.station.start(plan, &self.clock) {
+                let attempt = match self.machine.start(plan, &*self.clock) {
                     Ok(live) => Attempt::Live(Box::new(live)),
-                    Err(reason) => {
-                        self.remove_scratch(scratch::name_of(key.0, key.1));
-                        Attempt::Refused(reason)
+                    Err(refused) => {
+                        if let Some(name) = refused.scratch {
+                            self.remove_scratch(name);
+                        }
+                        Attempt::Refused(refused.reason)
                     }
                 };
                 self.keep(key, attempt);
@@ -138,7 +144,7 @@ impl Service {
         if let Attempt::Live(live) = &attempt
             && let Some(unconfirmed) = &live.unconfirmed
         {
-            self.await_confirmation(unconfirmed.report.as_fd(), live.ends.pid);
+            self.await_confirmation(unconfirmed.report.as_fd(), live.child());
         }
         self.attempts.insert(key, attempt);
         self.report(key);
@@ -152,16 +158,17 @@ impl Service {
 
     /// Ends an attempt that has processes; any other has ended already.
     pub(super) fn stop(&mut self, key: Key, kind: StopKind) {
-        let (now, orphans) = (self.clock.monotonic(), self.orphans());
+        self.find_orphans();
+        let now = self.clock.monotonic();
         if let Some(live) = self.attempts.live(key) {
-            live.stop(kind, now, &orphans);
+            live.stop(kind, now);
         }
     }
 
     /// Lets go of an attempt that has ended.
     fn forget(&mut self, key: Key) {
         match self.attempts.forget(key) {
-            Some(Attempt::Ended(..)) => self.remove_scratch(scratch::name_of(key.0, key.1)),
+            Some(Attempt::Ended(ends, _)) => self.remove_scratch(ends.scratch),
             Some(_) => {}
             None => log(format_args!("run {}: nothing to forget", key.0)),
         }
@@ -169,7 +176,7 @@ impl Service {
 }
 
 fn started((run, epoch): Key, ends: &Ends) -> FromRunner {
-    let pid = Pid::as_raw_nonzero(ends.pid).get().unsigned_abs();
+    let pid = Pid::as_raw_nonzero(ends.main.pid()).get().unsigned_abs();
     FromRunner::Started {
         run,
         epoch,

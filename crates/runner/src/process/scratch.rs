@@ -1,5 +1,7 @@
 //! What an attempt has for itself on disk: home, temporary files, private files, credentials.
 
+mod reuse;
+
 use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::io;
@@ -10,9 +12,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Stat, Uid};
 use rustix::process::Pid;
-use stagedoor_domain::id::{Epoch, RunId};
+use stagedoor_domain::id::RunId;
 use stagedoor_domain::invocation::PrivateFile;
 
+use self::reuse::Reuse;
 use super::{child, sweep};
 use crate::account::Account;
 
@@ -22,16 +25,25 @@ pub(super) struct Scratch {
     path: PathBuf,
     /// Who owns what is made here; none means the runner's own account.
     account: Option<Account>,
+    reuse: Reuse,
+    /// Numbers the folders.
+    next: u64,
 }
 
 /// One attempt's folder.
 pub(super) struct Places {
+    name: String,
     path: PathBuf,
     /// Each private file with its path below the folder.
     files: BTreeMap<String, PathBuf>,
 }
 
 impl Places {
+    /// The folder's name, by which it is removed.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     fn below(&self, part: impl AsRef<Path>) -> Vec<u8> {
         self.path.join(part).into_os_string().as_bytes().to_vec()
     }
@@ -57,10 +69,8 @@ impl Places {
     }
 }
 
-/// The name of an attempt's folder.
-pub(super) fn name_of(run: RunId, epoch: Epoch) -> String {
-    format!("{run}.{}", epoch.0)
-}
+/// What the name of every attempt's folder begins with.
+const PREFIX: &str = "attempt-";
 
 const OPEN_DIR: OFlags = OFlags::DIRECTORY
     .union(OFlags::NOFOLLOW)
@@ -86,31 +96,53 @@ impl Scratch {
             dir,
             path: path.to_owned(),
             account,
+            reuse: Reuse::default(),
+            next: 0,
         })
     }
 
-    /// Makes an attempt's folder with its private files. The folder is given to the account only
-    /// when all is in it, so that nobody can redirect what is written here.
-    pub(super) fn make(
-        &self,
-        run: RunId,
-        epoch: Epoch,
-        private: &[PrivateFile],
-    ) -> io::Result<Places> {
-        let name = name_of(run, epoch);
-        let path = self.path.join(&name);
-        let mut places = Places {
-            path,
-            files: BTreeMap::new(),
-        };
-        self.fill(&name, &mut places, private)?;
-        Ok(places)
+    /// An attempt's folder with its private files. The folder is given to the account only when all
+    /// is in it, so that nobody can redirect what is written here.
+    pub(super) fn make(&mut self, private: &[PrivateFile]) -> io::Result<Places> {
+        let kept = private.is_empty().then(|| self.reuse.take()).flatten();
+        if let Some(name) = kept {
+            return Ok(self.places(name));
+        }
+        let (name, top) = self.make_top()?;
+        let mut places = self.places(name);
+        let filled = self.fill(&top, &mut places, private);
+        if filled.is_err() {
+            // It was not given away yet, so only the runner wrote in it.
+            let _ = std::fs::remove_dir_all(&places.path);
+        } else if private.is_empty() {
+            self.reuse.made(&self.dir, &places.name);
+        }
+        filled.map(|()| places)
     }
 
-    fn fill(&self, name: &str, places: &mut Places, private: &[PrivateFile]) -> io::Result<()> {
-        let top = make_folder(&self.dir, name)?;
+    fn places(&self, name: String) -> Places {
+        Places {
+            path: self.path.join(&name),
+            name,
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// A new folder. What an earlier runner left may have any number until it is swept away.
+    fn make_top(&mut self) -> io::Result<(String, OwnedFd)> {
+        loop {
+            let name = format!("{PREFIX}{}", self.next);
+            self.next += 1;
+            match make_folder(&self.dir, &name) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made.map(|top| (name, top)),
+            }
+        }
+    }
+
+    fn fill(&self, top: &OwnedFd, places: &mut Places, private: &[PrivateFile]) -> io::Result<()> {
         for name in ["home", "tmp"] {
-            self.give(&make_folder(&top, name)?)?;
+            self.give(&make_folder(top, name)?)?;
         }
         for (folder, secret, mode) in [("files", false, 0o700), ("credentials", true, 0o500)] {
             let mut wanted = private
@@ -120,7 +152,7 @@ impl Scratch {
             if wanted.peek().is_none() {
                 continue;
             }
-            let dir = make_folder(&top, folder)?;
+            let dir = make_folder(top, folder)?;
             for file in wanted {
                 self.write(&dir, file)?;
                 places
@@ -130,7 +162,7 @@ impl Scratch {
             rustix::fs::fchmod(&dir, Mode::from_raw_mode(mode))?;
             self.give(&dir)?;
         }
-        self.give(&top)
+        self.give(top)
     }
 
     fn write(&self, dir: &OwnedFd, file: &PrivateFile) -> io::Result<()> {
@@ -154,9 +186,16 @@ impl Scratch {
         Ok(())
     }
 
-    /// Removes an attempt's folder. What a script left in it is removed by a process of the
+    /// Removes an attempt's folder, or keeps it for the next one if it is as it was made. What a script left in it is removed by a process of the
     /// script's account, whose end is to be reported to [`Scratch::swept`].
-    pub(super) fn remove(&self, name: &str) -> io::Result<Option<Pid>> {
+    pub(super) fn remove(&mut self, name: &str) -> io::Result<Option<Pid>> {
+        if self.reuse.keep(&self.dir, name) {
+            return Ok(None);
+        }
+        self.clear(name)
+    }
+
+    fn clear(&self, name: &str) -> io::Result<Option<Pid>> {
         for part in ["home", "tmp"] {
             // Fails when it is not empty, or is no folder any more; then the sweeper does it.
             let _ = rustix::fs::unlinkat(&self.dir, format!("{name}/{part}"), AtFlags::REMOVEDIR);
@@ -198,14 +237,31 @@ impl Scratch {
         for entry in rustix::fs::Dir::read_from(&self.dir)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy();
-            let (run, epoch) = name.split_once('.').unwrap_or_default();
             // Whatever else lies here is not ours.
-            if RunId::parse(run).is_some() && epoch.parse::<u32>().is_ok() {
+            if is_attempts(&name) {
                 names.push(name.into_owned());
             }
         }
         Ok(names)
     }
+}
+
+/// Folders that are kept are empty, so nothing has to be swept.
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let names: Vec<String> = self.reuse.drain().collect();
+        for name in names {
+            let _ = self.clear(&name);
+        }
+    }
+}
+
+/// Whether a folder of this name was an attempt's, of this or of an earlier version.
+fn is_attempts(name: &str) -> bool {
+    let number = name.strip_prefix(PREFIX);
+    let (run, epoch) = name.split_once('.').unwrap_or_default();
+    number.is_some_and(|number| number.parse::<u64>().is_ok())
+        || (RunId::parse(run).is_some() && epoch.parse::<u32>().is_ok())
 }
 
 fn make_folder(parent: &OwnedFd, name: &str) -> io::Result<OwnedFd> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
@@ -11,11 +12,11 @@ use rustix::process::Pid;
 use stagedoor_domain::time::Clock;
 
 use super::attempts::Attempts;
-use super::clock::KernelClock;
 use super::connection::{Connection, Incoming, Sent};
 use super::listener::Listener;
 use super::log::log;
-use super::start::Station;
+use super::machine::Machine;
+use super::progress::Report;
 use crate::protocol::FromRunner;
 
 /// A runner that nobody needs ends after this time.
@@ -28,18 +29,24 @@ const TURN: usize = 64;
 const LISTENER: u64 = 0;
 const SIGNALS: u64 = 1;
 const CONNECTION: u64 = 2;
-/// In the low byte; the main process's number stands above it.
+// In the low byte; the number of the attempt's child stands above it.
 pub(super) const REPORT: u64 = 3;
+pub(super) const KEEPER: u64 = 4;
+/// A cgroup's last process is gone.
+pub(super) const CGROUP: u64 = 5;
 
 /// Everything the runner has.
 pub(super) struct Service {
     pub(super) epoll: OwnedFd,
+    /// Room for what epoll tells, kept from turn to turn.
+    events: Vec<epoll::Event>,
     pub(super) signals: OwnedFd,
-    listener: Listener,
+    /// None in a simulation, which brings its connections.
+    listener: Option<Listener>,
     pub(super) connection: Option<Connection>,
     pub(super) attempts: Attempts,
-    pub(super) station: Station,
-    pub(super) clock: KernelClock,
+    pub(super) machine: Box<dyn Machine>,
+    pub(super) clock: Arc<dyn Clock>,
     /// What it was started with.
     pub(super) settings: Vec<String>,
     /// Processes that empty scratch folders, with the folder's name.
@@ -54,22 +61,25 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) fn new(
-        listener: Listener,
+        listener: Option<Listener>,
         signals: OwnedFd,
-        station: Station,
+        machine: Box<dyn Machine>,
+        clock: Arc<dyn Clock>,
         settings: Vec<String>,
     ) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        watch(&epoll, &listener.socket, LISTENER)?;
+        if let Some(listener) = &listener {
+            watch(&epoll, &listener.socket, LISTENER)?;
+        }
         watch(&epoll, &signals, SIGNALS)?;
-        let clock = KernelClock;
-        let mut service = Self {
+        Ok(Self {
             epoll,
+            events: Vec::with_capacity(64),
             signals,
             listener,
             connection: None,
             attempts: Attempts::default(),
-            station,
+            machine,
             idle_since: clock.monotonic(),
             clock,
             settings,
@@ -77,38 +87,36 @@ impl Service {
             retry_at: None,
             ending: false,
             dismissed: false,
-        };
-        for name in service.station.scratch.stale()? {
-            service.remove_scratch(name);
-        }
-        Ok(service)
-    }
-
-    pub(super) fn null(&self) -> BorrowedFd<'_> {
-        self.station.null.as_fd()
+        })
     }
 
     /// Serves until nobody needs it any more.
     pub(super) fn serve(&mut self) -> io::Result<()> {
-        let mut events = Vec::with_capacity(64);
         while !self.is_over() {
-            let timeout = self
-                .next_due()
-                .map(|due| timespec(due, self.clock.monotonic()));
-            match epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref()) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-            for event in events.drain(..) {
-                self.on_event(event.data.u64());
-            }
-            self.on_time();
-            self.rearm();
+            let now = self.clock.monotonic();
+            self.turn(self.next_due().map(|due| due.saturating_sub(now)))?;
         }
         Ok(())
     }
 
-    fn is_over(&self) -> bool {
+    /// Waits for events, but not longer than this, and does what follows from them.
+    pub(super) fn turn(&mut self, at_most: Option<Duration>) -> io::Result<()> {
+        let mut events = std::mem::take(&mut self.events);
+        let timeout = at_most.map(timespec);
+        match epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        for event in events.drain(..) {
+            self.on_event(event.data.u64());
+        }
+        self.events = events;
+        self.on_time();
+        self.rearm();
+        Ok(())
+    }
+
+    pub(super) fn is_over(&self) -> bool {
         let idle = self
             .idle_until()
             .is_some_and(|until| until <= self.clock.monotonic());
@@ -126,33 +134,41 @@ impl Service {
         (!needed && self.sweepers.is_empty()).then(|| self.idle_since.saturating_add(IDLE))
     }
 
-    fn next_due(&self) -> Option<Duration> {
+    pub(super) fn next_due(&self) -> Option<Duration> {
         let attempts = self.attempts.all_live().filter_map(|(_, live)| live.due());
         attempts.chain(self.idle_until()).chain(self.retry_at).min()
     }
 
     fn on_event(&mut self, token: u64) {
-        match token {
+        let of_child = |service: &Self| {
+            let pid = i32::try_from(token >> 8).ok().and_then(Pid::from_raw);
+            pid.and_then(|pid| service.attempts.of_child(pid))
+        };
+        match token & 0xff {
             LISTENER => self.on_connect(),
             SIGNALS => self.on_signals(),
             CONNECTION => self.on_connection(),
-            report => {
-                let pid = i32::try_from(report >> 8).ok().and_then(Pid::from_raw);
-                if let Some(key) = pid.and_then(|pid| self.attempts.of_main(pid)) {
-                    self.confirm(key);
-                }
-            }
+            CGROUP => self.settle_all(),
+            kind => match of_child(self) {
+                Some(key) if kind == REPORT => self.confirm(key, Report::Now),
+                Some(key) => self.on_words(key),
+                None => {}
+            },
         }
     }
 
     /// A new server replaces the old one.
     fn on_connect(&mut self) {
-        if let Some(socket) = self.listener.accept() {
-            self.disconnect();
-            match watch(&self.epoll, &socket, CONNECTION) {
-                Ok(()) => self.connection = Some(Connection::new(socket)),
-                Err(error) => log(format_args!("a connection cannot be watched: {error}")),
-            }
+        if let Some(socket) = self.listener.as_ref().and_then(Listener::accept) {
+            self.replace_connection(socket);
+        }
+    }
+
+    pub(super) fn replace_connection(&mut self, socket: OwnedFd) {
+        self.disconnect();
+        match watch(&self.epoll, &socket, CONNECTION) {
+            Ok(()) => self.connection = Some(Connection::new(socket)),
+            Err(error) => log(format_args!("a connection cannot be watched: {error}")),
         }
     }
 
@@ -228,8 +244,12 @@ pub(super) fn watch(epoll: &OwnedFd, fd: impl AsFd, token: u64) -> io::Result<()
     )?)
 }
 
-fn timespec(due: Duration, now: Duration) -> Timespec {
-    let wait = due.saturating_sub(now);
+/// What an event of an attempt's child is known by.
+pub(super) fn token(child: Pid, kind: u64) -> u64 {
+    u64::from(child.as_raw_nonzero().get().unsigned_abs()) << 8 | kind
+}
+
+fn timespec(wait: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: wait.subsec_nanos().into(),

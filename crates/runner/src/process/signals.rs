@@ -17,29 +17,53 @@ pub(super) fn close_inherited() -> io::Result<()> {
     }
 }
 
-/// A descriptor that becomes readable when a child ends or TERM arrives. Signals that a dying
-/// server or terminal could cause are ignored; scripts get all of them back.
+/// A descriptor that becomes readable when a child ends or TERM arrives.
+///
+/// Every signal is blocked, so that none which a dying server or terminal could cause ends the
+/// runner, and every action is the default one: a script then needs nothing but an empty mask.
 pub(super) fn take() -> io::Result<OwnedFd> {
-    for signal in [libc::SIGPIPE, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
-        // SAFETY: no handler is installed, so no code runs inside a signal.
-        if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR {
-            return Err(io::Error::last_os_error());
-        }
+    // SAFETY: signal sets are plain data, filled before they are used.
+    let (mut all, mut wanted): (libc::sigset_t, libc::sigset_t) = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointers are to the sets above, and both numbers are signals.
+    unsafe {
+        libc::sigfillset(&raw mut all);
+        libc::sigemptyset(&raw mut wanted);
+        libc::sigaddset(&raw mut wanted, libc::SIGCHLD);
+        libc::sigaddset(&raw mut wanted, libc::SIGTERM);
     }
-    // SAFETY: a signal set is plain data, filled by `sigemptyset` before it is used.
+    // SAFETY: the set is valid, and the old mask is not asked for.
+    if unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // The kernel's `struct sigaction` is at most this long; all zeroes is the default action.
+    let default = [0_u64; 8];
+    let nothing = std::ptr::null_mut::<u64>();
+    for signal in 1..=64 {
+        // The system call itself, because libc keeps two signals from its callers, and whoever
+        // started the runner may have ignored those. KILL and STOP refuse and need no reset.
+        // SAFETY: no handler is installed, and the set of signals is 8 bytes long.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), nothing, 8) };
+    }
+    descriptor(&wanted)
+}
+
+/// A descriptor that becomes readable when a child ends; for a keeper, in which all signals are
+/// blocked as they are in the runner that forked it.
+pub(super) fn of_children() -> io::Result<OwnedFd> {
+    // SAFETY: a signal set is plain data, filled before it is used.
     let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer is to the set above, and both numbers are signals.
+    // SAFETY: the pointer is to the set above.
     unsafe {
         libc::sigemptyset(&raw mut set);
         libc::sigaddset(&raw mut set, libc::SIGCHLD);
-        libc::sigaddset(&raw mut set, libc::SIGTERM);
     }
-    // SAFETY: the set is valid, and the old mask is not asked for.
-    if unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
+    descriptor(&set)
+}
+
+/// A descriptor for these signals, which must be blocked.
+fn descriptor(set: &libc::sigset_t) -> io::Result<OwnedFd> {
     // SAFETY: the set is valid; -1 asks for a new descriptor.
-    let fd = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) };
+    let fd = unsafe { libc::signalfd(-1, set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }

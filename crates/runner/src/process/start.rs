@@ -1,20 +1,23 @@
 //! From a plan to a forked child: everything that can be refused is refused before the fork.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::rc::Rc;
 
-use rustix::fs::{Gid, Mode, Uid};
+use rustix::fs::Mode;
 use rustix::pipe::PipeFlags;
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::Rlimit;
 use stagedoor_domain::invocation::Invocation;
 use stagedoor_domain::time::Clock;
 
 use super::attempt::{Ends, Live, Unconfirmed};
-use super::child::{self, Directory, Program, Steps, Strings};
+use super::child::{Directory, Launched, Program, Steps, Strings};
 use super::environment::{arguments, environment};
 use super::executable::{self, Executable, Root, Target, c_string};
+use super::members::Member;
 use super::scratch::{Places, Scratch};
-use crate::account::Account;
+use super::tree::Nursery;
+use crate::account::Credentials;
 use crate::protocol::{Plan, Refusal};
 use crate::wire;
 
@@ -26,99 +29,127 @@ pub(super) struct Station {
     pub(super) root: Root,
     pub(super) scratch: Scratch,
     /// Who scripts run as; none means the runner's own account.
-    pub(super) account: Option<Account>,
+    pub(super) credentials: Option<Rc<Credentials>>,
     /// `/dev/null`.
     pub(super) null: OwnedFd,
     /// What the runner was allowed before it raised it.
-    pub(super) open_files: libc::rlimit,
+    pub(super) open_files: Rlimit,
     /// `TZ` where the plan has none.
     pub(super) zone: String,
+    pub(super) nursery: Nursery,
 }
 
 impl Station {
-    /// Starts the attempt. It is not known yet whether it executes: its report pipe tells. After a
-    /// refusal its scratch may remain to be removed.
-    pub(super) fn start(&self, plan: Box<Plan>, clock: &dyn Clock) -> Result<Live, Refusal> {
+    /// Starts the attempt. It is not known yet whether it executes: its report pipe tells.
+    pub(super) fn start(&mut self, plan: Box<Plan>, clock: &dyn Clock) -> Result<Live, Refused> {
         let executable = executable::open(&plan, &self.root)?;
-        let made = self
-            .scratch
-            .make(plan.run, plan.epoch, &plan.invocation.files);
+        let made = self.scratch.make(&plan.invocation.files);
         let places = made.map_err(|error| resources("make its private folder", &error))?;
         self.start_in(&places, executable, plan, clock)
+            .map_err(|reason| Refused {
+                reason,
+                scratch: Some(places.name().to_owned()),
+            })
     }
 
     fn start_in(
-        &self,
+        &mut self,
         places: &Places,
-        executable: Executable,
-        mut plan: Box<Plan>,
+        mut executable: Executable,
+        plan: Box<Plan>,
         clock: &dyn Clock,
     ) -> Result<Live, Refusal> {
-        let mut argv = executable.argv;
-        argv.extend(arguments(&plan, places)?);
-        let argv = Strings::new(argv);
-        let envp = Strings::new(environment(&plan, places, &self.zone)?);
-        let working_directory = plan
-            .working_directory
-            .as_deref()
-            .map(c_string)
-            .transpose()?;
-        let streams = Streams::make(&plan.invocation.stdin, self.account.as_ref())
+        let streams = Streams::make(&plan.invocation.stdin, self.credentials.as_deref())
             .map_err(|error| resources("make its standard streams", &error))?;
+        let steps = self.steps(&mut executable, &streams, places, &plan)?;
         let started_at = clock.now();
-        let forked = child::start(&Steps {
-            stdin: streams.stdin.as_ref().unwrap_or(&self.null).as_fd(),
-            stdout: streams.stdout.1.as_fd(),
-            stderr: streams.stderr.1.as_fd(),
-            report: streams.report.1.as_fd(),
-            account: self.account.as_ref(),
+        let planted = self.nursery.plant(steps);
+        let planted = planted.map_err(|error| resources("make a process", &error))?;
+        // A child that cannot be watched must not run.
+        let main = match Member::open(planted.child) {
+            Ok(main) => main,
+            Err(errno) => {
+                self.nursery.uproot(planted);
+                return Err(resources("watch its process", &errno.into()));
+            }
+        };
+        // Dropping the other ends closes them here, so that the script's are the only ones.
+        let ends = Ends {
+            main,
+            started_at,
+            stdout: streams.stdout.0,
+            stderr: streams.stderr.0,
+            scratch: places.name().to_owned(),
+        };
+        let report = streams.report.0;
+        let unconfirmed = unconfirmed(report, executable.directory, plan, planted.launched);
+        let stands = (planted.child, planted.tree);
+        Ok(Live::new(ends, stands, unconfirmed, clock.monotonic()))
+    }
+
+    fn steps(
+        &self,
+        executable: &mut Executable,
+        streams: &Streams,
+        places: &Places,
+        plan: &Plan,
+    ) -> Result<Steps, Refusal> {
+        let mut argv = std::mem::take(&mut executable.argv);
+        argv.extend(arguments(plan, places)?);
+        let stdin = streams.stdin.as_ref().unwrap_or(&self.null);
+        let working_directory = plan.working_directory.as_deref().map(c_string);
+        Ok(Steps {
+            streams: [stdin, &streams.stdout.1, &streams.stderr.1].map(AsRawFd::as_raw_fd),
+            report: streams.report.1.as_raw_fd(),
+            cgroup: None,
+            credentials: self.credentials.clone(),
             open_files: self.open_files,
-            directory: match &working_directory {
+            directory: match working_directory.transpose()? {
                 Some(path) => Directory::Path(path),
-                None => Directory::Opened(executable.directory.as_fd()),
+                None => Directory::Opened(executable.directory.as_raw_fd()),
             },
             program: match &executable.target {
-                Target::Opened(file) => Program::Opened(file.as_fd()),
-                Target::Path(path) => Program::Path(path),
+                Target::Opened(file) => Program::Opened(file.as_raw_fd()),
+                Target::Path(path) => Program::Path(path.clone()),
             },
-            argv: &argv,
-            envp: &envp,
-        });
-        let pid = forked.map_err(|error| resources("make a process", &error))?;
-        let pidfd = watch(pid)?;
-        // Dropping the other ends closes them here, so that the script's are the only ones.
-        let (stdout, stderr) = (streams.stdout.0, streams.stderr.0);
-        let ends = Ends {
-            pid,
-            started_at,
-            stdout,
-            stderr,
-            pidfd,
-        };
-        let folder = executable.directory;
-        let report = streams.report.0;
-        // What follows needs no argument, and a secret need not stay in memory.
-        plan.invocation = Invocation::default();
-        plan.env = Vec::new();
-        Ok(Live::new(
-            ends,
-            Unconfirmed {
-                report,
-                folder,
-                plan,
-            },
-            clock.monotonic(),
-        ))
+            argv: Strings::new(argv),
+            envp: Strings::new(environment(plan, places, &self.zone)?),
+        })
     }
 }
 
-/// A descriptor of the child; a child that cannot be watched must not run.
-fn watch(pid: Pid) -> Result<OwnedFd, Refusal> {
-    rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| {
-        // The child was not waited for, so the number is its own.
-        let _ = rustix::process::kill_process(pid, Signal::KILL);
-        resources("watch its process", &errno.into())
-    })
+/// Why an attempt was not started, and the folder that was made for it.
+pub(super) struct Refused {
+    pub(super) reason: Refusal,
+    pub(super) scratch: Option<String>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(reason: Refusal) -> Self {
+        Self {
+            reason,
+            scratch: None,
+        }
+    }
+}
+
+/// What is kept of a plan until its script executes.
+pub(super) fn unconfirmed(
+    report: OwnedFd,
+    folder: OwnedFd,
+    mut plan: Box<Plan>,
+    launched: Option<Launched>,
+) -> Unconfirmed {
+    // What follows needs no argument, and a secret need not stay in memory.
+    plan.invocation = Invocation::default();
+    plan.env = Vec::new();
+    Unconfirmed {
+        report,
+        folder,
+        plan,
+        launched,
+        owes_term: false,
+    }
 }
 
 /// The descriptors of one attempt: the runner's end first, then the script's.
@@ -130,7 +161,7 @@ struct Streams {
 }
 
 impl Streams {
-    fn make(input: &[u8], account: Option<&Account>) -> io::Result<Self> {
+    fn make(input: &[u8], owner: Option<&Credentials>) -> io::Result<Self> {
         let stdin = if input.is_empty() {
             None
         } else {
@@ -145,9 +176,8 @@ impl Streams {
         let own = [&streams.stdout.1, &streams.stderr.1];
         for fd in own.into_iter().chain(&streams.stdin) {
             // Without owning them a script could not open /dev/stdout or /dev/stdin again.
-            if let Some(account) = account {
-                let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
-                rustix::fs::fchown(fd, Some(uid), Some(gid))?;
+            if let Some(owner) = owner {
+                rustix::fs::fchown(fd, Some(owner.uid), Some(owner.gid))?;
             }
         }
         if let Some(stdin) = &streams.stdin {

@@ -70,7 +70,7 @@ async fn the_environment_is_built_and_nothing_is_inherited() {
     let done = house.run(plan).await;
     let text = done.text();
     let words: Vec<&str> = text.split_terminator('\0').collect();
-    let scratch = house.base.path().join("scratch").join(format!("{run}.1"));
+    let scratch = house.base.path().join("scratch").join("attempt-0");
     let zone = words
         .iter()
         .find(|word| word.starts_with("TZ="))

@@ -10,9 +10,13 @@
 
 mod accounts;
 mod arrival;
+mod confined;
 mod descriptors;
+mod earlier;
 mod endings;
 mod house;
 mod refusals;
 mod scratch;
 mod takeover;
+mod tree;
+mod versions;

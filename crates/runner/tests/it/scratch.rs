@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use stagedoor_domain::invocation::PrivateFile;
 use stagedoor_runner::Runner;
 
 use crate::house::*;
@@ -28,13 +29,63 @@ async fn what_a_script_left_there_is_removed_when_it_is_forgotten() {
     let errors = read_all(started.stderr);
     assert_eq!(String::from_utf8_lossy(&errors), "");
     assert_eq!(house.exited().await.exit_code, Some(0));
-    assert_eq!(names(&house), [format!("{run}.1")], "kept until then");
+    assert_eq!(names(&house), ["attempt-0"], "kept until then");
     house.runner.forget(run, epoch).await.expect("sent");
     eventually("the folder is gone", || names(&house).is_empty()).await;
     assert!(
         fs::exists("/bin/sh").expect("asked"),
         "the link was not followed"
     );
+}
+
+#[tokio::test]
+async fn a_folder_that_no_script_has_touched_serves_the_next_one_and_any_other_does_not() {
+    let mut house = House::open();
+    let home = |done: Done| done.text().trim().to_owned();
+    let look = "#!/bin/sh\necho $HOME\n";
+    let plan = house.script("look", look);
+    let first = home(house.run(plan).await);
+    let touches = [
+        "touch $HOME/x; rm $HOME/x",
+        "chmod 750 $HOME; chmod 700 $HOME",
+        "mkdir $TMPDIR/a",
+        "rmdir $TMPDIR",
+        "mv $HOME $HOME/../other; mkdir -m 700 $HOME",
+        "ln -s / $HOME/../link",
+    ];
+    for (number, touch) in touches.into_iter().enumerate() {
+        let plan = house.script("look", look);
+        let before = home(house.run(plan).await);
+        let plan = house.script(&format!("touch-{number}"), &format!("{look}{touch}\n"));
+        assert_eq!(home(house.run(plan).await), before, "nobody had touched it");
+        let plan = house.script("look", look);
+        assert_ne!(home(house.run(plan).await), before, "after: {touch}");
+    }
+    assert!(first.ends_with("attempt-0/home"), "{first}");
+}
+
+#[tokio::test]
+async fn what_has_private_files_has_a_folder_of_its_own() {
+    let mut house = House::open();
+    let secret = || {
+        let mut plan = command(&["/bin/sh", "-c", "echo $CREDENTIALS_DIRECTORY; ls $HOME/.."]);
+        plan.invocation.files = vec![PrivateFile {
+            name: "key".into(),
+            content: b"hunter2".to_vec(),
+            secret: true,
+        }];
+        plan
+    };
+    let plan = house.script("look", "#!/bin/sh\ncd $HOME/..; pwd; ls\n");
+    let before = house.run(plan.clone()).await.text();
+    assert!(before.ends_with("home\ntmp\n"), "{before}");
+    let one = house.run(secret()).await.text();
+    let other = house.run(secret()).await.text();
+    assert!(one.ends_with("credentials\nhome\ntmp\n"), "{one}");
+    assert_ne!(one, other);
+    let mut plan = plan;
+    plan.run = new_run();
+    assert_eq!(house.run(plan).await.text(), before, "nothing of theirs");
 }
 
 #[tokio::test]

@@ -1,0 +1,246 @@
+//! What the server gives up once its runner is there: to execute, to make processes, and whatever
+//! else a web server never needs. Whoever breaks in finds no way to start a program but the runner's
+//! narrow protocol.
+//!
+//! A list of what is forbidden, not of what is allowed: the libraries below the server may change
+//! which harmless calls they make, and then it must go on working.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use libc::{
+    SYS_acct, SYS_add_key, SYS_bpf, SYS_chroot, SYS_clock_adjtime, SYS_clock_settime, SYS_clone,
+    SYS_clone3, SYS_delete_module, SYS_execve, SYS_execveat, SYS_fanotify_init, SYS_finit_module,
+    SYS_fsconfig, SYS_fsmount, SYS_fsopen, SYS_fspick, SYS_init_module, SYS_io_uring_enter,
+    SYS_io_uring_register, SYS_io_uring_setup, SYS_kexec_load, SYS_keyctl, SYS_mount,
+    SYS_mount_setattr, SYS_move_mount, SYS_open_by_handle_at, SYS_open_tree, SYS_perf_event_open,
+    SYS_personality, SYS_pidfd_getfd, SYS_pivot_root, SYS_process_madvise, SYS_process_vm_readv,
+    SYS_process_vm_writev, SYS_ptrace, SYS_quotactl, SYS_quotactl_fd, SYS_reboot, SYS_request_key,
+    SYS_setdomainname, SYS_sethostname, SYS_setns, SYS_settimeofday, SYS_swapoff, SYS_swapon,
+    SYS_syslog, SYS_umount2, SYS_unshare, SYS_userfaultfd,
+};
+use rustix::process::DumpableBehavior;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
+};
+
+/// Answered with EPERM, whatever the arguments are.
+const FORBIDDEN: &[libc::c_long] = &[
+    // Programs and processes; `clone` has a rule of its own.
+    SYS_execve,
+    SYS_execveat,
+    // The memory and the descriptors of other processes.
+    SYS_ptrace,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_process_madvise,
+    SYS_pidfd_getfd,
+    // The view of the file system, and other name spaces.
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_chroot,
+    SYS_open_tree,
+    SYS_move_mount,
+    SYS_fsopen,
+    SYS_fsconfig,
+    SYS_fsmount,
+    SYS_fspick,
+    SYS_mount_setattr,
+    SYS_setns,
+    SYS_unshare,
+    SYS_open_by_handle_at,
+    SYS_fanotify_init,
+    // Parts of the kernel that are large and seldom needed.
+    SYS_bpf,
+    SYS_perf_event_open,
+    SYS_userfaultfd,
+    SYS_io_uring_setup,
+    SYS_io_uring_enter,
+    SYS_io_uring_register,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_keyctl,
+    SYS_personality,
+    // The machine itself.
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_kexec_load,
+    SYS_reboot,
+    SYS_swapon,
+    SYS_swapoff,
+    SYS_acct,
+    SYS_quotactl,
+    SYS_quotactl_fd,
+    SYS_syslog,
+    SYS_sethostname,
+    SYS_setdomainname,
+    SYS_settimeofday,
+    SYS_clock_settime,
+    SYS_clock_adjtime,
+];
+
+/// The same, where the architecture has them.
+#[cfg(target_arch = "x86_64")]
+const FORBIDDEN_HERE: &[libc::c_long] = &[
+    libc::SYS_fork,
+    libc::SYS_vfork,
+    libc::SYS_iopl,
+    libc::SYS_ioperm,
+    libc::SYS_modify_ldt,
+    libc::SYS_kexec_file_load,
+];
+#[cfg(target_arch = "aarch64")]
+const FORBIDDEN_HERE: &[libc::c_long] = &[
+    // kexec_file_load, which not every libc names.
+    294,
+];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const FORBIDDEN_HERE: &[libc::c_long] = &[];
+
+/// The argument of `clone` that holds its flags.
+const CLONE_FLAGS: u8 = 0;
+/// Lists what a filter may answer; there is no such file where the kernel knows no filters.
+const KNOWN_ACTIONS: &str = "/proc/sys/kernel/seccomp/actions_avail";
+
+/// How far it went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confined {
+    /// No thread of this process can execute anything any more.
+    Fully,
+    /// This machine knows no filters of system calls: only what the account's rights forbid is
+    /// forbidden.
+    NoFilters,
+}
+
+/// Why the process is not confined. It must not serve then.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfineError {
+    /// It could still be looked into.
+    #[error("could not close its memory to other processes: {0}")]
+    Dumpable(#[source] io::Error),
+    /// The filter was not made, or the kernel refused it.
+    #[error("could not install the filter of system calls: {0}")]
+    Filter(#[source] seccompiler::Error),
+}
+
+/// Confines this process, with all threads that it has and will have, for good.
+///
+/// To be called after the runner was started and after the last change of account.
+pub fn confine() -> Result<Confined, ConfineError> {
+    // No core file, and no look into its memory by other processes of its account.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|errno| ConfineError::Dumpable(errno.into()))?;
+    let Ok(arch) = TargetArch::try_from(std::env::consts::ARCH) else {
+        return Ok(Confined::NoFilters);
+    };
+    for filter in filters(arch).map_err(|error| ConfineError::Filter(error.into()))? {
+        match seccompiler::apply_filter_all_threads(&filter) {
+            Ok(()) => {}
+            Err(error) if has_no_filters(&error) => return Ok(Confined::NoFilters),
+            Err(error) => return Err(ConfineError::Filter(error)),
+        }
+    }
+    Ok(Confined::Fully)
+}
+
+/// A kernel without filters is told from one that refuses this filter: only the former is no fault.
+fn has_no_filters(error: &seccompiler::Error) -> bool {
+    let seccompiler::Error::Seccomp(error) = error else {
+        return false;
+    };
+    error.raw_os_error() == Some(libc::ENOSYS)
+        || (error.raw_os_error() == Some(libc::EINVAL) && !Path::new(KNOWN_ACTIONS).exists())
+}
+
+fn filters(arch: TargetArch) -> Result<Vec<BpfProgram>, seccompiler::BackendError> {
+    let always = |call: &libc::c_long| (*call, Vec::new());
+    let mut forbidden: BTreeMap<_, _> =
+        FORBIDDEN.iter().chain(FORBIDDEN_HERE).map(always).collect();
+    // A thread may be made, a process may not.
+    let no_thread = SeccompCondition::new(
+        CLONE_FLAGS,
+        SeccompCmpArgLen::Dword,
+        SeccompCmpOp::MaskedEq(u64::from(libc::CLONE_THREAD.unsigned_abs())),
+        0,
+    )?;
+    forbidden.insert(SYS_clone, vec![SeccompRule::new(vec![no_thread])?]);
+    // Its flags lie in memory, where no filter can look. Told that there is no such call, libc makes
+    // its threads by `clone`.
+    let unknown = BTreeMap::from([(SYS_clone3, Vec::new())]);
+    let mut programs = vec![
+        compile(unknown, libc::ENOSYS, arch)?,
+        compile(forbidden, libc::EPERM, arch)?,
+    ];
+    programs.extend(without_x32());
+    Ok(programs)
+}
+
+fn compile(
+    calls: BTreeMap<libc::c_long, Vec<SeccompRule>>,
+    answer: libc::c_int,
+    arch: TargetArch,
+) -> Result<BpfProgram, seccompiler::BackendError> {
+    let answer = SeccompAction::Errno(answer.unsigned_abs());
+    SeccompFilter::new(calls, SeccompAction::Allow, answer, arch)?.try_into()
+}
+
+/// Answers every call of the x32 kind, under whose numbers the forbidden ones could be had again,
+/// with ENOSYS.
+#[cfg(target_arch = "x86_64")]
+fn without_x32() -> Option<BpfProgram> {
+    /// Set in the number of each such call (`asm/unistd.h`).
+    const X32: u32 = 0x4000_0000;
+    /// Where a filter finds the number (`struct seccomp_data`).
+    const NUMBER: u32 = 0;
+    let step = |code: u32, jt: u8, jf: u8, k: u32| {
+        let code = u16::try_from(code).ok()?;
+        Some(seccompiler::sock_filter { code, jt, jf, k })
+    };
+    let unknown = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
+    [
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, NUMBER),
+        step(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, X32),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, unknown),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// Only `x86_64` has a second kind of calls under the same architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn without_x32() -> Option<BpfProgram> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filters_are_made_for_every_architecture_that_is_known() {
+        for arch in [TargetArch::x86_64, TargetArch::aarch64] {
+            for filter in filters(arch).expect("compiles") {
+                assert!(filter.len() > 3 && filter.len() < 4096);
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_kernel_without_filters_excuses_that_there_is_none() {
+        let refused = |errno| {
+            has_no_filters(&seccompiler::Error::Seccomp(io::Error::from_raw_os_error(
+                errno,
+            )))
+        };
+        assert!(refused(libc::ENOSYS));
+        assert!(!refused(libc::EPERM));
+        assert!(!refused(libc::ENOMEM));
+        assert!(!has_no_filters(&seccompiler::Error::ThreadSync(7)));
+        assert_eq!(refused(libc::EINVAL), !Path::new(KNOWN_ACTIONS).exists());
+    }
+}

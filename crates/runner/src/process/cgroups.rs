@@ -1,0 +1,282 @@
+//! A cgroup for each attempt, where this process may make some: nothing that a script starts can
+//! leave it, so its tree is exactly what is in there.
+//!
+//! They are made below the runner's own cgroup and used again: making and removing one costs several
+//! times as much as joining it. No controller is switched on, so nothing else changes.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::Pid;
+
+use super::members::Member;
+
+/// Cgroups that are kept for the next start.
+const MOST_KEPT: usize = 64;
+/// How long what an earlier runner left behind may take to be gone after it was killed.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The cgroup of one attempt.
+pub(super) struct Cgroup {
+    path: PathBuf,
+    /// `cgroup.procs`, which a new child joins by.
+    procs: OwnedFd,
+    /// `cgroup.events`, which says whether a process is left.
+    events: OwnedFd,
+}
+
+impl Cgroup {
+    fn make(path: PathBuf) -> io::Result<Self> {
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let open = |name, flags| {
+            let file = path.join(name);
+            rustix::fs::open(&file, flags | OFlags::CLOEXEC, Mode::empty())
+        };
+        let (procs, events) = (
+            open("cgroup.procs", OFlags::WRONLY)?,
+            open("cgroup.events", OFlags::RDONLY)?,
+        );
+        // Kernels before 5.14 have cgroups that cannot be killed as one.
+        fs::metadata(path.join("cgroup.kill"))?;
+        Ok(Self {
+            path,
+            procs,
+            events,
+        })
+    }
+
+    /// For the child that is to join.
+    pub(super) fn procs(&self) -> BorrowedFd<'_> {
+        self.procs.as_fd()
+    }
+
+    /// Becomes exceptional (`EPOLLPRI`) when the last process is gone.
+    pub(super) fn events(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
+
+    /// Whether no process is left, zombies apart. One that cannot be asked counts as not empty.
+    pub(super) fn is_empty(&self) -> bool {
+        let mut text = [0; 256];
+        let read = rustix::io::pread(&self.events, &mut text, 0).unwrap_or(0);
+        let text = text.get(..read).unwrap_or_default();
+        text.split(|byte| *byte == b'\n')
+            .any(|line| line == b"populated 0")
+    }
+
+    /// The processes that are in it, or below it where a script could make cgroups of its own.
+    pub(super) fn members(&self) -> Vec<Member> {
+        let mut folders = vec![self.path.clone()];
+        let mut members = Vec::new();
+        while let Some(folder) = folders.pop() {
+            let pids = || pids_in(&folder);
+            // Opened first, then looked up again: what is still there is not another process that
+            // has the same number meanwhile.
+            let opened: Vec<_> = pids().into_iter().flat_map(Member::open).collect();
+            let still = pids();
+            members.extend(opened.into_iter().filter(|m| still.contains(&m.pid())));
+            folders.extend(folders_in(&folder));
+        }
+        members
+    }
+
+    /// Kills everything in it, also what is forked at this moment.
+    pub(super) fn kill(&self) -> io::Result<()> {
+        fs::write(self.path.join("cgroup.kill"), "1")
+    }
+
+    /// Removes it, and what a script made below it. Only an empty one can be removed.
+    fn remove(&self) -> io::Result<()> {
+        remove(&self.path)
+    }
+}
+
+fn pids_in(cgroup: &Path) -> Vec<Pid> {
+    let text = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+    let pids = text.lines().filter_map(|line| line.parse().ok());
+    pids.filter_map(Pid::from_raw).collect()
+}
+
+fn folders_in(cgroup: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(cgroup).into_iter().flatten().flatten();
+    let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    entries
+        .filter(is_folder)
+        .map(|entry| entry.path())
+        .collect()
+}
+
+fn remove(cgroup: &Path) -> io::Result<()> {
+    for below in folders_in(cgroup) {
+        remove(&below)?;
+    }
+    fs::remove_dir(cgroup)
+}
+
+/// All cgroups of this runner.
+pub(super) struct Cgroups {
+    /// Ours alone; everything is below it.
+    base: PathBuf,
+    free: Vec<Cgroup>,
+    /// Given back while something in them was still dying.
+    dying: Vec<Cgroup>,
+    made: u64,
+}
+
+impl Cgroups {
+    /// Begins below the runner's own cgroup, under a name that the next runner of `socket` finds
+    /// again: what is still in there was left by a runner that was killed, and is ended.
+    ///
+    /// None where this process may not make cgroups.
+    pub(super) fn open(socket: &Path) -> Option<Self> {
+        let base = own_cgroup()?.join(format!("stagedoor-{:016x}", hash(socket)));
+        match fs::create_dir(&base) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => end_what_was_left(&base),
+            made => made.ok()?,
+        }
+        let mut cgroups = Self {
+            base,
+            free: Vec::new(),
+            dying: Vec::new(),
+            made: 0,
+        };
+        // Whether one can be made shows only in trying.
+        let first = cgroups.take().ok()?;
+        cgroups.free.push(first);
+        Some(cgroups)
+    }
+
+    /// One that is empty.
+    pub(super) fn take(&mut self) -> io::Result<Cgroup> {
+        if let Some(cgroup) = self.free.pop() {
+            return Ok(cgroup);
+        }
+        if let Some(at) = self.dying.iter().position(Cgroup::is_empty) {
+            return Ok(self.dying.swap_remove(at));
+        }
+        self.made += 1;
+        Cgroup::make(self.base.join((self.made - 1).to_string()))
+    }
+
+    /// Whether a process is in one of them.
+    pub(super) fn holds(&self, pid: Pid) -> bool {
+        let name = self.base.file_name().and_then(OsStr::to_str);
+        let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| line.strip_prefix("0::"));
+        name.is_some_and(|name| {
+            lines
+                .flat_map(|path| path.split('/'))
+                .any(|part| part == name)
+        })
+    }
+
+    /// The attempt in it is over. Whatever is not as it was made is not used again.
+    pub(super) fn give_back(&mut self, cgroup: Cgroup) {
+        if !cgroup.is_empty() {
+            return self.dying.push(cgroup);
+        }
+        let is_plain = folders_in(&cgroup.path).is_empty();
+        if is_plain && self.free.len() < MOST_KEPT {
+            return self.free.push(cgroup);
+        }
+        if let Err(error) = cgroup.remove() {
+            let path = cgroup.path.display();
+            super::log::log(format_args!(
+                "the cgroup {path} could not be removed: {error}"
+            ));
+        }
+    }
+}
+
+fn end_what_was_left(base: &Path) {
+    let stale = folders_in(base);
+    let left: usize = stale.iter().map(|path| pids_in(path).len()).sum();
+    for path in &stale {
+        // It may have gone meanwhile, which is what this is for.
+        let _ = fs::write(path.join("cgroup.kill"), "1");
+    }
+    let mut waited = Duration::ZERO;
+    while waited < PATIENCE
+        && stale
+            .iter()
+            .any(|path| remove(path).is_err() && path.exists())
+    {
+        let step = Duration::from_millis(2);
+        std::thread::sleep(step);
+        waited += step;
+    }
+    if left > 0 {
+        super::log::log(format_args!(
+            "ended {left} processes that an earlier runner, which was killed, had left"
+        ));
+    }
+}
+
+/// They are empty when the runner ends by itself.
+impl Drop for Cgroups {
+    fn drop(&mut self) {
+        for cgroup in self.free.iter().chain(&self.dying) {
+            let _ = cgroup.remove();
+        }
+        let _ = fs::remove_dir(&self.base);
+    }
+}
+
+/// The folder of this process's cgroup in the second hierarchy.
+fn own_cgroup() -> Option<PathBuf> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let mounts = fs::read("/proc/self/mountinfo").ok()?;
+    mounts
+        .split(|byte| *byte == b'\n')
+        .find_map(|line| below_mount(line, own))
+}
+
+/// Where this cgroup is, if this line of `mountinfo` mounts the hierarchy that holds it.
+fn below_mount(line: &[u8], own: &str) -> Option<PathBuf> {
+    let mut words = line.split(|byte| *byte == b' ');
+    let (root, point) = (words.nth(3)?, words.next()?);
+    let kind = words.skip_while(|word| *word != b"-").nth(1)?;
+    let root = OsStr::from_bytes(root);
+    let below = Path::new(own).strip_prefix(root).ok()?;
+    (kind == b"cgroup2").then(|| Path::new(OsStr::from_bytes(point)).join(below))
+}
+
+/// FNV-1a: a name that two sockets hardly share, and that tells neither.
+fn hash(path: &Path) -> u64 {
+    let bytes = path.as_os_str().as_bytes().iter();
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_cgroup_is_found_below_the_mount_of_the_second_hierarchy() {
+        let line = b"42 32 0:29 / /sys/fs/cgroup/unified rw,relatime shared:9 - cgroup2 cgroup2 rw";
+        assert_eq!(
+            below_mount(line, "/system.slice/x.service"),
+            Some("/sys/fs/cgroup/unified/system.slice/x.service".into())
+        );
+        let inner = b"42 32 0:29 /docker/1 /sys/fs/cgroup ro - cgroup2 cgroup rw";
+        assert_eq!(
+            below_mount(inner, "/docker/1/y"),
+            Some("/sys/fs/cgroup/y".into())
+        );
+        assert_eq!(below_mount(inner, "/elsewhere"), None);
+        let first = b"43 32 0:30 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids";
+        assert_eq!(below_mount(first, "/"), None);
+    }
+}

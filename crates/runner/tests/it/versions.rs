@@ -1,0 +1,233 @@
+//! Runners of another version: the previous one is taken over with what it holds.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex};
+
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use serde::Serialize;
+use stagedoor_domain::id::{Epoch, RunId};
+use stagedoor_runner::handle::{Link, Received, Waiting};
+use stagedoor_runner::protocol::{EARLIEST, ExitRecord, FromRunner, ToRunner, VERSION};
+use stagedoor_runner::{Refusal, Report, Runner, StopKind};
+
+use crate::house::*;
+
+/// What version 2 could say, written down as it was then: to it, and by it.
+#[derive(Serialize)]
+enum ToVersion2 {
+    Hello {
+        version: u32,
+    },
+    Bye,
+    #[expect(dead_code, reason = "it keeps the place of a plan")]
+    Start,
+    StartLarge {
+        bytes: u64,
+    },
+    Stop {
+        run: RunId,
+        epoch: Epoch,
+        kind: StopKind,
+        cause: String,
+    },
+    Forget {
+        run: RunId,
+        epoch: Epoch,
+    },
+    Again {
+        run: RunId,
+        epoch: Epoch,
+    },
+}
+
+#[derive(Serialize)]
+enum FromVersion2 {
+    Welcome {
+        version: u32,
+        held: u32,
+        settings: Vec<String>,
+    },
+    #[expect(
+        dead_code,
+        reason = "it comes with descriptors, and keeps its place here"
+    )]
+    Started,
+    Refused {
+        run: RunId,
+        epoch: Epoch,
+        reason: Refusal,
+    },
+    Exited {
+        run: RunId,
+        epoch: Epoch,
+        record: ExitRecord,
+    },
+    Complete {
+        starting: Vec<(RunId, Epoch)>,
+    },
+}
+
+fn packet(message: &impl Serialize) -> Vec<u8> {
+    postcard::to_stdvec(message).expect("a packet")
+}
+
+/// A runner that says what it was given and notes what it hears.
+struct Earlier {
+    says: Mutex<Vec<Vec<u8>>>,
+    heard: Mutex<Vec<(Vec<u8>, usize)>>,
+}
+
+impl Link for Earlier {
+    fn send<'a>(&'a self, bytes: &'a [u8], fds: &'a [BorrowedFd<'a>]) -> Waiting<'a, ()> {
+        Box::pin(async { self.try_send(bytes, fds) })
+    }
+
+    fn try_send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let mut heard = self.heard.lock().expect("no panic before");
+        heard.push((bytes.to_vec(), fds.len()));
+        Ok(())
+    }
+
+    fn receive<'a>(&'a self, buffer: &'a mut [u8]) -> Waiting<'a, Received> {
+        let next = self.says.lock().expect("no panic before").pop();
+        Box::pin(async move {
+            let packet = next.unwrap_or_default();
+            buffer[..packet.len()].copy_from_slice(&packet);
+            Ok(Received {
+                length: packet.len(),
+                fds: Vec::new(),
+                lacks_fds: false,
+            })
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_runner_of_the_previous_version_is_understood_and_hears_nothing_that_it_does_not_know() {
+    assert_eq!(
+        (EARLIEST, VERSION),
+        (2, 3),
+        "the previous one is written down above"
+    );
+    let (run, epoch) = (new_run(), Epoch(1));
+    let record = ExitRecord {
+        exit_code: Some(3),
+        ..ExitRecord::default()
+    };
+    let reason = Refusal::Gone;
+    let mut says = [
+        packet(&FromVersion2::Welcome {
+            version: 2,
+            held: 2,
+            settings: vec!["x".into()],
+        }),
+        packet(&FromVersion2::Exited {
+            run,
+            epoch,
+            record: record.clone(),
+        }),
+        packet(&FromVersion2::Refused {
+            run,
+            epoch,
+            reason: reason.clone(),
+        }),
+        packet(&FromVersion2::Complete {
+            starting: vec![(run, epoch)],
+        }),
+    ];
+    says.reverse();
+    let earlier = Arc::new(Earlier {
+        says: Mutex::new(says.to_vec()),
+        heard: Mutex::default(),
+    });
+    let link: Arc<dyn Link> = earlier.clone();
+    let (runner, mut reports, held) = Runner::over(link, false).await.expect("it is welcome");
+    assert_eq!(held, 2);
+    assert!(matches!(reports.recv().await, Report::Exited { record: told, .. } if told == record));
+    assert!(matches!(reports.recv().await, Report::Refused { reason: told, .. } if told == reason));
+    assert!(
+        matches!(reports.recv().await, Report::Complete { starting } if starting == [(run, epoch)])
+    );
+
+    let mut large = command(&["/bin/true"]);
+    large.invocation.stdin = vec![7; 200_000];
+    let bytes = postcard::to_stdvec(&large).expect("a plan").len() as u64;
+    runner.start(large).await.expect("sent");
+    runner
+        .stop(run, epoch, StopKind::Kill, "asked")
+        .await
+        .expect("sent");
+    runner.forget(run, epoch).await.expect("sent");
+    runner.bye().await.expect("sent");
+    let heard = earlier.heard.lock().expect("no panic before").clone();
+    let cause = "asked".to_owned();
+    let wanted = [
+        (packet(&ToVersion2::Hello { version: VERSION }), 0),
+        (packet(&ToVersion2::StartLarge { bytes }), 1),
+        (
+            packet(&ToVersion2::Stop {
+                run,
+                epoch,
+                kind: StopKind::Kill,
+                cause,
+            }),
+            0,
+        ),
+        (packet(&ToVersion2::Forget { run, epoch }), 0),
+        (packet(&ToVersion2::Bye), 0),
+    ];
+    assert_eq!(heard, wanted);
+    let again = ToRunner::Again { run, epoch };
+    assert_eq!(packet(&again), packet(&ToVersion2::Again { run, epoch }));
+}
+
+#[tokio::test]
+async fn versions_that_nobody_knows_yet_are_told_apart_by_the_same_hello_and_welcome() {
+    for version in [EARLIEST - 1, VERSION + 1] {
+        let message = FromRunner::Welcome {
+            version,
+            held: 1,
+            settings: Vec::new(),
+        };
+        let then = FromVersion2::Welcome {
+            version,
+            held: 1,
+            settings: Vec::new(),
+        };
+        assert_eq!(packet(&message), packet(&then));
+        assert_eq!(
+            packet(&ToRunner::Hello { version }),
+            packet(&ToVersion2::Hello { version })
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_large_plan_whose_file_does_not_arrive_is_refused_and_the_next_one_runs() {
+    let mut house = House::open();
+    let mut large = command(&["/usr/bin/wc", "-c"]);
+    large.invocation.stdin = vec![b'x'; 200_000];
+    let runner = Pid::from_raw(i32::try_from(house.pid).expect("it fits")).expect("a pid");
+    let now = std::fs::read_dir(format!("/proc/{}/fd", house.pid)).map(std::iter::Iterator::count);
+    let Ok(now) = now else {
+        println!("skipped: this account may not count the runner's descriptors");
+        return;
+    };
+    let before = prlimit(
+        Some(runner),
+        Resource::Nofile,
+        Rlimit {
+            current: Some(now as u64),
+            maximum: getrlimit(Resource::Nofile).maximum,
+        },
+    );
+    let before = before.expect("lowered");
+    let reason = house.refusal(large.clone()).await;
+    assert!(
+        matches!(&reason, Refusal::Resources(text) if text.contains("no descriptor free")),
+        "{reason:?}"
+    );
+    prlimit(Some(runner), Resource::Nofile, before).expect("raised");
+    assert_eq!(house.run(large).await.text(), "200000\n");
+}
