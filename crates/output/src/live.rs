@@ -134,14 +134,10 @@ impl Attempt {
     }
 
     /// Writes what waits of the chunk index.
-    pub fn write_chunks(&self, hub: &Hub) {
-        let written = lock(&self.state)
+    pub fn write_chunks(&self, hub: &Hub) -> io::Result<()> {
+        lock(&self.state)
             .chunks
-            .close(|| hub.folder.create(self.key, Part::Chunks));
-        if let Err(error) = written {
-            let run = self.key.run;
-            tracing::warn!(%run, %error, "could not write the order of output and errors");
-        }
+            .close(|| hub.folder.create(self.key, Part::Chunks))
     }
 
     /// No more comes from this stream.
@@ -209,11 +205,18 @@ impl Attempt {
 
 /// One record for each stream covers what was written but not recorded.
 fn resume_chunks(hub: &Hub, key: Key, sizes: Pair<u64>) -> io::Result<ChunkLog> {
-    let (mut chunks, covered) = if hub.folder.size(key, Part::Chunks)? > 0 {
-        ChunkLog::resume(hub.folder.create(key, Part::Chunks)?)?
+    let (mut chunks, covered, is_cut) = if hub.folder.size(key, Part::Chunks)? > 0 {
+        ChunkLog::resume(hub.folder.create(key, Part::Chunks)?, sizes)?
     } else {
-        (ChunkLog::default(), Pair::default())
+        (ChunkLog::default(), Pair::default(), false)
     };
+    if is_cut {
+        tracing::warn!(
+            run = %key.run,
+            "the order of output and errors of this run was damaged and is made anew from where it \
+             was; no output is lost"
+        );
+    }
     for stream in Stream::ALL {
         if sizes.of(stream) > covered.of(stream) {
             chunks.add(

@@ -44,14 +44,15 @@ impl Record {
         bytes
     }
 
+    /// None for bytes that nobody wrote as a record.
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (stream, rest) = bytes.split_first()?;
         let (end, time) = rest.split_at_checked(8)?;
         Some(Self {
-            stream: if *stream == 0 {
-                Stream::Stdout
-            } else {
-                Stream::Stderr
+            stream: match stream {
+                0 => Stream::Stdout,
+                1 => Stream::Stderr,
+                _ => return None,
             },
             end: u64::from_le_bytes(end.try_into().ok()?),
             time: Timestamp::from_millis(i64::from_le_bytes(time.try_into().ok()?)),
@@ -74,23 +75,25 @@ pub(crate) struct ChunkLog {
 impl ChunkLog {
     /// Goes on with the file of an earlier server. Call [`ChunkLog::add`] with the size
     /// of each segment then: it covers what was written but not recorded.
-    pub fn resume(file: OwnedFd) -> io::Result<(Self, Pair<u64>)> {
-        let filed = rustix::fs::fstat(&file)?.st_size.unsigned_abs() / SIZE as u64;
+    ///
+    /// The segments are the truth. From the first record that is none, or that speaks of bytes
+    /// which its segment does not have, the index is cut: what follows would order bytes that come
+    /// later. Says whether it was.
+    pub fn resume(file: OwnedFd, sizes: Pair<u64>) -> io::Result<(Self, Pair<u64>, bool)> {
         let file = Arc::new(file);
-        let mut records = Records {
-            file: Some(file.clone()),
+        let found = file_size(&file)?;
+        let (filed, covered) = Records::of_file(file.clone())?.sound(sizes)?;
+        let whole = filed * SIZE as u64;
+        if found != whole {
+            rustix::fs::ftruncate(&file, whole)?;
+        }
+        let log = Self {
+            file: Some(file),
             filed,
-            ..Records::default()
+            ..Self::default()
         };
-        let covered = records.covered()?;
-        Ok((
-            Self {
-                file: Some(file),
-                filed,
-                ..Self::default()
-            },
-            covered,
-        ))
+        // The end of a record that was being written when its server died is no surprise.
+        Ok((log, covered, found - whole >= SIZE as u64))
     }
 
     /// The stream has grown to this offset.
@@ -146,9 +149,13 @@ impl ChunkLog {
         count: usize,
         create: impl FnOnce() -> io::Result<OwnedFd>,
     ) -> io::Result<()> {
-        let file = match &self.file {
-            Some(file) => file.clone(),
-            None => self.file.insert(Arc::new(create()?)).clone(),
+        let file = if let Some(file) = &self.file {
+            file.clone()
+        } else {
+            let file = create()?;
+            // One without its segments may lie there; its records are of other bytes.
+            rustix::fs::ftruncate(&file, 0)?;
+            self.file.insert(Arc::new(file)).clone()
         };
         let bytes: Vec<u8> = self
             .waiting
@@ -199,7 +206,8 @@ pub(crate) struct Records {
 impl Records {
     /// Those of an ended attempt.
     pub fn of_file(file: Arc<OwnedFd>) -> io::Result<Self> {
-        let filed = rustix::fs::fstat(&file)?.st_size.unsigned_abs() / SIZE as u64;
+        // No index has more; a file that is longer is not worth the time to read it.
+        let filed = (file_size(&file)? / SIZE as u64).min(MAX_RECORDS);
         Ok(Self {
             file: Some(file),
             filed,
@@ -216,7 +224,7 @@ impl Records {
         }
     }
 
-    /// The record with this number, if there are so many.
+    /// The record with this number, if there are so many and it is one.
     pub fn get(&mut self, number: u64) -> io::Result<Option<Record>> {
         if let Some(behind) = number.checked_sub(self.filed) {
             let place = usize::try_from(behind).unwrap_or(usize::MAX);
@@ -244,21 +252,28 @@ impl Records {
         let left = usize::try_from(self.filed - number).unwrap_or(usize::MAX);
         let whole = bytes.get(..count).unwrap_or_default().chunks_exact(SIZE);
         self.read
-            .extend(whole.take(left).filter_map(Record::from_bytes));
+            .extend(whole.take(left).map_while(Record::from_bytes));
         Ok(())
     }
 
-    /// How far the records reach in each stream.
-    fn covered(&mut self) -> io::Result<Pair<u64>> {
+    /// How many records agree with segments of these sizes, and how far they reach in each.
+    fn sound(&mut self, sizes: Pair<u64>) -> io::Result<(u64, Pair<u64>)> {
         let mut covered = Pair::<u64>::default();
         let mut number = 0;
         while let Some(record) = self.get(number)? {
-            let end = covered.of_mut(record.stream);
-            *end = record.end.max(*end);
+            let reach = covered.of_mut(record.stream);
+            if record.end < *reach || record.end > *sizes.of(record.stream) {
+                break;
+            }
+            *reach = record.end;
             number += 1;
         }
-        Ok(covered)
+        Ok((number, covered))
     }
+}
+
+fn file_size(file: &OwnedFd) -> io::Result<u64> {
+    Ok(rustix::fs::fstat(file)?.st_size.unsigned_abs())
 }
 
 #[cfg(test)]
@@ -345,13 +360,69 @@ mod tests {
         file_b
             .set_len(file_b.metadata().expect("size").len() + 5)
             .expect("torn");
-        let (mut again, covered) = ChunkLog::resume(handle().expect("file")).expect("resumed");
-        assert_eq!(covered, Pair::new(11, 3));
+        let (mut again, covered, cut) =
+            ChunkLog::resume(handle().expect("file"), Pair::new(11, 3)).expect("resumed");
+        assert_eq!((covered, cut), (Pair::new(11, 3), false));
         add(&mut again, Stderr, 30, 0);
         again.close(handle).expect("written");
         assert_eq!(ends(&again), [(Stderr, 3), (Stdout, 11), (Stderr, 30)]);
         let len = file_b.metadata().expect("size").len();
         assert!(len >= 3 * SIZE as u64);
+    }
+
+    /// An index of three records, and what becomes of it beside segments of these sizes.
+    fn resumed(sizes: Pair<u64>, spoil: impl Fn(&std::fs::File)) -> (usize, Pair<u64>, bool) {
+        let file = tempfile::tempfile().expect("file");
+        let handle = || Ok(file.try_clone().expect("clone").into());
+        let mut log = ChunkLog::default();
+        add(&mut log, Stderr, 3, 0);
+        add(&mut log, Stdout, 11, 1);
+        add(&mut log, Stderr, 9, 2);
+        log.close(handle).expect("written");
+        spoil(&file);
+        let (log, covered, cut) =
+            ChunkLog::resume(handle().expect("file"), sizes).expect("resumed");
+        let left = file.metadata().expect("size").len();
+        assert_eq!(left, log.filed * SIZE as u64, "nothing stands behind it");
+        (ends(&log).len(), covered, cut)
+    }
+
+    #[test]
+    fn an_index_that_agrees_with_its_segments_is_taken_whole() {
+        for sizes in [Pair::new(11, 9), Pair::new(99, 99)] {
+            assert_eq!(resumed(sizes, |_| ()), (3, Pair::new(11, 9), false));
+        }
+    }
+
+    #[test]
+    fn an_index_of_longer_segments_is_cut_where_they_end() {
+        let cut = resumed(Pair::new(11, 8), |_| ());
+        assert_eq!(cut, (2, Pair::new(11, 3), true));
+        let cut = resumed(Pair::new(0, 9), |_| ());
+        assert_eq!(cut, (1, Pair::new(0, 3), true));
+    }
+
+    #[test]
+    fn an_index_is_cut_where_garbage_begins() {
+        use std::os::unix::fs::FileExt as _;
+        let sizes = Pair::new(11, 9);
+        let spoil = |at: u64, byte: u8| {
+            resumed(sizes, move |file| {
+                file.write_all_at(&[byte], at).expect("spoilt");
+            })
+        };
+        // No such stream, an offset out of reach, and one that goes back.
+        assert_eq!(spoil(17, 7), (1, Pair::new(0, 3), true));
+        assert_eq!(spoil(17 + 8, 0xff), (1, Pair::new(0, 3), true));
+        assert_eq!(spoil(34 + 1, 2), (2, Pair::new(11, 3), true));
+    }
+
+    #[test]
+    fn a_file_longer_than_any_index_costs_no_more_than_the_longest() {
+        let file = tempfile::tempfile().expect("file");
+        file.set_len(1 << 40).expect("a sparse file");
+        let records = Records::of_file(Arc::new(file.into())).expect("opened");
+        assert_eq!(records.filed, MAX_RECORDS);
     }
 
     #[test]

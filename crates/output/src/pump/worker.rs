@@ -12,7 +12,7 @@ use super::flow::{Course, Flow, PIECE, Poured};
 use super::{Gate, ORDERS, Order, token};
 use crate::live::{Attempt, Hub, lock};
 use crate::outputs::PumpEvent;
-use crate::stream::Stream;
+use crate::stream::{Pair, Stream};
 
 /// A stream that cannot be written is tried again so often.
 const RETRY: Duration = Duration::from_secs(1);
@@ -25,6 +25,8 @@ pub(super) struct Worker {
     gate: Arc<Gate>,
     hub: Arc<Hub>,
     flows: HashMap<u64, Flow>,
+    /// Attempts whose output is complete, but whose chunk index could not be written yet.
+    unwritten: Vec<(Arc<Attempt>, Pair<u64>)>,
     /// When to try those again that cannot be written, if there are any.
     retry_at: Option<Duration>,
 }
@@ -35,6 +37,7 @@ impl Worker {
             gate,
             hub,
             flows: HashMap::new(),
+            unwritten: Vec::new(),
             retry_at: None,
         }
     }
@@ -83,8 +86,12 @@ impl Worker {
 
     /// Leaves the pipes to the runner, which holds their other ends for the next server.
     fn quit(mut self) {
-        for (_, flow) in self.flows.drain() {
-            flow.attempt.write_chunks(&self.hub);
+        let live = self.flows.drain().map(|(_, flow)| flow.attempt);
+        let complete = self.unwritten.drain(..).map(|(attempt, _)| attempt);
+        for attempt in live.chain(complete) {
+            if let Err(error) = attempt.write_chunks(&self.hub) {
+                tell_unwritten(&attempt, &error);
+            }
         }
     }
 
@@ -159,7 +166,9 @@ impl Worker {
             self.unregister(&flow);
         }
         flow.attempt.close(flow.stream);
-        self.try_end(&flow.attempt);
+        let attempt = flow.attempt.clone();
+        drop(flow);
+        self.try_end(&attempt);
     }
 
     /// The runner holds a duplicate, so closing alone would leave it in the epoll.
@@ -169,11 +178,29 @@ impl Worker {
         }
     }
 
-    fn try_end(&self, attempt: &Arc<Attempt>) {
-        let Some(sizes) = attempt.try_end() else {
-            return;
-        };
-        attempt.write_chunks(&self.hub);
+    fn try_end(&mut self, attempt: &Arc<Attempt>) {
+        if let Some(sizes) = attempt.try_end() {
+            self.conclude(attempt.clone(), sizes);
+        }
+    }
+
+    /// The output is complete once the chunk index is written too. Where that may work later, it is
+    /// waited for: the outcome has to wait for the same disk.
+    fn conclude(&mut self, attempt: Arc<Attempt>, sizes: Pair<u64>) {
+        match attempt.write_chunks(&self.hub) {
+            Err(error) if may_pass(&error) => {
+                self.unwritten.push((attempt, sizes));
+                self.retry_later();
+            }
+            Err(error) => {
+                tell_unwritten(&attempt, &error);
+                self.tell_closed(&attempt, sizes);
+            }
+            Ok(()) => self.tell_closed(&attempt, sizes),
+        }
+    }
+
+    fn tell_closed(&self, attempt: &Arc<Attempt>, sizes: Pair<u64>) {
         lock(&self.hub.live).remove(&attempt.key);
         if attempt.is_watched() {
             self.hub.tails.touch(attempt);
@@ -203,10 +230,8 @@ impl Worker {
         let Some(flow) = self.flows.get_mut(&token) else {
             return;
         };
-        self.retry_at
-            .get_or_insert_with(|| self.hub.clock.monotonic() + RETRY);
         if flow.course == Course::Stuck {
-            return;
+            return self.retry_later();
         }
         flow.course = Course::Stuck;
         let (run, epoch) = (flow.attempt.key.run, flow.attempt.key.epoch);
@@ -216,6 +241,12 @@ impl Worker {
         if let Some(flow) = self.flows.get(&token) {
             self.unregister(flow);
         }
+        self.retry_later();
+    }
+
+    fn retry_later(&mut self) {
+        self.retry_at
+            .get_or_insert_with(|| self.hub.clock.monotonic() + RETRY);
     }
 
     fn retry(&mut self) {
@@ -232,6 +263,9 @@ impl Worker {
             .filter(|(_, flow)| flow.course == Course::Stuck);
         for token in stuck.map(|(token, _)| *token).collect::<Vec<_>>() {
             self.retry_one(token);
+        }
+        for (attempt, sizes) in std::mem::take(&mut self.unwritten) {
+            self.conclude(attempt, sizes);
         }
     }
 
@@ -258,6 +292,25 @@ impl Worker {
             self.drain(token);
         }
     }
+}
+
+/// No room, no descriptor, no memory, a disk that is read-only or fails for a while.
+fn may_pass(error: &io::Error) -> bool {
+    let passing = [
+        Errno::NOSPC,
+        Errno::DQUOT,
+        Errno::ROFS,
+        Errno::IO,
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOMEM,
+    ];
+    Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
+}
+
+fn tell_unwritten(attempt: &Attempt, error: &io::Error) {
+    let run = attempt.key.run;
+    tracing::warn!(%run, %error, "could not write the order of output and errors");
 }
 
 fn tell_over(hub: &Hub, flow: &mut Flow) {

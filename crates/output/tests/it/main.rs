@@ -6,7 +6,9 @@
     reason = "a test that fails may as well fail there"
 )]
 
+mod full_disk;
 mod lines;
+mod mending;
 mod pump;
 mod search;
 mod shop;
