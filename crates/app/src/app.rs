@@ -1,6 +1,6 @@
 //! The application: its parts, wired once by the binary.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,14 +12,16 @@ use stagedoor_domain::access::Grants;
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::queue::{Capacity, Queue};
 use stagedoor_domain::time::{Chance, Clock};
-use stagedoor_output::{Outputs, PumpEvent};
+use stagedoor_output::PumpEvent;
 use stagedoor_runner::{Reports, Runner};
 use stagedoor_store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
 use crate::csrf::Csrf;
+use crate::late::Late;
 use crate::live::LiveRun;
 use crate::password::Hasher;
+use crate::ports::Recorder;
 use crate::sealed::{KEY_BYTES, Vault};
 use crate::{people, recover, reports};
 
@@ -51,13 +53,15 @@ pub struct Parts {
     /// What it reports.
     pub reports: Reports,
     /// Segments and live output.
-    pub outputs: Outputs,
+    pub outputs: Arc<dyn Recorder>,
     /// What the pumps report.
     pub pump_events: mpsc::UnboundedReceiver<PumpEvent>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub chance: Arc<dyn Chance>,
+    /// Hashes passwords. Made by the caller, because that takes as long as a hash.
+    pub hasher: Hasher,
     /// The key of secret arguments at rest.
     pub vault_key: zeroize::Zeroizing<[u8; KEY_BYTES]>,
     /// Settings.
@@ -81,7 +85,7 @@ pub(crate) struct Inner {
     pub(crate) catalog: Catalog,
     pub(crate) store: Store,
     pub(crate) runner: Runner,
-    pub(crate) outputs: Outputs,
+    pub(crate) outputs: Arc<dyn Recorder>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) vault: Vault,
@@ -89,8 +93,12 @@ pub(crate) struct Inner {
     pub(crate) csrf: Csrf,
     pub(crate) options: ArcSwap<Options>,
     pub(crate) queue: Mutex<Queue>,
-    pub(crate) live: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+    /// Oldest first, so that what happens to all of them happens in their order.
+    pub(crate) live: Mutex<BTreeMap<RunId, Arc<LiveRun>>>,
+    /// What is to be written as running, if it goes on.
+    pub(crate) late: Mutex<Late>,
     pub(crate) fatal: watch::Sender<Option<Fatal>>,
+    pub(crate) is_accounted: watch::Sender<bool>,
     /// This server has said goodbye: that the runner hangs up is no news.
     pub(crate) is_leaving: AtomicBool,
 }
@@ -100,12 +108,14 @@ impl App {
     /// the store is accounted for.
     pub async fn start(parts: Parts) -> Result<Self, StoreError> {
         let inner = Inner {
-            hasher: Hasher::new(&*parts.chance),
+            hasher: parts.hasher,
             csrf: Csrf::new(Arc::clone(&parts.clock), Arc::clone(&parts.chance)),
             vault: Vault::new(&parts.vault_key),
             queue: Mutex::new(Queue::new(parts.options.capacity)),
             live: Mutex::default(),
+            late: Mutex::default(),
             fatal: watch::Sender::new(None),
+            is_accounted: watch::Sender::new(false),
             is_leaving: AtomicBool::new(false),
             catalog: parts.catalog,
             store: parts.store,
@@ -118,7 +128,8 @@ impl App {
         let app = Self {
             inner: Arc::new(inner),
         };
-        let reports = recover::recover(&app, parts.reports).await?;
+        let (reports, unheld) = recover::recover(&app, parts.reports).await?;
+        tokio::spawn(recover::account(app.clone(), unheld));
         tokio::spawn(reports::listen(app.clone(), reports, parts.pump_events));
         tokio::spawn(people::sweep_sessions(app.clone()));
         app.start_what_may();
@@ -175,15 +186,26 @@ impl App {
         }
     }
 
+    /// Resolves when the database tells of every attempt that the runner does not hold what became
+    /// of it.
+    pub async fn accounted(&self) {
+        let mut receiver = self.inner.is_accounted.subscribe();
+        // The sender lives as long as this does.
+        let _ = receiver.wait_for(|is_accounted| *is_accounted).await;
+    }
+
     /// How many runs hold a slot, and how many wait.
     pub fn load(&self) -> (usize, usize) {
         let queue = self.queue();
         (queue.running(), queue.waiting())
     }
 
-    /// Can requests be answered?
+    /// Can requests be answered, and runs be accepted?
     pub async fn is_ready(&self) -> bool {
-        self.inner.store.count_users().await.is_ok() && self.inner.fatal.borrow().is_none()
+        let store = &self.inner.store;
+        self.inner.fatal.borrow().is_none()
+            && store.count_users().await.is_ok()
+            && store.can_write().await
     }
 
     pub(crate) fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
@@ -193,7 +215,7 @@ impl App {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn live(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Arc<LiveRun>>> {
+    pub(crate) fn live(&self) -> std::sync::MutexGuard<'_, BTreeMap<RunId, Arc<LiveRun>>> {
         self.inner
             .live
             .lock()

@@ -25,9 +25,12 @@ impl App {
             // The queue gave a slot to a run that was not accepted after all.
             return;
         }
+        let starts = effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Start(_)));
         for effect in effects {
             match effect {
-                Effect::Record => self.record(run).await,
+                Effect::Record => self.record(run, starts).await,
                 Effect::Start(epoch) => self.hand_over(run, epoch).await,
                 Effect::Requeue => {
                     self.queue().restore_waiting(run.entry());
@@ -45,8 +48,10 @@ impl App {
     }
 
     /// Writes the life of the run. An outcome is written until it is on disk, then told to who
-    /// waits for it; anything else may be written later, because the runner knows it too.
-    async fn record(&self, run: &Arc<LiveRun>) {
+    /// waits for it. So is a claim, which a start follows: else the next server would not know of
+    /// this attempt and start it once more. Anything else may be written later, because the runner
+    /// knows it too.
+    async fn record(&self, run: &Arc<LiveRun>, starts: bool) {
         let view = Arc::new(run.view());
         let is_ended = view.is_ended();
         if !is_ended {
@@ -57,8 +62,8 @@ impl App {
         loop {
             match self.inner.store.update_run(update.clone()).await {
                 Ok(_) => break,
-                Err(error) if is_ended => {
-                    tracing::error!(run = %run.id, %error, "could not record an outcome; trying again");
+                Err(error) if is_ended || starts => {
+                    tracing::error!(run = %run.id, %error, "could not record an outcome or a start; trying again");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -71,6 +76,17 @@ impl App {
         if is_ended {
             self.live().remove(&run.id);
             run.changes.send_replace(view);
+        }
+    }
+
+    /// Writes that a run is running, if it still is.
+    pub(crate) async fn record_running(&self, run: &Arc<LiveRun>) {
+        let on_disk = run.on_disk.lock().await;
+        if !*on_disk || run.facts().life.state != State::Running {
+            return;
+        }
+        if let Err(error) = self.inner.store.update_run(update_of(run)).await {
+            tracing::warn!(run = %run.id, %error, "could not record a change of state");
         }
     }
 

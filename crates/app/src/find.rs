@@ -73,7 +73,7 @@ impl App {
     /// A run by its id, without asking who wants to know.
     pub(crate) async fn run(&self, id: RunId) -> Result<Option<RunView>, StoreError> {
         if let Some(live) = self.live_run(id) {
-            return Ok(Some(self.placed(live.view())));
+            return Ok(Some(self.placed(live.told())));
         }
         let record = self.inner.store.run(id).await?;
         Ok(record.map(|record| self.view_of(record, &self.catalog())))
@@ -152,10 +152,13 @@ impl App {
                 }
             },
         };
+        let state = filter.state;
         let filter = RunFilter {
             script: filter.script,
             user: started_by,
-            state: filter.state,
+            state,
+            // That a run is running is written a little later.
+            or_state: (state == Some(State::Running)).then_some(State::Starting),
             outcome: filter.outcome,
             from: filter.from,
             to: filter.to,
@@ -169,6 +172,8 @@ impl App {
             .items
             .into_iter()
             .map(|record| self.view_of(record, &scripts))
+            // What goes on is newer in memory than on disk.
+            .filter(|run| state.is_none_or(|state| run.state == state))
             .collect();
         Ok(RunsPage {
             items,
@@ -218,7 +223,7 @@ impl App {
     /// A row as it is shown. What goes on is newer in memory than on disk.
     pub(crate) fn view_of(&self, record: RunRecord, scripts: &Snapshot) -> RunView {
         if let Some(live) = self.live_run(record.id) {
-            return self.placed(live.view());
+            return self.placed(live.told());
         }
         let title = scripts
             .get(&record.script)

@@ -12,6 +12,7 @@ pub mod docs;
 pub mod find;
 pub mod password;
 pub mod people;
+pub mod ports;
 pub mod sealed;
 pub mod session_key;
 pub mod start_run;
@@ -20,6 +21,7 @@ pub mod view;
 pub mod watch;
 
 mod carry_out;
+mod late;
 mod live;
 mod recover;
 mod reports;

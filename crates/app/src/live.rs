@@ -6,7 +6,7 @@ use stagedoor_domain::arguments::CheckedArgs;
 use stagedoor_domain::id::{Epoch, RunId, UserId};
 use stagedoor_domain::name::{ScriptName, UserName};
 use stagedoor_domain::queue::Entry;
-use stagedoor_domain::run::{Effect, Event, Life, step};
+use stagedoor_domain::run::{Effect, Event, Life, State, step};
 use stagedoor_domain::script::Script;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_runner::ExitRecord;
@@ -31,6 +31,8 @@ pub(crate) struct About {
     pub(crate) created_at: Timestamp,
     /// Names the request that asked for it, if it may arrive twice.
     pub(crate) request: Option<RequestKey>,
+    /// What that request asked for, secrets included.
+    pub(crate) request_digest: Option<[u8; 32]>,
 }
 
 /// A run without an outcome.
@@ -138,6 +140,16 @@ impl LiveRun {
     pub(crate) fn view(&self) -> RunView {
         self.about.view(&self.facts())
     }
+
+    /// As it may be told: that it has ended only once that is on disk, because the next server
+    /// might have to say something else.
+    pub(crate) fn told(&self) -> RunView {
+        let view = self.view();
+        if view.is_ended() {
+            return RunView::clone(&self.changes.borrow());
+        }
+        view
+    }
 }
 
 impl App {
@@ -147,6 +159,9 @@ impl App {
         let effects = self.decide(run, event);
         if effects.is_empty() {
             return;
+        }
+        if effects == [Effect::Record] && run.facts().life.state == State::Running {
+            return self.record_later(run);
         }
         let (app, run) = (self.clone(), Arc::clone(run));
         tokio::spawn(async move { app.carry_out(&run, effects).await });

@@ -143,8 +143,9 @@ impl App {
             .await?;
         match record {
             Some(UserRecord { user, .. }) if matches => {
-                tracing::info!(user = %user.name, %address, "signed in");
-                Ok(self.open_session(user, address).await?)
+                let session = self.open_session(user, address).await?;
+                tracing::info!(user = %session.user.name, %address, "signed in");
+                Ok(session)
             }
             _ => {
                 tracing::info!(%address, "a sign-in was refused");
@@ -192,7 +193,10 @@ impl App {
             || session.address != bound_address(address)
             || record.disabled;
         if is_over {
-            self.sign_out(&key).await?;
+            // A row that a full disk keeps is looked at again, and is over then too.
+            if let Err(error) = self.sign_out(&key).await {
+                tracing::warn!(%error, "could not remove a session that is over");
+            }
             return Ok(None);
         }
         // Written at most once a minute: what matters is the idle limit of half an hour.

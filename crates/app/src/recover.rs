@@ -1,7 +1,7 @@
 //! Takes over what an earlier server left: every unfinished run of the store is put beside what
 //! the runner still holds, and each gets the event that is true.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use stagedoor_domain::arguments::CheckedArgs;
@@ -11,15 +11,23 @@ use stagedoor_domain::run::{Event, Life, State};
 use stagedoor_domain::script::{Fingerprint, Script};
 use stagedoor_runner::{Report, Reports, StopKind};
 use stagedoor_store::{RunRecord, StoreError};
+use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::live::{About, Facts, LiveRun};
 use crate::reports::handle_report;
 use crate::session_key::RequestKey;
 
-/// Returns the reports, from which everything that the runner held has been read.
-pub(crate) async fn recover(app: &App, mut reports: Reports) -> Result<Reports, StoreError> {
+/// Returns the reports, from which everything that the runner held has been read, and what is still
+/// being written of attempts that it did not hold.
+pub(crate) async fn recover(
+    app: &App,
+    mut reports: Reports,
+) -> Result<(Reports, JoinSet<()>), StoreError> {
     let (mut held, starting) = held(&mut reports).await;
+    // A runner that ended while it told has not told all.
+    let knows_all = starting.is_some() && reports.knows_all();
+    let starting = starting.unwrap_or_default();
     // Every slot that is taken counts before anything that happens here can free one.
     let mut handed_over = Vec::new();
     for record in app.inner.store.unfinished_runs().await? {
@@ -29,10 +37,13 @@ pub(crate) async fn recover(app: &App, mut reports: Reports) -> Result<Reports, 
         if matches!(state, State::Queued | State::Ended) {
             app.queue().restore_waiting(run.entry());
         } else {
-            app.queue().restore_running(&run.entry());
+            app.queue()
+                .restore_running(&run.entry(), state == State::Starting);
             handed_over.push((run, state, epoch));
         }
     }
+    let other_attempts: BTreeSet<RunId> = held.keys().chain(&starting).map(|key| key.0).collect();
+    let mut unheld = JoinSet::new();
     for (run, state, epoch) in handed_over {
         match held.remove(&(run.id, epoch)) {
             Some(reports) => {
@@ -46,21 +57,40 @@ pub(crate) async fn recover(app: &App, mut reports: Reports) -> Result<Reports, 
             }
             // Its report is on the way.
             None if starting.contains(&(run.id, epoch)) => {}
-            // The runner that had it is gone, or the server ended just as it handed it over.
-            None => app.happen(&run, &Event::Unknown(epoch)),
+            None => {
+                let is_alone = !other_attempts.contains(&run.id);
+                let event = if knows_all && is_alone && state == State::Starting {
+                    // The server ended before it handed it over.
+                    Event::NeverStarted(epoch)
+                } else {
+                    // The runner that had it is gone, or may be.
+                    Event::Unknown(epoch)
+                };
+                let effects = app.decide(&run, &event);
+                let app = app.clone();
+                unheld.spawn(async move { app.carry_out(&run, effects).await });
+            }
         }
     }
     // What no row vouches for, or an old epoch of a run, is ended or forgotten.
     for report in held.into_values().flatten() {
         handle_report(app, report).await;
     }
-    Ok(reports)
+    Ok((reports, unheld))
 }
 
-type Held = HashMap<(RunId, Epoch), Vec<Report>>;
+/// Waits until all of it is written.
+pub(crate) async fn account(app: App, mut unheld: JoinSet<()>) {
+    while unheld.join_next().await.is_some() {}
+    app.inner.is_accounted.send_replace(true);
+}
 
-/// What the runner holds of an earlier server, and what it was starting just now.
-async fn held(reports: &mut Reports) -> (Held, Vec<(RunId, Epoch)>) {
+/// In order of runs, so that a recovery always goes the same way.
+type Held = BTreeMap<(RunId, Epoch), Vec<Report>>;
+
+/// What the runner holds of an earlier server, and what it was starting just now; none for that if
+/// it ended before it had told everything.
+async fn held(reports: &mut Reports) -> (Held, Option<Vec<(RunId, Epoch)>>) {
     let mut held = Held::new();
     loop {
         let report = reports.recv().await;
@@ -69,8 +99,8 @@ async fn held(reports: &mut Reports) -> (Held, Vec<(RunId, Epoch)>) {
             Report::Refused { run, epoch, .. } | Report::Exited { run, epoch, .. } => {
                 (*run, *epoch)
             }
-            Report::Complete { starting } => return (held, starting.clone()),
-            Report::Gone => return (held, Vec::new()),
+            Report::Complete { starting } => return (held, Some(starting.clone())),
+            Report::Gone => return (held, None),
         };
         held.entry(key).or_default().push(report);
     }
@@ -109,6 +139,7 @@ fn restore(app: &App, record: RunRecord) -> Arc<LiveRun> {
         history: record.args,
         created_at: record.created_at,
         request: record.request_key.map(RequestKey),
+        request_digest: record.request_digest,
     };
     Arc::new(LiveRun::new(about, facts, true))
 }

@@ -25,11 +25,13 @@ pub(crate) async fn listen(
 ) {
     loop {
         tokio::select! {
+            // A few of these follow from each report, so that they cannot keep reports waiting.
+            biased;
+            Some(event) = pump_events.recv() => handle_pump_event(&app, event),
             report = reports.recv() => match report {
                 Report::Gone => return runner_gone(&app),
                 report => handle_report(&app, report).await,
             },
-            Some(event) = pump_events.recv() => handle_pump_event(&app, event),
         }
     }
 }
@@ -67,6 +69,9 @@ async fn process_started(app: &App, started: Started) {
     keep_output(app, &live, epoch, Stream::Stdout, stdout);
     keep_output(app, &live, epoch, Stream::Stderr, stderr);
     app.happen(&live, &Event::Started(epoch));
+    if app.queue().executes(run) {
+        app.start_what_may();
+    }
 }
 
 /// The live run, if this is the attempt that counts.

@@ -2,9 +2,12 @@
 //!
 //! A sealed text is `nonce (24 bytes) ‖ ciphertext`. What it belongs to (the run's id) is
 //! authenticated with it, so a sealed text cannot be moved to another run.
+//!
+//! Texts that are only to be compared later are kept as digests under the same key.
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use sha2::{Digest as _, Sha256};
 use stagedoor_domain::time::Chance;
 use zeroize::Zeroizing;
 
@@ -12,9 +15,14 @@ use zeroize::Zeroizing;
 pub const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
 
+/// The block of SHA-256, in bytes.
+const HASH_BLOCK: usize = 64;
+
 /// Seals and opens secrets.
 pub struct Vault {
     cipher: XChaCha20Poly1305,
+    /// Of digests; not the cipher's own.
+    digest_key: Zeroizing<[u8; KEY_BYTES]>,
 }
 
 /// A sealed text was changed, moved, or sealed under another key.
@@ -27,7 +35,14 @@ impl Vault {
     pub fn new(key: &[u8; KEY_BYTES]) -> Self {
         Self {
             cipher: XChaCha20Poly1305::new(key.into()),
+            digest_key: Zeroizing::new(hmac(key, &[b"stagedoor digests"])),
         }
+    }
+
+    /// The same for the same purpose and text, and for no other; says nothing about the text to
+    /// who does not have the key.
+    pub fn digest(&self, purpose: &str, text: &[u8]) -> [u8; 32] {
+        hmac(&self.digest_key, &[purpose.as_bytes(), b"\0", text])
     }
 
     /// Seals a text for its owner.
@@ -70,6 +85,20 @@ impl Vault {
     }
 }
 
+/// HMAC-SHA256 (RFC 2104), for keys that are no longer than a block.
+fn hmac(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> [u8; 32] {
+    let keyed = |pad: u8| {
+        let mut block = Zeroizing::new([pad; HASH_BLOCK]);
+        block
+            .iter_mut()
+            .zip(key)
+            .for_each(|(byte, key)| *byte ^= key);
+        Sha256::new().chain_update(*block)
+    };
+    let inner = parts.iter().fold(keyed(0x36), Sha256::chain_update);
+    keyed(0x5c).chain_update(inner.finalize()).finalize().into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,5 +125,30 @@ mod tests {
         *changed.last_mut().expect("not empty") ^= 1;
         assert!(vault.open(b"run 1", &changed).is_err());
         assert!(vault.open(b"run 1", &[]).is_err());
+    }
+
+    #[test]
+    fn a_digest_is_that_of_rfc_4231() {
+        // Case 4, whose key of 25 bytes is one of 32 with zeros behind.
+        let mut key = [0; KEY_BYTES];
+        key.iter_mut().zip(1..=25).for_each(|(byte, n)| *byte = n);
+        assert_eq!(
+            hmac(&key, &[&[0xcd; 20], &[0xcd; 30]]),
+            [
+                0x82, 0x55, 0x8a, 0x38, 0x9a, 0x44, 0x3c, 0x0e, 0xa4, 0xcc, 0x81, 0x98, 0x99, 0xf2,
+                0x08, 0x3a, 0x85, 0xf0, 0xfa, 0xa3, 0xe5, 0x78, 0xf8, 0x07, 0x7a, 0x2e, 0x3f, 0xf4,
+                0x67, 0x29, 0x66, 0x5b,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_digest_depends_on_key_purpose_and_text() {
+        let vault = Vault::new(&[7; 32]);
+        let digest = vault.digest("request", b"hunter2");
+        assert_eq!(digest, Vault::new(&[7; 32]).digest("request", b"hunter2"));
+        assert_ne!(digest, vault.digest("request", b"hunter3"));
+        assert_ne!(digest, vault.digest("another", b"hunter2"));
+        assert_ne!(digest, Vault::new(&[8; 32]).digest("request", b"hunter2"));
     }
 }

@@ -87,6 +87,7 @@ impl App {
     ) -> Arc<LiveRun> {
         let now = self.clock().now();
         let life = Life::accepted(script.idempotent, script.success_exit.clone());
+        let request_digest = request.and_then(|_| self.request_digest(&script, &args));
         let about = About {
             id: RunId::new(now, self.chance()),
             user: permit.user().id,
@@ -97,8 +98,16 @@ impl App {
             args: Some(args),
             created_at: now,
             request,
+            request_digest,
         };
         Arc::new(LiveRun::new(about, Facts::new(life), false))
+    }
+
+    /// Tells two requests with one key apart, also by their secrets, which no row keeps.
+    fn request_digest(&self, script: &Script, args: &CheckedArgs) -> Option<[u8; 32]> {
+        let asked = (&script.name, args.history(), args.secrets());
+        let text = serde_json::to_vec(&asked).map(zeroize::Zeroizing::new);
+        Some(self.inner.vault.digest("request", &text.ok()?))
     }
 
     async fn accept(&self, run: Arc<LiveRun>) -> Result<Accepted, StartError> {
@@ -115,7 +124,7 @@ impl App {
             Ok((Inserted::New, effects)) => {
                 self.carry_out(&run, effects).await;
                 Ok(Accepted {
-                    run: self.placed(run.view()),
+                    run: self.placed(run.told()),
                     new: true,
                 })
             }
@@ -137,7 +146,10 @@ impl App {
             drop(copy.on_disk.lock().await);
         }
         let earlier = self.inner.store.run_of_request(key.0).await?.ok_or(full)?;
-        if earlier.script != run.script_name || earlier.args != run.history {
+        let same_secrets = earlier
+            .request_digest
+            .is_none_or(|digest| Some(digest) == run.request_digest);
+        if earlier.script != run.script_name || earlier.args != run.history || !same_secrets {
             return Err(StartError::OtherArguments);
         }
         Ok(Accepted {
@@ -201,6 +213,7 @@ impl App {
             started_at: None,
             ended_at: None,
             request_key: run.request.map(|key| key.0),
+            request_digest: run.request_digest,
             fingerprint: run.script.as_ref().and_then(|script| script.fingerprint),
         })
     }

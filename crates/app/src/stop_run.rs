@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stagedoor_domain::access::MayStop;
 use stagedoor_domain::id::RunId;
-use stagedoor_domain::run::{Event, StopCause};
+use stagedoor_domain::run::{Event, State, StopCause};
 
 use crate::app::App;
 use crate::live::LiveRun;
@@ -58,8 +58,19 @@ impl App {
 
     /// Waits until no run is live, but not longer than this.
     pub async fn settle(&self, at_most: Duration) {
+        self.wait_while(at_most, |_| true).await;
+    }
+
+    /// Waits until the outcome of every run that began is on disk, but not longer than this. What
+    /// waits in the queue waits for the next server.
+    pub async fn settle_begun(&self, at_most: Duration) {
+        self.wait_while(at_most, |run| run.facts().life.state != State::Queued)
+            .await;
+    }
+
+    async fn wait_while(&self, at_most: Duration, holds: impl Fn(&LiveRun) -> bool) {
         let wait = async {
-            while !self.live().is_empty() {
+            while self.live().values().any(|run| holds(run)) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };

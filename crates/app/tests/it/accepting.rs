@@ -3,7 +3,7 @@
 use stagedoor_app::start_run::StartError;
 use stagedoor_domain::id::Epoch;
 use stagedoor_domain::queue::{Capacity, QueueFull};
-use stagedoor_domain::run::State;
+use stagedoor_domain::run::{State, StopCause};
 
 use crate::house::House;
 use crate::scripts::{GATE, QUICK};
@@ -15,6 +15,7 @@ const DISABLED: (&str, &str) = (
 
 const TIGHT: Capacity = Capacity {
     running: 1,
+    starting: 64,
     queued: 1,
     queued_per_user: 1,
 };
@@ -82,4 +83,40 @@ async fn a_run_that_is_not_accepted_leaves_nothing() {
     ann.end_of(first.id).await;
     ann.end_of(second.id).await;
     assert_eq!(house.on_stage("ran"), "");
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_is_soon_running_on_disk_and_a_short_one_is_ended() {
+    let house = House::with(&[GATE, QUICK]).await;
+    let ann = house.user("ann", &[]).await;
+    let long = ann.start_now("gate", &[("gate", "a")]).await;
+    let row = house
+        .await_row(long.id, |row| row.state != State::Starting)
+        .await;
+    assert_eq!(
+        (row.state, row.started_at),
+        (State::Running, long.started_at)
+    );
+    let short = ann.start("quick", &[]).await;
+    let short = ann.end_of(short.id).await;
+    let row = house.row(short.id).await;
+    assert_eq!(
+        (row.state, row.started_at),
+        (State::Ended, short.started_at)
+    );
+    assert!(row.started_at.is_some());
+    house.open_gate("a");
+    ann.end_of(long.id).await;
+}
+
+#[tokio::test]
+async fn a_stop_is_on_disk_when_it_is_answered_however_young_the_run_is() {
+    let house = House::with(&[GATE]).await;
+    let ann = house.user("ann", &[]).await;
+    for _ in 0..5 {
+        let run = ann.start("gate", &[("gate", "never")]).await;
+        ann.stop(run.id).await.expect("may stop");
+        let row = house.row(run.id).await;
+        assert_eq!(row.stop, Some(StopCause::Asked), "{row:?}");
+    }
 }

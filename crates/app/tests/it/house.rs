@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions};
 use stagedoor_app::app::{App, Options, Parts};
-use stagedoor_app::password::{Password, hash_now};
+use stagedoor_app::password::{Hasher, Password, hash_now};
 use stagedoor_catalog::{Catalog, open_folder};
 use stagedoor_domain::access::{Grants, User};
 use stagedoor_domain::name::{GroupName, UserName};
@@ -29,6 +29,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Enough for tests that are not about limits.
 pub const ROOMY: Capacity = Capacity {
     running: 4,
+    starting: 64,
     queued: 100,
     queued_per_user: 50,
 };
@@ -42,6 +43,9 @@ pub struct House {
     grants: Grants,
     server: Option<Server>,
     runners: Vec<Pid>,
+    /// What the last server's runner is called, and what the next server is told of it.
+    runner: Option<String>,
+    noted: Option<String>,
 }
 
 /// A server has a runtime of its own: when it dies, everything that it was doing dies.
@@ -79,6 +83,8 @@ impl House {
             grants,
             server: None,
             runners: Vec::new(),
+            runner: None,
+            noted: None,
         };
         for (file, text) in files {
             house.write_script(file, text);
@@ -92,7 +98,8 @@ impl House {
     /// A server takes over the state directory and what the runner holds.
     pub async fn serve(&mut self) {
         let runtime = Runtime::new().expect("a runtime");
-        let connection = self.connect().await;
+        let connection = self.connect().await.after(self.noted.as_deref());
+        self.runner = connection.identity();
         self.runners.extend(runner_of(&connection));
         self.runners.dedup();
         let store = Store::open(&self.state()).expect("a database");
@@ -104,6 +111,12 @@ impl House {
             app,
             store,
         });
+    }
+
+    /// The next server is told that all attempts were handed to the runner of now.
+    pub fn note_runner(&mut self) {
+        self.noted.clone_from(&self.runner);
+        assert!(self.noted.is_some());
     }
 
     /// The server dies in the middle of whatever it does; runner and scripts go on.
@@ -150,9 +163,10 @@ impl House {
                 store,
                 runner,
                 reports,
-                outputs,
+                outputs: Arc::new(outputs),
                 pump_events,
                 clock,
+                hasher: Hasher::new(&*chance),
                 chance,
                 vault_key: [7; 32].into(),
                 options,

@@ -54,6 +54,7 @@ fn left_behind(house: &House, script: &str, state: State, epoch: u32) -> RunReco
         started_at: None,
         ended_at: None,
         request_key: None,
+        request_digest: None,
         fingerprint: None,
     }
 }
@@ -125,6 +126,49 @@ async fn a_run_that_the_same_runner_does_not_know_is_lost_or_if_that_is_harmless
     house.open_gate("a");
     let ann = house.user("ann", &[]).await;
     assert_eq!(ann.end_of(going).await.outcome, Some(Outcome::Succeeded));
+}
+
+#[tokio::test]
+async fn a_run_that_was_never_handed_to_the_runner_of_before_is_started_once() {
+    let mut house = House::with(&[GATE]).await;
+    house.user("ann", &[]).await;
+    house.note_runner();
+    house.crash();
+    let never = left_behind(&house, "gate", State::Starting, 1);
+    let began = left_behind(&house, "gate", State::Running, 1);
+    insert(&house, &[&never, &began]).await;
+    house.open_gate("left");
+    house.serve().await;
+    let ann = house.user("ann", &[]).await;
+    let end = ann.end_of(never.id).await;
+    assert_eq!(
+        (end.outcome, end.epoch),
+        (Some(Outcome::Succeeded), Epoch(2))
+    );
+    let end = ann.end_of(began.id).await;
+    assert_eq!((end.outcome, end.epoch), (Some(Outcome::Lost), Epoch(1)));
+    assert_eq!(house.on_stage("started"), "left\n");
+    house
+        .inside(|app| async move { app.accounted().await })
+        .await;
+    assert_eq!(house.row(began.id).await.outcome, Some(Outcome::Lost));
+}
+
+#[tokio::test]
+async fn when_the_runner_of_before_is_gone_nobody_knows_what_was_handed_to_it() {
+    let mut house = House::with(&[GATE]).await;
+    house.user("ann", &[]).await;
+    house.note_runner();
+    house.kill_runner();
+    house.crash();
+    let unknown = left_behind(&house, "gate", State::Starting, 1);
+    insert(&house, &[&unknown]).await;
+    house.open_gate("left");
+    house.serve().await;
+    let ann = house.user("ann", &[]).await;
+    let end = ann.end_of(unknown.id).await;
+    assert_eq!((end.outcome, end.epoch), (Some(Outcome::Lost), Epoch(1)));
+    assert_eq!(house.on_stage("started"), "");
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod runner_death;
 mod scripts;
 mod secrets;
 mod sessions;
+mod simulation;
 mod stage;
 mod takeover;
 mod tokens;

@@ -7,6 +7,7 @@ use stagedoor_domain::id::Epoch;
 use stagedoor_domain::queue::{Capacity, QueueFull};
 use stagedoor_domain::run::{Outcome, State};
 
+use crate::character::{given, name, request};
 use crate::house::{House, ROOMY};
 use crate::scripts::{GATE, QUICK};
 
@@ -41,6 +42,7 @@ fn full(result: Result<stagedoor_app::start_run::Accepted, StartError>) -> Queue
 async fn beyond_the_limit_of_waiting_runs_in_all_nobody_may_start() {
     let capacity = Capacity {
         running: 1,
+        starting: 64,
         queued: 2,
         queued_per_user: 2,
     };
@@ -63,6 +65,7 @@ async fn beyond_the_limit_of_waiting_runs_in_all_nobody_may_start() {
 async fn beyond_the_limit_of_a_user_only_that_user_may_not_start() {
     let capacity = Capacity {
         running: 1,
+        starting: 64,
         queued: 9,
         queued_per_user: 1,
     };
@@ -181,4 +184,71 @@ async fn a_waiting_run_that_is_stopped_never_starts() {
     house.open_gate("kept");
     assert_eq!(ann.end_of(kept.id).await.outcome, Some(Outcome::Succeeded));
     assert_eq!(house.on_stage("started"), "a\nkept\n");
+}
+
+/// So many runs of `quick` with this word, all asked for at once.
+async fn flood(house: &House, user: &str, word: &'static str, runs: usize) {
+    let user = house.user(user, &[]).await.user;
+    house
+        .inside(move |app| async move {
+            let one = || {
+                let (app, user) = (app.clone(), user.clone());
+                tokio::spawn(async move {
+                    let args = given(&[("word", word)]);
+                    request(&app, &user, &name("quick"), args, None).await
+                })
+            };
+            let all: Vec<_> = (0..runs).map(|_| one()).collect();
+            for answer in all {
+                answer.await.expect("not panicked").expect("accepted");
+            }
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_thousand_runs_of_one_user_delay_another_by_one_start() {
+    let capacity = Capacity {
+        running: 1,
+        starting: 64,
+        queued: 10_000,
+        queued_per_user: 1_000,
+    };
+    let house = House::with_limits(&[GATE, QUICK], capacity).await;
+    let (ann, bob) = (house.user("ann", &[]).await, house.user("bob", &[]).await);
+    ann.start_now("gate", &[("gate", "a")]).await;
+    flood(&house, "ann", "ann", 1_000).await;
+    let late = bob.start("quick", &[("word", "bob")]).await;
+    assert_eq!(late.queue_position, Some(2));
+    assert_eq!(
+        full(ann.try_start("quick", &[]).await),
+        QueueFull::User(1_000)
+    );
+    house.open_gate("a");
+    assert_eq!(bob.end_of(late.id).await.outcome, Some(Outcome::Succeeded));
+    let started = house.on_stage("ran");
+    let before = started.lines().take_while(|word| *word != "bob").count();
+    assert!(before <= 1, "{before} of ann's started before");
+}
+
+#[tokio::test]
+async fn runs_wait_for_a_place_among_the_starts_in_flight_and_all_get_one() {
+    let capacity = Capacity {
+        running: 100,
+        starting: 1,
+        ..ROOMY
+    };
+    let house = House::with_limits(&[GATE, QUICK], capacity).await;
+    flood(&house, "ann", "a", 40).await;
+    house.await_on_stage("ran", &"a\n".repeat(40)).await;
+    let ann = house.user("ann", &[]).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(ann.start_now("gate", &[("gate", "a")]).await.id);
+    }
+    house.open_gate("a");
+    for run in held.into_iter().chain(ann.ids(43).await) {
+        assert_eq!(ann.end_of(run).await.outcome, Some(Outcome::Succeeded));
+    }
+    assert_eq!(house.inside(|app| async move { app.load() }).await, (0, 0));
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use stagedoor_app::session_key::RequestKey;
 use stagedoor_app::start_run::StartError;
+use stagedoor_domain::id::RunId;
 use stagedoor_domain::queue::Capacity;
 use stagedoor_domain::run::{Outcome, State};
 
 use crate::character::{given, name, request};
 use crate::house::{House, ROOMY};
 use crate::scripts::{GATE, QUICK};
+use crate::secrets::KEEPER;
 
 const KEY: Option<RequestKey> = Some(RequestKey([1; 32]));
 const OTHER_KEY: Option<RequestKey> = Some(RequestKey([2; 32]));
@@ -149,6 +151,7 @@ async fn a_copy_of_a_request_that_waits_for_a_slot_is_never_started() {
 async fn copies_of_a_request_are_not_counted_as_waiting_runs() {
     fifty_times_give_one_run(Capacity {
         running: 1,
+        starting: 64,
         queued: 2,
         queued_per_user: 2,
     })
@@ -159,6 +162,7 @@ async fn copies_of_a_request_are_not_counted_as_waiting_runs() {
 async fn a_request_that_is_repeated_while_the_queue_is_full_gets_its_run() {
     let capacity = Capacity {
         running: 1,
+        starting: 64,
         queued: 1,
         queued_per_user: 1,
     };
@@ -185,4 +189,98 @@ async fn a_request_that_is_repeated_while_the_queue_is_full_gets_its_run() {
     house.open_gate("a");
     house.open_gate("b");
     ann.end_of(waiting.run.id).await;
+}
+
+/// The same words but for the secret: refused each time; and the very same: its run.
+async fn compares_secrets(house: &House, first: RunId) {
+    let ann = house.user("ann", &[]).await;
+    let again = ann
+        .request("keeper", &[("token", "one"), ("word", "a")], KEY)
+        .await
+        .expect("its run");
+    assert_eq!((again.run.id, again.new), (first, false));
+    for other in [
+        &[("token", "two"), ("word", "a")][..],
+        &[("word", "a")],
+        &[("token", "one"), ("word", "b")],
+    ] {
+        let refused = ann.request("keeper", other, KEY).await;
+        assert!(
+            matches!(refused, Err(StartError::OtherArguments)),
+            "{other:?}: {refused:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_same_request_with_another_secret_is_refused_at_any_time() {
+    let capacity = Capacity {
+        running: 1,
+        queued: 1,
+        ..ROOMY
+    };
+    let mut house = House::with_limits(&[KEEPER, GATE], capacity).await;
+    let ann = house.user("ann", &[]).await;
+    let asked = [("token", "one"), ("word", "a")];
+    let first = ann.request("keeper", &asked, KEY).await.expect("accepted");
+    let first = first.run.id;
+    ann.until(first, State::Running).await;
+    compares_secrets(&house, first).await;
+
+    house
+        .user("bob", &[])
+        .await
+        .start("gate", &[("gate", "b")])
+        .await;
+    compares_secrets(&house, first).await;
+
+    house.crash();
+    house.serve().await;
+    compares_secrets(&house, first).await;
+
+    house.open_gate("go");
+    house.open_gate("b");
+    house.user("ann", &[]).await.end_of(first).await;
+    compares_secrets(&house, first).await;
+    house.crash();
+    house.serve().await;
+    compares_secrets(&house, first).await;
+}
+
+#[tokio::test]
+async fn another_secret_is_refused_also_while_the_first_request_is_being_inserted() {
+    let house = House::with(&[KEEPER]).await;
+    house.open_gate("go");
+    let ann = house.user("ann", &[]).await.user;
+    for round in 10..20 {
+        let (ann, key) = (ann.clone(), Some(RequestKey([round; 32])));
+        let (new, runs, refused) = house
+            .inside(move |app| async move {
+                let one = |token| {
+                    let (app, ann) = (app.clone(), ann.clone());
+                    let args = given(&[("token", token), ("word", "a")]);
+                    tokio::spawn(
+                        async move { request(&app, &ann, &name("keeper"), args, key).await },
+                    )
+                };
+                let tokens = ["one", "two"].into_iter().cycle().take(8);
+                let all: Vec<_> = tokens.map(|token| (token, one(token))).collect();
+                let (mut new, mut runs, mut refused) = (None, BTreeSet::new(), Vec::new());
+                for (token, answer) in all {
+                    match answer.await.expect("not panicked") {
+                        Ok(accepted) => {
+                            runs.insert(accepted.run.id);
+                            new = new.or(accepted.new.then_some(token));
+                        }
+                        Err(StartError::OtherArguments) => refused.push(token),
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+                (new.expect("one is new"), runs, refused)
+            })
+            .await;
+        assert_eq!(runs.len(), 1);
+        assert_eq!(refused.len(), 4);
+        assert!(refused.iter().all(|token| *token != new), "{refused:?}");
+    }
 }

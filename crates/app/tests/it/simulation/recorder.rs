@@ -1,0 +1,133 @@
+//! Output without bytes: when a process has ended, its streams come to their end.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use stagedoor_app::ports::Recorder;
+use stagedoor_domain::id::{Epoch, RunId};
+use stagedoor_domain::time::Clock;
+use stagedoor_output::{PumpEvent, Stream, Tail, View};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+
+use super::judge::say;
+use super::world::World;
+
+type Key = (RunId, Epoch);
+
+pub struct Tape {
+    world: Arc<World>,
+    events: UnboundedSender<PumpEvent>,
+    /// What is live in this server.
+    live: Arc<Mutex<BTreeMap<Key, Attached>>>,
+}
+
+#[derive(Default)]
+pub struct Attached {
+    streams: Vec<Stream>,
+    is_closing: bool,
+}
+
+impl Tape {
+    pub fn new(world: Arc<World>, events: UnboundedSender<PumpEvent>) -> Self {
+        Self {
+            world,
+            events,
+            live: Arc::default(),
+        }
+    }
+
+    /// Both streams of an attempt close, a little later.
+    fn close(&self, key: Key) {
+        let mut live = self.live.lock().expect("not poisoned");
+        let Some(attempt) = live.get_mut(&key).filter(|attempt| !attempt.is_closing) else {
+            return;
+        };
+        attempt.is_closing = true;
+        let late = Duration::from_millis(self.world.dice.one_of(&[0, 0, 2, 30]));
+        let (live, events) = (Arc::clone(&self.live), self.events.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(late).await;
+            live.lock().expect("not poisoned").remove(&key);
+            let (run, epoch) = key;
+            let _ = events.send(PumpEvent::Closed {
+                run,
+                epoch,
+                stdout: 5,
+                stderr: 0,
+            });
+        });
+    }
+
+    /// Without a word of the runner: the pipes end with the process.
+    fn close_with_the_process(&self, key: Key) {
+        let tape = Self {
+            world: Arc::clone(&self.world),
+            events: self.events.clone(),
+            live: Arc::clone(&self.live),
+        };
+        tokio::spawn(async move {
+            tape.world.end_of(key).await;
+            tape.close(key);
+        });
+    }
+
+    fn overflow(&self, (run, epoch): Key) {
+        let (world, events) = (Arc::clone(&self.world), self.events.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(world.dice.below(30))).await;
+            world.note(format_args!("{} writes too much", say(run)));
+            world.state().ledger.wrote_too_much(run);
+            let stream = Stream::Stdout;
+            let _ = events.send(PumpEvent::OverLimit { run, epoch, stream });
+        });
+    }
+}
+
+impl Recorder for Tape {
+    fn attach(
+        &self,
+        run: RunId,
+        epoch: Epoch,
+        stream: Stream,
+        _: OwnedFd,
+        _: u64,
+    ) -> io::Result<()> {
+        let is_full = self.world.monotonic() < self.world.state().disk_is_full_until;
+        if is_full && self.world.dice.percent(50) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let key = (run, epoch);
+        let both = {
+            let mut live = self.live.lock().expect("not poisoned");
+            let attempt = live.entry(key).or_default();
+            if attempt.streams.contains(&stream) {
+                return Ok(());
+            }
+            attempt.streams.push(stream);
+            attempt.streams.len() == 2
+        };
+        if both {
+            self.close_with_the_process(key);
+        }
+        if self.world.dice.percent(3) {
+            self.overflow(key);
+        }
+        Ok(())
+    }
+
+    fn finish(&self, run: RunId, epoch: Epoch) {
+        self.close((run, epoch));
+    }
+
+    fn view(&self, _: RunId, _: Epoch) -> io::Result<View> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn watch(&self, _: RunId, _: Epoch) -> Option<watch::Receiver<Arc<Tail>>> {
+        None
+    }
+}
