@@ -6,25 +6,23 @@ mod connection;
 mod gate;
 mod heads;
 mod limits;
+mod reception;
 mod stall;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware;
 use stagedoor_app::app::App;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::problem::Now;
+use crate::routes;
 use crate::state::AppState;
-use crate::{headers, problem, routes};
 use connection::Patience;
 use gate::Hosts;
 use limits::Limits;
+use reception::Reception;
 
 /// How long open requests may go on after the shutdown began.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -60,7 +58,7 @@ pub async fn serve(
     if listeners.is_empty() {
         return Err(ServeError::NoListener);
     }
-    let router = service(
+    let reception = reception(
         AppState {
             app,
             shutdown: shutdown.clone(),
@@ -75,7 +73,7 @@ pub async fn serve(
         let listener = TcpListener::from_std(listener).map_err(ServeError::Listen)?;
         let port = listener.local_addr().map_err(ServeError::Listen)?.port();
         let door = connection::Door {
-            router: router.clone(),
+            reception: reception.clone(),
             limits: Arc::clone(&limits),
             shutdown: shutdown.clone(),
             port,
@@ -98,22 +96,11 @@ pub async fn serve(
     Ok(())
 }
 
-/// The router within its layers, outermost last: headers, bodies of refusals, panics, the gate.
-pub(crate) fn service(state: AppState, options: &WebOptions) -> Router {
+/// The router and what stands around it.
+fn reception(state: AppState, options: &WebOptions) -> Reception {
     let router = routes::router(&state);
     let now = Arc::new(move || state.app.clock().now());
-    layered(router, Hosts::new(&options.public_hosts), now)
-}
-
-fn layered(router: Router, hosts: Hosts, now: Now) -> Router {
-    router
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(middleware::from_fn_with_state(Arc::new(hosts), gate::gate))
-        .layer(tower_http::catch_panic::CatchPanicLayer::custom(
-            gate::panicked,
-        ))
-        .layer(middleware::from_fn_with_state(now, problem::render))
-        .layer(middleware::from_fn(headers::secure))
+    Reception::new(router, Hosts::new(&options.public_hosts), now)
 }
 
 #[cfg(test)]

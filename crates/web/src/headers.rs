@@ -1,7 +1,5 @@
 //! The security headers (rows W6 to W19), on every answer whatever made it.
 
-use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{
     self, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue,
@@ -69,13 +67,6 @@ const FIXED: [(HeaderName, &str); 11] = [
     (HeaderName::from_static("origin-agent-cluster"), "?1"),
     (HeaderName::from_static("x-dns-prefetch-control"), "off"),
 ];
-
-/// The outermost layer.
-pub(crate) async fn secure(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    apply(&mut response);
-    response
-}
 
 /// Sets them; what a handler set of these is replaced, but `Cache-Control` of what is immutable.
 pub(crate) fn apply(response: &mut Response) {

@@ -7,19 +7,19 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::StoreError;
 
-use crate::{pages, routes};
+use crate::pages;
 
 /// When a full queue may have room again, or a new server answers, in seconds.
 pub(crate) const SOON: HeaderValue = HeaderValue::from_static("5");
+/// When a disk may have been looked after, in seconds.
+const LATER: HeaderValue = HeaderValue::from_static("30");
 
 /// What is wrong with one argument.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -130,16 +130,43 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Full => Self::unavailable(
                 StatusCode::INSUFFICIENT_STORAGE,
-                "The disk of this server is full or read-only. Nothing was changed.",
+                "The disk of this server is full or read-only. Nothing was changed. Try again once \
+                 whoever runs this server has made room on it.",
                 error,
-            ),
+            )
+            .with_header(RETRY_AFTER, LATER),
             StoreError::Busy => Self::unavailable(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "This server is busy. Nothing was changed; try again in a moment.",
                 error,
-            ),
+            )
+            .with_header(RETRY_AFTER, SOON),
+            failing @ StoreError::Failing(_) => Self::unavailable(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The disk or the memory of this server fails at the moment. Nothing was changed. Try \
+                 again in a while; if it stays so, tell whoever runs this server.",
+                with_causes(&failing),
+            )
+            .with_header(RETRY_AFTER, LATER),
             broken @ StoreError::Broken(_) => Self::internal(with_causes(&broken)),
         }
+    }
+}
+
+/// Output that cannot be read. What the system refuses (no descriptor or memory is left, the disk
+/// fails) may work in a while; anything else is a fault of ours.
+impl From<std::io::Error> for Problem {
+    fn from(error: std::io::Error) -> Self {
+        if error.raw_os_error().is_none() {
+            return Self::internal(error);
+        }
+        Self::unavailable(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "This server cannot read its files at the moment. Try again in a while; if it stays so, \
+             tell whoever runs this server.",
+            error,
+        )
+        .with_header(RETRY_AFTER, SOON)
     }
 }
 
@@ -176,21 +203,17 @@ struct Details<'a> {
 /// The time, for the names of failed requests.
 pub(crate) type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// Gives every refusal its body. A layer around the router, so that the router's own 404 and 405
-/// and the panics of handlers are answered the same way.
-pub(crate) async fn render(State(now): State<Now>, request: Request, next: Next) -> Response {
-    let is_api = request.uri().path().starts_with("/api/");
-    let path = request.extensions().get::<MatchedPath>().cloned();
-    let started = now().millis();
-    let response = next.run(request).await;
-    let Some(problem) = problem_of(&response, path.as_ref()) else {
+/// Gives every refusal its body, the router's own 404 and 405 and the panics of handlers too.
+/// `began` is when the request came.
+pub(crate) fn render(response: Response, is_api: bool, began: Timestamp) -> Response {
+    let Some(problem) = problem_of(&response) else {
         return response;
     };
     let id = problem
         .0
         .status
         .is_server_error()
-        .then(|| request_id(started));
+        .then(|| request_id(began.millis()));
     if let Some(id) = &id {
         let cause = problem.0.cause.as_deref().unwrap_or(&problem.0.detail);
         tracing::error!(
@@ -214,7 +237,7 @@ pub(crate) async fn render(State(now): State<Now>, request: Request, next: Next)
     answer
 }
 
-fn problem_of(response: &Response, path: Option<&MatchedPath>) -> Option<Problem> {
+fn problem_of(response: &Response) -> Option<Problem> {
     if let Some(problem) = response.extensions().get::<Problem>() {
         return Some(problem.clone());
     }
@@ -223,7 +246,7 @@ fn problem_of(response: &Response, path: Option<&MatchedPath>) -> Option<Problem
         && response.extensions().get::<pages::Rendered>().is_some();
     let refused = status.is_client_error() || status.is_server_error();
     (refused && !ours && !has_problem_body(response))
-        .then(|| Problem::new(status, say(status, path)))
+        .then(|| Problem::new(status, say(status, response.headers())))
 }
 
 /// An API handler may have written its own problem details.
@@ -234,14 +257,13 @@ fn has_problem_body(response: &Response) -> bool {
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"))
 }
 
-fn say(status: StatusCode, path: Option<&MatchedPath>) -> String {
+fn say(status: StatusCode, headers: &HeaderMap) -> String {
     match status {
         StatusCode::NOT_FOUND => "There is nothing here, or not for you.".to_owned(),
         StatusCode::METHOD_NOT_ALLOWED => {
-            // The router writes `Allow` only after this layer, so the table is asked.
-            let methods = path.map(|path| routes::methods(path.as_str()));
-            match methods.filter(|methods| !methods.is_empty()) {
+            match headers.get(ALLOW).and_then(|methods| methods.to_str().ok()) {
                 Some(methods) => {
+                    let methods = methods.replace(',', ", ");
                     format!("This address does not take that method; it takes {methods}.")
                 }
                 None => "This address does not take that method.".to_owned(),
@@ -276,4 +298,30 @@ fn details(problem: &Problem, id: Option<&str>) -> Response {
 fn request_id(millis: i64) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     format!("{millis:x}-{:x}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(problem: impl Into<Problem>) -> (u16, Option<String>) {
+        let said = problem.into().0;
+        let retry = said.headers.get(RETRY_AFTER);
+        let retry = retry.map(|value| value.to_str().expect("digits").to_owned());
+        (said.status.as_u16(), retry)
+    }
+
+    #[test]
+    fn what_may_work_later_says_when_and_what_is_broken_does_not() {
+        let cause = || Arc::new(std::io::Error::from_raw_os_error(5));
+        assert_eq!(refused(StoreError::Full), (507, Some("30".to_owned())));
+        assert_eq!(refused(StoreError::Busy), (503, Some("5".to_owned())));
+        let failing = StoreError::Failing(cause());
+        assert_eq!(refused(failing), (503, Some("30".to_owned())));
+        assert_eq!(refused(StoreError::Broken(cause())), (500, None));
+        let system = std::io::Error::from_raw_os_error(24);
+        assert_eq!(refused(system), (503, Some("5".to_owned())));
+        let ours = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        assert_eq!(refused(ours), (500, None));
+    }
 }

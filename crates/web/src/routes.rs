@@ -108,19 +108,6 @@ pub fn table() -> Vec<RouteSpec> {
     all().into_iter().map(|route| route.spec).collect()
 }
 
-/// The methods that a path of the table takes, as the header `Allow` names them; empty for
-/// another path.
-pub(crate) fn methods(path: &str) -> String {
-    let here = table().into_iter().filter(|route| route.path == path);
-    let methods: Vec<&str> = here
-        .map(|route| match route.method {
-            "GET" => "GET, HEAD",
-            other => other,
-        })
-        .collect();
-    methods.join(", ")
-}
-
 /// The router, with each route behind the guard of its classes.
 pub(crate) fn router(state: &AppState) -> Router {
     let mut router = Router::new();

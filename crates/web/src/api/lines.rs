@@ -102,7 +102,7 @@ pub(super) async fn lines(
         view.lines(selection, from, n)
     });
     let (_, lines) = looked.await?;
-    Ok(Json(lines.map_err(Problem::internal)?.into()))
+    Ok(Json(lines?.into()))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -162,7 +162,7 @@ pub(super) async fn search(
         view.search(selection, &query.q, from)
     });
     let (_, found) = looked.await?;
-    let found = found.map_err(Problem::internal)?;
+    let found = found?;
     let items = found
         .items
         .into_iter()

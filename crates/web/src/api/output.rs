@@ -64,7 +64,7 @@ pub(super) async fn output(
         Ok((view.size(stream), Arc::new(view)))
     });
     let (run, view) = looked.await?;
-    let (size, view) = view.map_err(Problem::internal)?;
+    let (size, view) = view?;
     let tag = run
         .is_ended()
         .then(|| format!("\"{id}-{}-{}-{size}\"", run.epoch.0, stream.word()));

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -19,11 +19,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt as _;
 
 use super::body::timed;
 use super::heads::Heads;
 use super::limits::{Limits, Place};
+use super::reception::Reception;
 use super::stall::Stall;
 use crate::headers;
 use crate::session::Arrival;
@@ -65,7 +65,7 @@ impl Default for Patience {
 #[derive(Clone)]
 pub(super) struct Door {
     /// Answers.
-    pub router: Router,
+    pub reception: Reception,
     /// Counts.
     pub limits: Arc<Limits>,
     /// Ends.
@@ -78,6 +78,7 @@ pub(super) struct Door {
 
 /// Takes connections until the shutdown begins.
 pub(super) async fn accept(listener: TcpListener, door: Door, connections: TaskTracker) {
+    let mut is_blocked = false;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -85,6 +86,9 @@ pub(super) async fn accept(listener: TcpListener, door: Door, connections: TaskT
         };
         match accepted {
             Ok((stream, address)) => {
+                if std::mem::take(&mut is_blocked) {
+                    tracing::info!("connections are accepted again");
+                }
                 let peer = address.ip().to_canonical();
                 match door.limits.enter(peer) {
                     Some(place) => {
@@ -93,20 +97,22 @@ pub(super) async fn accept(listener: TcpListener, door: Door, connections: TaskT
                     None => refuse(&stream),
                 }
             }
-            Err(error) => hold_breath(&error).await,
+            Err(error) => hold_breath(&error, &mut is_blocked).await,
         }
     }
 }
 
-/// A connection that failed before it was accepted is nobody's fault; anything else is logged
-/// and not repeated at full speed.
-async fn hold_breath(error: &io::Error) {
+/// A connection that failed before it was accepted is nobody's fault; anything else is logged when
+/// it begins, and not repeated at full speed.
+async fn hold_breath(error: &io::Error, is_blocked: &mut bool) {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     if !matches!(
         error.kind(),
         ConnectionAborted | ConnectionReset | Interrupted
     ) {
-        tracing::warn!(%error, "could not accept a connection");
+        if !std::mem::replace(is_blocked, true) {
+            tracing::warn!(%error, "no connection can be accepted; they wait");
+        }
         tokio::time::sleep(BREATH).await;
     }
 }
@@ -131,16 +137,17 @@ async fn connection(stream: TcpStream, peer: IpAddr, door: Door, place: Place) {
         peer,
         port: door.port,
     };
-    let (router, patience) = (door.router, door.patience);
+    let (reception, patience) = (door.reception, door.patience);
     let heads = Heads::new(patience.head);
     let stream = Stall::new(stream, heads.timer());
     let service = service_fn(move |request: Request<Incoming>| {
         let answering = heads.answering();
-        let mut request = request.map(|body| timed(body, patience.body, patience.whole_body));
+        let timed = |body| Body::new(timed(body, patience.body, patience.whole_body));
+        let mut request = request.map(timed);
         request.extensions_mut().insert(arrival);
-        let response = router.clone().oneshot(request);
+        let reception = reception.clone();
         async move {
-            let response = response.await?;
+            let response = reception.answer(request).await;
             // The answer is over when hyper drops its body.
             Ok::<_, Infallible>(response.map(|body| {
                 body.map_err(move |error| {

@@ -2,10 +2,7 @@
 
 use std::any::Any;
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode, Uri};
@@ -61,19 +58,8 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// The layer.
-pub(super) async fn gate(
-    State(hosts): State<Arc<Hosts>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match check(&hosts, request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
-}
-
-fn check(hosts: &Hosts, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+/// Is this a request that the router may see?
+pub(super) fn check(hosts: &Hosts, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     let mut lines = headers.get_all(HOST).iter();
     let host = match (lines.next(), lines.next()) {
         (Some(host), None) => host.to_str().unwrap_or(""),
@@ -123,7 +109,7 @@ fn is_plain(path: &str) -> bool {
 }
 
 /// A handler that panicked has failed this one request.
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
+#[expect(clippy::needless_pass_by_value, reason = "nobody needs it any more")]
 pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Response {
     let text = payload
         .downcast_ref::<&str>()

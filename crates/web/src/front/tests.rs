@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use axum::Router;
 use axum::routing::{get, post};
 use stagedoor_domain::time::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::{headers, problem};
 
 const HEAD: Duration = Duration::from_millis(300);
 /// Far longer than a head, so that a busy machine does not mix them up.
@@ -38,7 +40,7 @@ async fn server() -> (SocketAddr, CancellationToken) {
     let address = listener.local_addr().expect("an address");
     let shutdown = CancellationToken::new();
     let door = connection::Door {
-        router: layered(router, Hosts::new(&[]), now),
+        reception: Reception::new(router, Hosts::new(&[]), now),
         limits: Arc::default(),
         shutdown: shutdown.clone(),
         port: address.port(),

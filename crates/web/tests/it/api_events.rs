@@ -148,6 +148,7 @@ async fn who_comes_late_gets_all_at_once() {
 async fn a_run_that_waits_is_followed_from_the_queue_on() {
     let capacity = stagedoor_domain::queue::Capacity {
         running: 1,
+        starting: 64,
         queued: 9,
         queued_per_user: 9,
     };

@@ -1,7 +1,6 @@
 //! Starting, finding and stopping runs.
 
 use serde_json::json;
-use stagedoor_domain::queue::Capacity;
 
 use crate::client::Client;
 use crate::server::TestServer;
@@ -12,7 +11,7 @@ const HELLO: (&str, &str) = (
      # [[param]]\n# name = \"who\"\n# default = \"world\"\n#\n# [[param]]\n# name = \"password\"\n# secret = true\n\
      # required = false\n# ///\necho \"hello $1\"\n",
 );
-const SLOW: (&str, &str) = (
+pub const SLOW: (&str, &str) = (
     "slow.sh",
     "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"ops\"] }\n# ///\necho begun\nexec sleep 15\n",
 );
@@ -21,11 +20,11 @@ const FAILS: (&str, &str) = (
     "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"ops\"] }\n# ///\nexit 3\n",
 );
 
-async fn server() -> TestServer {
+pub async fn server() -> TestServer {
     TestServer::with(&[HELLO, SLOW, FAILS]).await
 }
 
-async fn start(client: &Client, script: &str) -> serde_json::Value {
+pub async fn start(client: &Client, script: &str) -> serde_json::Value {
     let answer = client
         .post("/api/v1/runs", json!({"script": script}).to_string())
         .await;
@@ -181,44 +180,6 @@ async fn ended(client: &Client, id: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn the_same_idempotency_key_starts_one_run() {
-    let server = server().await;
-    let ada = server
-        .program("ada", &["ops"])
-        .await
-        .with("idempotency-key", "deploy-17");
-    let first = start(&ada, "slow").await;
-    let second = start(&ada, "slow").await;
-    assert_eq!(first["id"], second["id"]);
-    let other = ada.post("/api/v1/runs", r#"{"script":"hello"}"#).await;
-    assert_eq!(
-        (other.status, &other.json()["code"]),
-        (409, &json!("other_arguments"))
-    );
-    let bob = server
-        .program("bob", &["ops"])
-        .await
-        .with("idempotency-key", "deploy-17");
-    assert_ne!(
-        start(&bob, "slow").await["id"],
-        first["id"],
-        "another user's key is another key"
-    );
-    let again = ada.get("/api/v1/runs").await.json();
-    assert_eq!(again["items"].as_array().map(Vec::len), Some(1));
-    let long = server
-        .program("ada", &[])
-        .await
-        .with("idempotency-key", &"k".repeat(256));
-    assert_eq!(
-        long.post("/api/v1/runs", r#"{"script":"slow"}"#)
-            .await
-            .status,
-        400
-    );
-}
-
-#[tokio::test]
 async fn history_is_filtered_and_paged() {
     let server = server().await;
     let ada = server.program("ada", &["ops"]).await;
@@ -318,26 +279,6 @@ async fn a_query_or_method_that_is_not_taken_is_answered_in_words_of_the_api() {
         assert!(detail.contains(says), "{path}: {detail}");
         assert!(!detail.contains("deserialize"), "{path}: {detail}");
     }
-}
-
-#[tokio::test]
-async fn a_full_queue_says_when_to_come_again() {
-    let capacity = Capacity {
-        running: 1,
-        queued: 1,
-        queued_per_user: 1,
-    };
-    let server = TestServer::with_capacity(&[SLOW], capacity).await;
-    let ada = server.program("ada", &["ops"]).await;
-    start(&ada, "slow").await;
-    let waiting = start(&ada, "slow").await;
-    assert_eq!(
-        (&waiting["state"], &waiting["queue_position"]),
-        (&json!("queued"), &json!(1))
-    );
-    let refused = ada.post("/api/v1/runs", r#"{"script":"slow"}"#).await;
-    assert_eq!(refused.status, 429, "{}", refused.text());
-    assert!(refused.header("retry-after").is_some());
 }
 
 #[tokio::test]

@@ -5,7 +5,11 @@ mod api_arguments;
 #[cfg(test)]
 mod api_events;
 #[cfg(test)]
+mod api_keys;
+#[cfg(test)]
 mod api_output;
+#[cfg(test)]
+mod api_queue;
 #[cfg(test)]
 mod api_runs;
 #[cfg(test)]

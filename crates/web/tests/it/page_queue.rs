@@ -17,6 +17,7 @@ const PATH: &str = "/scripts/slow";
 async fn a_full_queue_says_when_to_try_again_and_keeps_the_form() {
     let capacity = Capacity {
         running: 1,
+        starting: 64,
         queued: 1,
         queued_per_user: 1,
     };

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal};
 use stagedoor_app::app::{App, Options, Parts};
+use stagedoor_app::password::Hasher;
 use stagedoor_app::session_key::{
     SessionKey, new_api_token, new_cookie_value, new_setup_key, setup_hash, token_hash,
 };
@@ -80,6 +81,7 @@ impl TestServer {
             files,
             Capacity {
                 running: 4,
+                starting: 64,
                 queued: 100,
                 queued_per_user: 50,
             },
@@ -238,6 +240,7 @@ impl TestServer {
                 started_at: Some(at),
                 ended_at: Some(at),
                 request_key: None,
+                request_digest: None,
                 fingerprint: None,
             };
             self.store.insert_run(&run).await.expect("inserted");
@@ -320,10 +323,11 @@ fn parts(
         store: store.clone(),
         runner,
         reports,
-        outputs,
+        outputs: Arc::new(outputs),
         pump_events,
         clock,
         chance: machine.clone(),
+        hasher: Hasher::new(&**machine),
         vault_key: zeroize::Zeroizing::new([7; 32]),
         options: options_of_app(capacity),
     }

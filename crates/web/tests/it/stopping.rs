@@ -37,8 +37,9 @@ async fn who_may_only_stop_a_run_is_told_its_id_and_state() {
     let keys: Vec<&String> = told.as_object().expect("an object").keys().collect();
     assert_eq!(keys, ["id", "state"], "{told}");
     assert_eq!(told["id"], json!(id));
+    // One that is not known to execute yet is stopped as soon as it is.
     assert!(
-        ["stopping", "ended"]
+        ["starting", "stopping", "ended"]
             .map(Value::from)
             .contains(&told["state"]),
         "{told}"
