@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use stagedoor_app::app::App;
 use stagedoor_app::session_key::{new_setup_key, setup_hash};
 use stagedoor_domain::time::Clock as _;
@@ -30,7 +31,8 @@ pub async fn setup_link(
     let key = new_setup_key(&KernelChance);
     store
         .put_setup(setup_hash(&key), clock.now().plus(SETUP_LIFETIME))
-        .await?;
+        .await
+        .with_context(|| format!("could not write to the database in {}", state.dir.display()))?;
     let Some(address) = listeners
         .first()
         .and_then(|listener| listener.local_addr().ok())

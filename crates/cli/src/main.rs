@@ -14,6 +14,7 @@ mod check;
 mod listen;
 mod logging;
 mod people;
+mod rights;
 mod serve;
 mod signals;
 mod state;

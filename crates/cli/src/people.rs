@@ -72,6 +72,7 @@ fn open(option: &StateOption) -> anyhow::Result<Store> {
                 )
             })?;
     }
+    state::place::check_database(&dir)?;
     Store::open(&dir).with_context(|| format!("could not open the database in {}", dir.display()))
 }
 

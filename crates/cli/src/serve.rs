@@ -13,12 +13,13 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use rustix::process::{Resource, Rlimit};
 use stagedoor_app::app::{App, Options, Parts};
+use stagedoor_app::password::Hasher;
 use stagedoor_app::session_key::digest;
 use stagedoor_catalog::Catalog;
 use stagedoor_config::{Environment, Flags, Settings, Sources};
 use stagedoor_domain::queue::Capacity;
 use stagedoor_output::Outputs;
-use stagedoor_runner::{Runner, RunnerOptions};
+use stagedoor_runner::{Connection, Reports, Runner, RunnerOptions};
 use stagedoor_store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +28,7 @@ use crate::args::ServeOptions;
 use crate::signals::{self, Reload};
 use crate::state::State;
 use crate::system::{KernelChance, SystemClock};
-use crate::{EXIT_OK, EXIT_RUNNER_GONE, announce, listen, logging};
+use crate::{EXIT_OK, EXIT_RUNNER_GONE, announce, listen, logging, rights};
 
 /// How long outcomes that nobody can follow any more may take to reach the disk.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
@@ -44,7 +45,6 @@ struct Prepared {
     root: OwnedFd,
     state: State,
     listeners: Vec<TcpListener>,
-    runner: stagedoor_runner::Connection,
     is_root: bool,
 }
 
@@ -54,14 +54,17 @@ pub fn serve(options: &ServeOptions) -> anyhow::Result<u8> {
         environment.get("STAGEDOOR_LOG"),
         environment.get("NO_COLOR").is_some(),
     );
-    let prepared = prepare(options, environment)?;
+    let (prepared, runner) = prepare(options, environment)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(run(prepared, options))
+    runtime.block_on(run(prepared, runner, options))
 }
 
-fn prepare(options: &ServeOptions, environment: Environment) -> anyhow::Result<Prepared> {
+fn prepare(
+    options: &ServeOptions,
+    environment: Environment,
+) -> anyhow::Result<(Prepared, Connection)> {
     let root_path = options
         .dir
         .canonicalize()
@@ -72,24 +75,21 @@ fn prepare(options: &ServeOptions, environment: Environment) -> anyhow::Result<P
     let accounts = Accounts::choose(&settings)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
     let listeners = listen::bind(&settings.listen)?;
-    let runner = connect_runner(&state.dir, &root_path, &root, &settings, &accounts)?;
+    let runner = connect_runner(&state.dir, &root_path, &root, &settings, &accounts)?
+        .after(state.earlier_runner().as_deref());
     // After the runner, which passes the limit that it was started with to scripts.
     raise_open_files();
-    if let Some(account) = &accounts.server {
-        account
-            .assume()
-            .context("could not give up the rights of root")?;
-    }
-    Ok(Prepared {
+    rights::give_up(accounts.server.as_ref())?;
+    let prepared = Prepared {
         settings,
         environment,
         root_path,
         root,
         state,
         listeners,
-        runner,
         is_root,
-    })
+    };
+    Ok((prepared, runner))
 }
 
 pub fn load(
@@ -143,7 +143,7 @@ fn connect_runner(
     root: &OwnedFd,
     settings: &Settings,
     accounts: &Accounts,
-) -> anyhow::Result<stagedoor_runner::Connection> {
+) -> anyhow::Result<Connection> {
     let options = RunnerOptions {
         socket: state.join("runner.sock"),
         root: root_path.to_owned(),
@@ -155,7 +155,12 @@ fn connect_runner(
     };
     // The file that runs now, even when a newer one has taken its name meanwhile.
     let binary = Path::new("/proc/self/exe");
-    Runner::ensure(binary, &options).context("could not start the process that runs scripts")
+    Runner::ensure(binary, &options).with_context(|| {
+        format!(
+            "could not start the process that runs scripts; it is reached at {}",
+            options.socket.display()
+        )
+    })
 }
 
 /// Where runs have their homes. Scripts of another account cannot enter the state directory.
@@ -169,7 +174,11 @@ fn scratch(state: &Path, accounts: &Accounts) -> PathBuf {
     Path::new("/var/tmp").join(format!("stagedoor-{:016x}", short.unwrap_or_default()))
 }
 
-async fn run(prepared: Prepared, arguments: &ServeOptions) -> anyhow::Result<u8> {
+async fn run(
+    prepared: Prepared,
+    runner: Connection,
+    arguments: &ServeOptions,
+) -> anyhow::Result<u8> {
     let reload = Reload {
         arguments: arguments.clone(),
         folder: prepared.root.try_clone()?,
@@ -179,7 +188,7 @@ async fn run(prepared: Prepared, arguments: &ServeOptions) -> anyhow::Result<u8>
     let web = stagedoor_web::WebOptions {
         public_hosts: prepared.settings.public_host.clone(),
     };
-    let (app, listeners, _state) = start_app(prepared, arguments.all).await?;
+    let (app, listeners, _state) = start_app(prepared, runner, arguments.all).await?;
     let (shutdown, linger) = (CancellationToken::new(), CancellationToken::new());
     let signals = signals::listen(app.clone(), shutdown.clone(), linger.clone(), reload);
     tokio::spawn(signals);
@@ -196,7 +205,7 @@ async fn run(prepared: Prepared, arguments: &ServeOptions) -> anyhow::Result<u8>
         }
         _ = app.fatal() => {
             // The outcomes of the runs that nobody can follow any more are on their way to disk.
-            app.settle(LAST_RECORDS).await;
+            app.settle_begun(LAST_RECORDS).await;
             tracing::error!("the process that starts scripts has ended; start `stagedoor serve` again");
             Ok(EXIT_RUNNER_GONE)
         }
@@ -206,6 +215,34 @@ async fn run(prepared: Prepared, arguments: &ServeOptions) -> anyhow::Result<u8>
 /// Wires the parts. The state is given back because it holds the lock.
 async fn start_app(
     prepared: Prepared,
+    runner: Connection,
+    all: bool,
+) -> anyhow::Result<(App, Vec<TcpListener>, State)> {
+    let note = runner.identity().map(|id| prepared.state.runner_note(id));
+    if let Some(note) = note.as_ref().filter(|_| runner.knows_all()) {
+        note.write();
+    }
+    let (runner, reports) = runner.attach()?;
+    let started = assemble(prepared, runner.clone(), reports, all).await;
+    match (&started, note) {
+        (Ok((app, ..)), Some(note)) => {
+            let app = app.clone();
+            tokio::spawn(async move {
+                app.accounted().await;
+                note.write();
+            });
+        }
+        (Ok(_), None) => {}
+        // One that holds no runs need not wait for a server that may never come.
+        (Err(_), _) => drop(runner.bye().await),
+    }
+    started
+}
+
+async fn assemble(
+    prepared: Prepared,
+    runner: Runner,
+    reports: Reports,
     all: bool,
 ) -> anyhow::Result<(App, Vec<TcpListener>, State)> {
     let Prepared {
@@ -215,7 +252,6 @@ async fn start_app(
         root,
         state,
         listeners,
-        runner,
         ..
     } = prepared;
     let clock = Arc::new(SystemClock::new());
@@ -223,23 +259,25 @@ async fn start_app(
     let store = Store::open(&state.dir)
         .with_context(|| format!("could not open the database in {}", state.dir.display()))?;
     announce::setup_link(&store, &state, &clock, &listeners).await?;
-    let (outputs, pump_events) = Outputs::open(&state.dir.join("output"), PUMPS, clock.clone())?;
+    let folder = state.dir.join("output");
+    let (outputs, pump_events) = Outputs::open(&folder, PUMPS, clock.clone())
+        .with_context(|| format!("could not use {} for output", folder.display()))?;
     let scripts = stagedoor_catalog::Options {
         all,
         timeout: settings.limits.timeout,
         ..stagedoor_catalog::Options::new(clock.clone())
     };
     let catalog = Catalog::open(root, &root_path, scripts)?;
-    let (runner, reports) = runner.attach()?;
     let app = App::start(Parts {
         catalog,
         store,
         runner,
         reports,
-        outputs,
+        outputs: Arc::new(outputs),
         pump_events,
         clock,
         chance: chance.clone(),
+        hasher: Hasher::new(&*chance),
         vault_key: state.vault_key(&*chance)?,
         options: options_of(&settings, environment),
     })
@@ -253,6 +291,7 @@ pub fn options_of(settings: &Settings, environment: Environment) -> Options {
     Options {
         capacity: Capacity {
             running: count(settings.limits.running),
+            starting: starts_in_flight(),
             queued: count(settings.limits.queued),
             queued_per_user: count(settings.limits.queued_per_user),
         },
@@ -262,4 +301,14 @@ pub fn options_of(settings: &Settings, environment: Environment) -> Options {
         grants: Arc::new(settings.grants.clone()),
         environment,
     }
+}
+
+/// How many runs may be between their claim and the first instruction of their script. A start is
+/// work for a core, so more of them at once only wait for each other. Most of that time goes to the
+/// disk, which writes many at once: with fewer than this (measured with 32 callers on two cores)
+/// starts wait for the disk one after the other.
+fn starts_in_flight() -> usize {
+    const PER_CORE: usize = 16;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    PER_CORE * cores
 }

@@ -1,5 +1,8 @@
 //! The state directory: made, checked and locked here. Everything in it is for the server alone.
 
+mod earlier;
+pub mod place;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{
@@ -8,6 +11,7 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use rustix::fs::OFlags;
 use stagedoor_app::sealed::KEY_BYTES;
 use stagedoor_domain::time::Chance;
 use zeroize::Zeroizing;
@@ -22,11 +26,17 @@ impl State {
     /// Makes the folder if it is missing, checks that it belongs to `owner` and to nobody else,
     /// and locks it: one server at a time.
     pub fn open(dir: &Path, owner: u32) -> anyhow::Result<Self> {
+        place::check_name(dir, owner)?;
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(dir)
-            .with_context(|| format!("could not make the state directory {}", dir.display()))?;
+            .with_context(|| {
+                format!(
+                    "could not make the state directory {}; give another one with --state",
+                    dir.display()
+                )
+            })?;
         let dir = dir
             .canonicalize()
             .with_context(|| format!("could not open {}", dir.display()))?;
@@ -37,6 +47,10 @@ impl State {
                 dir.display()
             )
         })?;
+        place::check_writable(&dir, owner)?;
+        place::check_owners(&dir, owner)?;
+        place::check_database(&dir)?;
+        place::tell(&dir);
         let lock = lock(&dir.join("lock"), owner)?;
         Ok(Self { dir, _lock: lock })
     }
@@ -63,7 +77,8 @@ impl State {
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 chance.fill(key.as_mut());
-                write_new(&path, 0o400, key.as_ref())
+                // A key that was half written could not be told from a whole one.
+                write_whole(&path, 0o400, key.as_ref())
                     .with_context(|| format!("could not write {}", path.display()))?;
             }
             Err(error) => {
@@ -81,8 +96,7 @@ impl State {
     /// Replaces the setup link's file.
     pub fn write_setup_link(&self, url: &str) -> anyhow::Result<()> {
         let path = self.setup_link();
-        let _ = fs::remove_file(&path);
-        write_new(&path, 0o600, format!("{url}\n").as_bytes())
+        write_whole(&path, 0o600, format!("{url}\n").as_bytes())
             .with_context(|| format!("could not write {}", path.display()))
     }
 }
@@ -135,6 +149,11 @@ fn claim(dir: &Path, owner: u32) -> anyhow::Result<()> {
         }
     }
     if metadata.mode() & 0o077 != 0 {
+        tracing::warn!(
+            state = %dir.display(),
+            mode = format!("{:o}", metadata.mode() & 0o777),
+            "others could enter the state directory; closed it to them"
+        );
         fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
             .with_context(|| format!("others may enter {0}; run: chmod 700 {0}", dir.display()))?;
     }
@@ -147,9 +166,18 @@ fn lock(path: &Path, owner: u32) -> anyhow::Result<File> {
         .truncate(false)
         .write(true)
         .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(path)
         .with_context(|| format!("could not open {}", path.display()))?;
-    if file.metadata()?.uid() != owner {
+    let metadata = file.metadata()?;
+    // The folder may be another account's: only a plain file of this one name is given away.
+    if metadata.uid() != owner && (!metadata.is_file() || metadata.nlink() != 1) {
+        bail!(
+            "{} is not the lock of this state directory; remove it",
+            path.display()
+        );
+    }
+    if metadata.uid() != owner {
         std::os::unix::fs::fchown(&file, Some(owner), Some(owner))?;
     }
     match file.try_lock() {
@@ -164,12 +192,23 @@ fn lock(path: &Path, owner: u32) -> anyhow::Result<File> {
     }
 }
 
-fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// Writes the file beside its place and puts it there once it is whole and on the disk. The lock is
+/// held, so nobody else does the same.
+fn write_whole(path: &Path, mode: u32, bytes: &[u8]) -> std::io::Result<()> {
+    let half = path.with_extension("half");
+    // What a start that was cut short has left.
+    let _ = fs::remove_file(&half);
+    let write = || {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&half)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&half, path)
+    };
+    write().inspect_err(|_| {
+        let _ = fs::remove_file(&half);
+    })
 }
