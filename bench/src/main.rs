@@ -8,6 +8,8 @@
     reason = "a benchmark starts programs and reads clocks itself"
 )]
 
+mod cost;
+mod history;
 mod http;
 mod latency;
 mod limit;
@@ -25,9 +27,23 @@ const ROUNDS: usize = 5;
 const CALLERS: [usize; 3] = [1, 8, 32];
 
 fn main() -> anyhow::Result<()> {
-    let binary = std::env::args()
-        .nth(1)
-        .context("usage: stagedoor-bench PATH-OF-STAGEDOOR")?;
+    let mut args = std::env::args().skip(1);
+    let binary = args.next().context(
+        "usage: stagedoor-bench PATH-OF-STAGEDOOR [load CALLERS STARTS | history FEW MANY]",
+    )?;
+    let part = args.next();
+    let mut number = || args.next().and_then(|word| word.parse().ok());
+    match part.as_deref() {
+        Some("load") => {
+            let (callers, count) = (number().unwrap_or(8), number().unwrap_or(5_000));
+            return load(&binary, callers, count);
+        }
+        Some("history") => {
+            let (few, many) = (number().unwrap_or(1_000), number().unwrap_or(1_000_000));
+            return history::compare(&binary, few as u64, many as u64);
+        }
+        _ => {}
+    }
     println!("Stagedoor beside this machine's limit, medians of {ROUNDS} rounds.\n");
     let (server, first_answer) = Server::start(&binary)?;
     println!("start to first 200        {first_answer:>10.1} ms");
@@ -47,6 +63,11 @@ fn main() -> anyhow::Result<()> {
         println!("{}", starts::compare(&server, callers, ROUNDS)?);
     }
 
+    println!("\nWhat one start with ?wait consists of, with 8 callers");
+    for line in cost::measure(&server, 8, 3_000)? {
+        println!("{line}");
+    }
+
     println!("\nA printed line reaches a viewer after");
     for viewers in [1, 100] {
         println!("{}", latency::measure(&server, viewers)?);
@@ -61,5 +82,15 @@ fn main() -> anyhow::Result<()> {
         server.memory().server,
         server.memory().runner
     );
+    Ok(())
+}
+
+/// Nothing but starts with `?wait`, for a profiler to look at.
+fn load(binary: &str, callers: usize, count: usize) -> anyhow::Result<()> {
+    let (server, _) = Server::start(binary)?;
+    println!("{}", starts::load(&server, callers, count)?);
+    for line in cost::measure(&server, callers, count)? {
+        println!("{line}");
+    }
     Ok(())
 }

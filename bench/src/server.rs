@@ -20,10 +20,13 @@ const PASSWORD: &str = "violet tractor ninety owls";
 pub const TICKER: &str = "#!/bin/bash\n# /// stagedoor\n# access = { run = [\"everyone\"] }\n# ///\nfor i in {1..60}; do date +%s%N; sleep 0.05; done\n";
 /// Prints 10 MB.
 pub const FLOOD: &str = "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"everyone\"] }\n# ///\nexec head -c 10000000 lines.txt\n";
+const SHARED: &str =
+    "command = [\"/bin/true\"]\naccess = { run = [\"everyone\"], output = [\"everyone\"] }\n";
 const TRUE: &str = "command = [\"/bin/true\"]\naccess = { run = [\"everyone\"] }\n";
 
 /// A running server.
 pub struct Server {
+    binary: String,
     child: Child,
     dir: TempDir,
     pub address: SocketAddr,
@@ -62,6 +65,7 @@ impl Server {
             .spawn()
             .with_context(|| format!("could not start {binary}"))?;
         let mut server = Self {
+            binary: binary.to_owned(),
             child,
             dir,
             address,
@@ -69,12 +73,32 @@ impl Server {
         };
         server.wait_for_first_answer(begin)?;
         let first_answer = begin.elapsed().as_secs_f64() * 1e3;
-        server.token = make_token(binary, &state)?;
+        server.token = server.add_user("bench", "admins")?;
         Ok((server, first_answer))
+    }
+
+    /// Makes an account; gives a token of it.
+    pub fn add_user(&self, name: &str, group: &str) -> anyhow::Result<String> {
+        make_token(&self.binary, &self.state(), name, group)
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> std::path::PathBuf {
+        self.dir.path().join("state")
     }
 
     pub fn client(&self) -> anyhow::Result<Client> {
         Client::connect(self.address, &self.token)
+    }
+
+    /// The server's process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its runner's process; 0 when there is none.
+    pub fn runner(&self) -> u32 {
+        find_runner(self.dir.path()).unwrap_or(0)
     }
 
     pub fn scripts(&self) -> std::path::PathBuf {
@@ -123,6 +147,7 @@ fn write_scripts(dir: &Path) -> anyhow::Result<()> {
     fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?;
     fs::write(dir.join("stagedoor.toml"), SETTINGS)?;
     fs::write(dir.join("true.stagedoor.toml"), TRUE)?;
+    fs::write(dir.join("shared.stagedoor.toml"), SHARED)?;
     fs::write(
         dir.join("lines.txt"),
         "a line of output as scripts print them, some 64 bytes in length\n".repeat(160_000),
@@ -135,14 +160,14 @@ fn write_scripts(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn make_token(binary: &str, state: &Path) -> anyhow::Result<String> {
+fn make_token(binary: &str, state: &Path, name: &str, group: &str) -> anyhow::Result<String> {
     let mut add = Command::new(binary)
         .args([
             "user",
             "add",
-            "bench",
+            name,
             "--group",
-            "admins",
+            group,
             "--password-stdin",
             "--state",
         ])
@@ -157,7 +182,7 @@ fn make_token(binary: &str, state: &Path) -> anyhow::Result<String> {
         bail!("could not make a user");
     }
     let create = Command::new(binary)
-        .args(["token", "create", "--user", "bench", "--state"])
+        .args(["token", "create", "--user", name, "--state"])
         .arg(state)
         .stderr(Stdio::null())
         .output()?;

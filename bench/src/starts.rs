@@ -34,6 +34,15 @@ pub fn compare(server: &Server, callers: usize, rounds: usize) -> anyhow::Result
     ))
 }
 
+/// So many starts that are waited for, without the limit beside them.
+pub fn load(server: &Server, callers: usize, count: usize) -> anyhow::Result<String> {
+    let round = round(server, callers, count, "/api/v1/runs?wait=30")?;
+    Ok(format!(
+        "{:.0}/s  p50 {:.1} p99 {:.1} ms",
+        round.per_second, round.p50, round.p99
+    ))
+}
+
 fn say(rounds: &[Round], limit: f64) -> String {
     let of = |pick: fn(&Round) -> f64| median(rounds.iter().map(pick).collect());
     let rate = of(|r| r.per_second);
