@@ -68,8 +68,27 @@ pub fn post(url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     read(request.send(body))
 }
 
+/// POST of these bytes, or GET without; none when no whole answer came.
+pub fn attempt(url: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Option<Answer> {
+    let mut request = ureq::http::Request::builder().uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let sent = match body {
+        Some(body) => agent().run(request.method("POST").body(body).expect("a request")),
+        None => agent().run(request.method("GET").body(()).expect("a request")),
+    };
+    try_read(sent).ok()
+}
+
 fn read(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
-    let mut answer = answer.expect("an answer");
+    try_read(answer).expect("an answer")
+}
+
+fn try_read(
+    answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<Answer, ureq::Error> {
+    let mut answer = answer?;
     let headers = answer
         .headers()
         .iter()
@@ -84,11 +103,10 @@ fn read(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer
         .body_mut()
         .with_config()
         .limit(300 << 20)
-        .read_to_vec()
-        .expect("a whole body");
-    Answer {
+        .read_to_vec()?;
+    Ok(Answer {
         status: answer.status().as_u16(),
         headers,
         body,
-    }
+    })
 }

@@ -5,6 +5,10 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod conditions;
+#[cfg(test)]
+mod confinement;
+#[cfg(test)]
 mod dependencies;
 #[cfg(test)]
 mod documents;
@@ -15,6 +19,8 @@ mod exposure;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod faults_disk;
+#[cfg(test)]
 mod form;
 #[cfg(test)]
 mod hostile;
@@ -23,14 +29,22 @@ mod http;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
+mod kill_loops;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod person;
+#[cfg(test)]
+mod processes;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
 mod robot;
 #[cfg(test)]
+mod small_disk;
+#[cfg(test)]
 mod sources;
+#[cfg(test)]
+mod stubborn;
 #[cfg(test)]
 mod tree;

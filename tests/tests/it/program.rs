@@ -98,7 +98,7 @@ pub fn examples() -> PathBuf {
 
 /// `stagedoor` with these words, to its end; it is killed when it does not end.
 pub fn stagedoor(words: &[&str], stdin: &str) -> Output {
-    let mut child = command()
+    let mut child = command(&binary())
         .args(words)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -124,12 +124,12 @@ pub fn stagedoor(words: &[&str], stdin: &str) -> Output {
 }
 
 /// The program without settings from the environment of whoever runs the tests.
-fn command() -> Command {
+pub fn command(binary: &Path) -> Command {
     #[expect(
         clippy::disallowed_methods,
         reason = "the program under test is started here"
     )]
-    let mut command = Command::new(binary());
+    let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("STAGEDOOR_") {
             command.env_remove(name);
@@ -153,7 +153,7 @@ impl Program {
 
     /// Serves a folder on a home, which may have been used before.
     pub fn serve(home: Arc<Home>, scripts: &Path) -> Self {
-        let mut child = command()
+        let mut child = command(&binary())
             .arg("serve")
             .arg(scripts)
             .arg("--state")
@@ -194,6 +194,27 @@ impl Program {
         panic!("the server did not say {words:?}:\n{}", self.log());
     }
 
+    /// Waits until these words stand in the log.
+    pub fn until_logged(&self, words: &str, at_most: Duration) {
+        for _ in 0..at_most.as_millis() / STEP.as_millis() {
+            if self.log().contains(words) {
+                return;
+            }
+            thread::sleep(STEP);
+        }
+        panic!("the server did not say {words:?}:\n{}", self.log());
+    }
+
+    /// The server's process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to read its settings again.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// The link that makes the first account.
     pub fn setup_link(&mut self) -> String {
         self.said("create the first account: http://", START)
@@ -230,9 +251,15 @@ impl Program {
     }
 
     /// Ends the server at once, as a crash would, and starts another one on the same state.
-    pub fn crash_and_restart(mut self) -> Self {
+    pub fn crash_and_restart(self) -> Self {
+        self.crash_and_spoil(|_| ())
+    }
+
+    /// The same, and something happens to the state directory meanwhile.
+    pub fn crash_and_spoil(mut self, spoil: impl FnOnce(&Path)) -> Self {
         self.signal(Signal::KILL);
         self.child.wait().expect("it ends");
+        spoil(&self.state());
         Self::serve(Arc::clone(&self.home), &self.scripts.clone())
     }
 
