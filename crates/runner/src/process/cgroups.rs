@@ -15,6 +15,7 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
+use super::child;
 use super::members::Member;
 
 /// Cgroups that are kept for the next start.
@@ -25,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The cgroup of one attempt.
 pub(super) struct Cgroup {
     path: PathBuf,
-    /// `cgroup.procs`, which a new child joins by.
-    procs: OwnedFd,
+    /// The folder itself, in which a new child begins.
+    folder: OwnedFd,
     /// `cgroup.events`, which says whether a process is left.
     events: OwnedFd,
 }
@@ -41,22 +42,22 @@ impl Cgroup {
             let file = path.join(name);
             rustix::fs::open(&file, flags | OFlags::CLOEXEC, Mode::empty())
         };
-        let (procs, events) = (
-            open("cgroup.procs", OFlags::WRONLY)?,
+        let (folder, events) = (
+            open("", OFlags::PATH | OFlags::DIRECTORY)?,
             open("cgroup.events", OFlags::RDONLY)?,
         );
         // Kernels before 5.14 have cgroups that cannot be killed as one.
         fs::metadata(path.join("cgroup.kill"))?;
         Ok(Self {
             path,
-            procs,
+            folder,
             events,
         })
     }
 
-    /// For the child that is to join.
-    pub(super) fn procs(&self) -> BorrowedFd<'_> {
-        self.procs.as_fd()
+    /// For the child that is to begin in it.
+    pub(super) fn folder(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
     }
 
     /// Becomes exceptional (`EPOLLPRI`) when the last process is gone.
@@ -71,6 +72,12 @@ impl Cgroup {
         let text = text.get(..read).unwrap_or_default();
         text.split(|byte| *byte == b'\n')
             .any(|line| line == b"populated 0")
+    }
+
+    /// Whether there is no cgroup below it, which only a script that runs as root can make.
+    fn is_plain(&self) -> bool {
+        // The kernel counts a folder's own name, its `.` and each folder in it.
+        rustix::fs::stat(&self.path).is_ok_and(|stat| stat.st_nlink == 2)
     }
 
     /// The processes that are in it, or below it where a script could make cgroups of its own.
@@ -149,10 +156,11 @@ impl Cgroups {
             dying: Vec::new(),
             made: 0,
         };
-        // Whether one can be made shows only in trying.
+        // Whether one can be made and used shows only in trying.
         let first = cgroups.take().ok()?;
-        cgroups.free.push(first);
-        Some(cgroups)
+        let can_begin = child::can_begin_in(first.folder());
+        cgroups.give_back(first);
+        can_begin.is_ok_and(|can| can).then_some(cgroups)
     }
 
     /// One that is empty.
@@ -181,12 +189,12 @@ impl Cgroups {
 
     /// The attempt in it is over. Whatever is not as it was made is not used again.
     pub(super) fn give_back(&mut self, cgroup: Cgroup) {
-        if !cgroup.is_empty() {
-            return self.dying.push(cgroup);
-        }
-        let is_plain = folders_in(&cgroup.path).is_empty();
-        if is_plain && self.free.len() < MOST_KEPT {
-            return self.free.push(cgroup);
+        if self.free.len() < MOST_KEPT && cgroup.is_plain() {
+            return if cgroup.is_empty() {
+                self.free.push(cgroup);
+            } else {
+                self.dying.push(cgroup);
+            };
         }
         if let Err(error) = cgroup.remove() {
             let path = cgroup.path.display();

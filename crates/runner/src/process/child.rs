@@ -7,12 +7,12 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::raw;
@@ -62,7 +62,7 @@ pub(super) struct Steps {
     pub(super) streams: [RawFd; 3],
     /// Closes on exec; carries the failure of a step.
     pub(super) report: RawFd,
-    /// `cgroup.procs` of the cgroup to join.
+    /// The folder of the cgroup to begin in.
     pub(super) cgroup: Option<RawFd>,
     /// The account to become; none keeps the runner's.
     pub(super) credentials: Option<Rc<Credentials>>,
@@ -87,8 +87,7 @@ pub(super) enum Step {
     Directory = 7,
     Descriptors = 8,
     Execute = 9,
-    Cgroup = 10,
-    Process = 11,
+    Process = 10,
 }
 
 /// A step and its errno.
@@ -116,8 +115,7 @@ impl Failure {
             6 => Step::Privileges,
             7 => Step::Directory,
             8 => Step::Descriptors,
-            10 => Step::Cgroup,
-            11 => Step::Process,
+            10 => Step::Process,
             _ => Step::Execute,
         };
         let errno = errno
@@ -154,18 +152,68 @@ impl Launched {
 ///
 /// The steps and the stack must stay as they are until the report pipe has closed.
 pub(super) unsafe fn launch(steps: &Steps, stack: &Stack) -> io::Result<Pid> {
-    let argument: *const Steps = &raw const *steps;
-    // SAFETY: the stack is the child's alone, and by the promise above both live long enough. This
-    // process has one thread, and the child touches nothing that it changes.
-    let pid = unsafe {
-        libc::clone(
-            become_script,
-            stack.top(),
-            libc::CLONE_VM | libc::SIGCHLD,
-            argument.cast_mut().cast(),
-        )
-    };
+    let argument: *mut c_void = (&raw const *steps).cast_mut().cast();
+    if let Some(cgroup) = steps.cgroup {
+        // SAFETY: the child touches nothing that this process changes; by the promise above, what it
+        // reads lives long enough.
+        return unsafe { clone_into(cgroup, stack, become_script, argument) };
+    }
+    let flags = libc::CLONE_VM | libc::SIGCHLD;
+    // SAFETY: as above; the stack is the child's alone, and this process has one thread.
+    let pid = unsafe { libc::clone(become_script, stack.top(), flags, argument) };
     started(pid)
+}
+
+/// A child begins in a cgroup, which is cheaper than joining it. Larger than libc's flags.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// Starts a child that shares this memory, in a cgroup.
+///
+/// # Safety
+///
+/// The stack must be left alone until the child has executed or ended, and `entry` must do only what
+/// such a child may.
+unsafe fn clone_into(
+    cgroup: RawFd,
+    stack: &Stack,
+    entry: unsafe extern "C" fn(*mut c_void) -> c_int,
+    argument: *mut c_void,
+) -> io::Result<Pid> {
+    let wide = |number: c_int| u64::from(number.unsigned_abs());
+    // SAFETY: these arguments are plain data for which all zeroes is a value.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = wide(libc::CLONE_VM) | CLONE_INTO_CGROUP;
+    args.exit_signal = wide(libc::SIGCHLD);
+    args.stack = stack.bottom().addr() as u64;
+    args.stack_size = Stack::SIZE as u64;
+    args.cgroup = wide(cgroup);
+    // SAFETY: the stack is the child's alone, and the rest is the caller's promise.
+    let pid = unsafe { raw::clone3(&args, entry, argument) }?;
+    started(libc::pid_t::try_from(pid).unwrap_or(-1))
+}
+
+/// Whether a child can begin in this cgroup: the kernel may be too old, a filter of a container may
+/// forbid it, or the cgroup be of a kind that takes no process.
+pub(super) fn can_begin_in(cgroup: BorrowedFd<'_>) -> io::Result<bool> {
+    let stack = Stack::new()?;
+    let (folder, nothing) = (cgroup.as_raw_fd(), std::ptr::null_mut());
+    // SAFETY: the child only ends, and it is waited for below.
+    let Ok(child) = (unsafe { clone_into(folder, &stack, end_at_once, nothing) }) else {
+        return Ok(false);
+    };
+    let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+    Ok(ended.is_some_and(|(_, status)| status.exit_status() == Some(0)))
+}
+
+extern "C" fn end_at_once(_: *mut c_void) -> c_int {
+    exit(0)
+}
+
+/// Ends this process and does nothing else.
+fn exit(code: usize) -> c_int {
+    // SAFETY: no pointer is passed. The call does not return.
+    let _ = unsafe { raw::call(libc::SYS_exit_group, [code, 0, 0, 0, 0]) };
+    127
 }
 
 /// Forks a child that works on this folder and ends; for work that must not delay the runner.
@@ -203,15 +251,12 @@ extern "C" fn become_script(steps: *mut c_void) -> c_int {
     let bytes = take(steps).to_bytes();
     // A failed write leaves only the exit code.
     let _ = rustix::io::write(borrow(steps.report), &bytes);
-    // SAFETY: no pointer is passed. The call does not return.
-    let _ = unsafe { raw::call(libc::SYS_exit_group, [127, 0, 0, 0, 0]) };
-    127
+    exit(127)
 }
 
 /// Takes all steps; it returns only when one has failed.
 fn take(steps: &Steps) -> Failure {
-    let result = join_cgroup(steps)
-        .and_then(|()| let_signals_through())
+    let result = let_signals_through()
         .and_then(|()| own_session())
         .and_then(|()| standard_streams(steps))
         .and_then(|()| limits(steps))
@@ -235,15 +280,6 @@ fn at(step: Step) -> impl FnOnce(Errno) -> Failure {
 pub(super) fn borrow(fd: RawFd) -> BorrowedFd<'static> {
     // SAFETY: the descriptors of the steps are open in the child until it executes or ends.
     unsafe { BorrowedFd::borrow_raw(fd) }
-}
-
-/// First, while there is nothing of the script that could be left out.
-fn join_cgroup(steps: &Steps) -> Result<(), Failure> {
-    let Some(procs) = steps.cgroup else {
-        return Ok(());
-    };
-    let joined = rustix::io::write(borrow(procs), b"0");
-    joined.map(|_| ()).map_err(at(Step::Cgroup))
 }
 
 /// The mask outlives `execve`. Actions need no reset: the runner has the default ones, see
@@ -348,7 +384,7 @@ mod tests {
 
     #[test]
     fn a_failure_survives_the_pipe_and_an_empty_pipe_is_none() {
-        let last = (1..=11).map(|number| Failure::from_bytes(&[number, 2, 0, 0, 0]));
+        let last = (1..=10).map(|number| Failure::from_bytes(&[number, 2, 0, 0, 0]));
         for (number, failure) in (1..).zip(last) {
             let failure = failure.expect("a failure");
             assert_eq!((failure.step as u8, failure.errno), (number, 2));

@@ -35,7 +35,6 @@ pub(super) fn failure(failure: Failure, plan: &Plan, folder: BorrowedFd<'_>) -> 
                 Step::Limits => "set the limits",
                 Step::Account => "change to the account of scripts",
                 Step::Privileges => "give up privileges",
-                Step::Cgroup => "enter its cgroup",
                 Step::Process => "be made",
                 _ => "close descriptors (Linux 5.11 or newer is needed)",
             };

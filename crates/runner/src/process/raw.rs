@@ -4,6 +4,8 @@
 //! its start and `execve` it must not touch that: two children that fail at once would tell each
 //! other's reasons.
 
+use std::ffi::{c_int, c_void};
+
 use rustix::io::Errno;
 
 /// Makes a system call with up to five arguments.
@@ -45,6 +47,74 @@ pub(super) unsafe fn call(number: libc::c_long, args: [usize; 5]) -> Result<usiz
             inlateout("x0") first => result,
             in("x1") second, in("x2") third, in("x3") fourth, in("x4") fifth,
             options(nostack),
+        );
+    }
+    checked(result)
+}
+
+/// Starts a child as `clone3` does, which begins in `entry` on the stack that `args` names.
+///
+/// # Safety
+///
+/// `args` must be valid, with a stack that nothing else uses. `entry` must never return, and do only
+/// what a process may that shares this memory.
+#[cfg(target_arch = "x86_64")]
+pub(super) unsafe fn clone3(
+    args: &libc::clone_args,
+    entry: unsafe extern "C" fn(*mut c_void) -> c_int,
+    argument: *mut c_void,
+) -> Result<usize, Errno> {
+    let result: libc::c_long;
+    // SAFETY: the kernel keeps all registers but these. The child has only what is in registers, a
+    // stack that is aligned as a call needs it, and no caller.
+    unsafe {
+        core::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r9",
+            "call r8",
+            "ud2",
+            "2:",
+            inlateout("rax") libc::SYS_clone3 => result,
+            in("rdi") &raw const *args, in("rsi") size_of::<libc::clone_args>(),
+            in("r8") entry, in("r9") argument,
+            lateout("rcx") _, lateout("r11") _,
+        );
+    }
+    checked(result)
+}
+
+/// Starts a child as `clone3` does, which begins in `entry` on the stack that `args` names.
+///
+/// # Safety
+///
+/// `args` must be valid, with a stack that nothing else uses. `entry` must never return, and do only
+/// what a process may that shares this memory.
+#[cfg(target_arch = "aarch64")]
+pub(super) unsafe fn clone3(
+    args: &libc::clone_args,
+    entry: unsafe extern "C" fn(*mut c_void) -> c_int,
+    argument: *mut c_void,
+) -> Result<usize, Errno> {
+    let result: libc::c_long;
+    // SAFETY: the kernel keeps all registers but the result's. The child has only what is in
+    // registers, a stack that is aligned as a call needs it, and no caller.
+    unsafe {
+        core::arch::asm!(
+            "svc 0",
+            "cbnz x0, 2f",
+            "mov x29, xzr",
+            "mov x30, xzr",
+            "mov x0, x10",
+            "blr x9",
+            "brk #1",
+            "2:",
+            in("x8") libc::SYS_clone3,
+            inlateout("x0") &raw const *args => result,
+            in("x1") size_of::<libc::clone_args>(),
+            in("x9") entry, in("x10") argument,
         );
     }
     checked(result)

@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Stat, Uid};
 use rustix::process::Pid;
@@ -101,10 +102,10 @@ impl Scratch {
         })
     }
 
-    /// An attempt's folder with its private files. The folder is given to the account only when all
+    /// An attempt's folder with its private files, at this time of the monotonic clock. The folder is given to the account only when all
     /// is in it, so that nobody can redirect what is written here.
-    pub(super) fn make(&mut self, private: &[PrivateFile]) -> io::Result<Places> {
-        let kept = private.is_empty().then(|| self.reuse.take()).flatten();
+    pub(super) fn make(&mut self, private: &[PrivateFile], now: Duration) -> io::Result<Places> {
+        let kept = private.is_empty().then(|| self.reuse.take(now)).flatten();
         if let Some(name) = kept {
             return Ok(self.places(name));
         }
@@ -115,7 +116,7 @@ impl Scratch {
             // It was not given away yet, so only the runner wrote in it.
             let _ = std::fs::remove_dir_all(&places.path);
         } else if private.is_empty() {
-            self.reuse.made(&self.dir, &places.name);
+            self.reuse.made(&self.dir, &places.name, now);
         }
         filled.map(|()| places)
     }

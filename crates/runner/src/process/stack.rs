@@ -6,8 +6,6 @@ use std::ptr::NonNull;
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 
-/// Far more than the steps of a child need, in a build without optimisation too.
-const SIZE: usize = 64 << 10;
 /// Below the stack, so that one that grows too far ends its process and changes nothing.
 const GUARD: usize = 4 << 10;
 /// Kept for the next start.
@@ -19,13 +17,17 @@ pub(super) struct Stack {
 }
 
 impl Stack {
-    fn new() -> io::Result<Self> {
+    /// In bytes, the page that nothing may touch among them: far more than the steps of a child need,
+    /// in a build without optimisation too.
+    pub(super) const SIZE: usize = 64 << 10;
+
+    pub(super) fn new() -> io::Result<Self> {
         let (access, flags) = (
             ProtFlags::READ | ProtFlags::WRITE,
             MapFlags::PRIVATE | MapFlags::STACK | MapFlags::NORESERVE,
         );
         // SAFETY: the kernel chooses a place where nothing is.
-        let bottom = unsafe { mmap_anonymous(std::ptr::null_mut(), SIZE, access, flags) }?;
+        let bottom = unsafe { mmap_anonymous(std::ptr::null_mut(), Self::SIZE, access, flags) }?;
         let bottom = NonNull::new(bottom).ok_or(io::ErrorKind::OutOfMemory)?;
         let stack = Self { bottom };
         // SAFETY: it is the lowest page of the mapping above, which nothing uses yet.
@@ -33,9 +35,14 @@ impl Stack {
         Ok(stack)
     }
 
+    /// The lowest address.
+    pub(super) fn bottom(&self) -> *mut c_void {
+        self.bottom.as_ptr()
+    }
+
     /// Where a stack begins that grows downwards.
     pub(super) fn top(&self) -> *mut c_void {
-        self.bottom.as_ptr().wrapping_byte_add(SIZE)
+        self.bottom.as_ptr().wrapping_byte_add(Self::SIZE)
     }
 }
 
@@ -43,7 +50,7 @@ impl Drop for Stack {
     fn drop(&mut self) {
         // SAFETY: the mapping is this value's own, and whoever dropped it knows that no child runs
         // on it any more. It fails only for what is no mapping.
-        let _ = unsafe { munmap(self.bottom.as_ptr(), SIZE) };
+        let _ = unsafe { munmap(self.bottom.as_ptr(), Self::SIZE) };
     }
 }
 

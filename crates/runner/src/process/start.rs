@@ -43,7 +43,8 @@ impl Station {
     /// Starts the attempt. It is not known yet whether it executes: its report pipe tells.
     pub(super) fn start(&mut self, plan: Box<Plan>, clock: &dyn Clock) -> Result<Live, Refused> {
         let executable = executable::open(&plan, &self.root)?;
-        let made = self.scratch.make(&plan.invocation.files);
+        let now = clock.monotonic();
+        let made = self.scratch.make(&plan.invocation.files, now);
         let places = made.map_err(|error| resources("make its private folder", &error))?;
         self.start_in(&places, executable, plan, clock)
             .map_err(|reason| Refused {

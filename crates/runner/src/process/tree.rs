@@ -156,9 +156,9 @@ impl Nursery {
 }
 
 fn in_cgroup(cgroup: Cgroup, steps: Steps, stack: Stack) -> io::Result<Planted> {
-    let procs = std::os::fd::AsRawFd::as_raw_fd(&cgroup.procs());
+    let folder = std::os::fd::AsRawFd::as_raw_fd(&cgroup.folder());
     let steps = Box::new(Steps {
-        cgroup: Some(procs),
+        cgroup: Some(folder),
         ..steps
     });
     let launched = Launched::start(steps, stack)?;

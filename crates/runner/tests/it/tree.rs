@@ -159,3 +159,16 @@ async fn a_script_that_sends_its_parent_term_changes_nothing() {
     let record = house.run(plan).await.record;
     assert_eq!(record.exit_code, Some(4), "{record:?}");
 }
+
+#[tokio::test]
+async fn every_script_has_a_cgroup_of_its_own_or_a_keeper() {
+    let mut house = House::open();
+    let text = "#!/bin/sh\ngrep ^0:: /proc/self/cgroup\necho $PPID\n";
+    let plan = house.script("where", text);
+    let text = house.run(plan).await.text();
+    let (cgroup, parent) = text.trim_end().rsplit_once('\n').expect("two lines");
+    let has_cgroup = cgroup.contains("/stagedoor-");
+    let has_keeper = parent != house.pid.to_string();
+    assert!(has_cgroup != has_keeper, "one of the two: {text}");
+    println!("a cgroup: {has_cgroup}, a keeper: {has_keeper}");
+}

@@ -4,55 +4,71 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
-use rustix::fs::{Dir, Mode};
+use rustix::fs::{AtFlags, Dir, Mode};
 
 use super::OPEN_DIR;
 
 /// Folders that are kept.
 const MOST_KEPT: usize = 64;
 
+/// A change within this time after another one may leave no trace: a file system may note times in
+/// steps of a clock tick, 10 ms at most.
+const TICK: Duration = Duration::from_millis(20);
+
 /// A folder as it was made: its inode and when that last changed in any way, seconds and nanoseconds.
 type Stamp = (u64, i64, u64);
 
-/// An attempt's folder and the two in it.
-type Stamps = [Stamp; 3];
+/// An attempt's folder and the two in it, as they were made.
+#[derive(Clone, Copy)]
+struct Made {
+    stamps: [Stamp; 3],
+    /// On the monotonic clock.
+    at: Duration,
+    /// It was given to a script so soon that its stamps alone do not say that nothing changed.
+    is_young: bool,
+}
 
 /// The folders that are as good as new, and those that may come back as such.
 #[derive(Default)]
 pub(super) struct Reuse {
-    used: HashMap<String, Stamps>,
-    free: Vec<(String, Stamps)>,
+    used: HashMap<String, Made>,
+    free: Vec<(String, Made)>,
 }
 
 impl Reuse {
     /// One that nobody has touched.
-    pub(super) fn take(&mut self) -> Option<String> {
-        let (name, stamps) = self.free.pop()?;
-        self.used.insert(name.clone(), stamps);
+    pub(super) fn take(&mut self, now: Duration) -> Option<String> {
+        let (name, made) = self.free.pop()?;
+        let is_young = now.saturating_sub(made.at) < TICK;
+        self.used.insert(name.clone(), Made { is_young, ..made });
         Some(name)
     }
 
     /// Notes how a folder without private files was made.
-    pub(super) fn made(&mut self, scratch: &OwnedFd, name: &str) {
+    pub(super) fn made(&mut self, scratch: &OwnedFd, name: &str, now: Duration) {
         // One that cannot be looked at is not used again.
         if let Ok(stamps) = stamps(scratch, name) {
-            self.used.insert(name.to_owned(), stamps);
+            let made = Made {
+                stamps,
+                at: now,
+                is_young: true,
+            };
+            self.used.insert(name.to_owned(), made);
         }
     }
 
     /// Keeps the folder, unless something in it changed meanwhile, be it only a mode.
     pub(super) fn keep(&mut self, scratch: &OwnedFd, name: &str) -> bool {
-        let Some(before) = self.used.remove(name) else {
+        let Some(made) = self.used.remove(name) else {
             return false;
         };
         let is_untouched = self.free.len() < MOST_KEPT
-            && stamps(scratch, name).is_ok_and(|now| now == before)
-            && has_only(scratch, name, 2)
-            && has_only(scratch, &format!("{name}/home"), 0)
-            && has_only(scratch, &format!("{name}/tmp"), 0);
+            && stamps(scratch, name).is_ok_and(|now| now == made.stamps)
+            && (!made.is_young || is_as_made(scratch, name));
         if is_untouched {
-            self.free.push((name.to_owned(), before));
+            self.free.push((name.to_owned(), made));
         }
         is_untouched
     }
@@ -63,21 +79,25 @@ impl Reuse {
     }
 }
 
-fn stamps(scratch: &OwnedFd, name: &str) -> io::Result<Stamps> {
-    let stamp = |path: String| -> io::Result<Stamp> {
-        let folder = rustix::fs::openat(scratch, path, OPEN_DIR, Mode::empty())?;
-        let stat = rustix::fs::fstat(&folder)?;
+fn stamps(scratch: &OwnedFd, name: &str) -> io::Result<[Stamp; 3]> {
+    let stamp = |path: &str| -> io::Result<Stamp> {
+        let stat = rustix::fs::statat(scratch, path, AtFlags::SYMLINK_NOFOLLOW)?;
         Ok((stat.st_ino, stat.st_ctime, stat.st_ctime_nsec))
     };
     Ok([
-        stamp(name.to_owned())?,
-        stamp(format!("{name}/home"))?,
-        stamp(format!("{name}/tmp"))?,
+        stamp(name)?,
+        stamp(&format!("{name}/home"))?,
+        stamp(&format!("{name}/tmp"))?,
     ])
 }
 
-/// Whether the folder has this many entries and no extended attribute. Beside the stamp, because a
-/// file system may note times in steps of several milliseconds.
+fn is_as_made(scratch: &OwnedFd, name: &str) -> bool {
+    has_only(scratch, name, 2)
+        && has_only(scratch, &format!("{name}/home"), 0)
+        && has_only(scratch, &format!("{name}/tmp"), 0)
+}
+
+/// Whether the folder has this many entries, its mode and no extended attribute.
 fn has_only(scratch: &OwnedFd, path: &str, entries: usize) -> bool {
     let look = || -> io::Result<bool> {
         let folder = rustix::fs::openat(scratch, path, OPEN_DIR, Mode::empty())?;
