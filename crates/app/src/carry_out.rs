@@ -49,21 +49,22 @@ impl App {
 
     /// Writes the life of the run. An outcome is written until it is on disk, then told to who
     /// waits for it. So is a claim, which a start follows: else the next server would not know of
-    /// this attempt and start it once more. Anything else may be written later, because the runner
-    /// knows it too.
+    /// this attempt and start it once more. And so is the wish that it ends, which somebody was
+    /// promised. Anything else may be written later, because the runner knows it too.
     async fn record(&self, run: &Arc<LiveRun>, starts: bool) {
         let view = Arc::new(run.view());
         let is_ended = view.is_ended();
         if !is_ended {
             run.changes.send_replace(Arc::clone(&view));
         }
+        let must = is_ended || starts || view.stop.is_some();
         let update = update_of(run);
         let mut pause = FIRST_PAUSE;
         loop {
             match self.inner.store.update_run(update.clone()).await {
                 Ok(_) => break,
-                Err(error) if is_ended || starts => {
-                    tracing::error!(run = %run.id, %error, "could not record an outcome or a start; trying again");
+                Err(error) if must => {
+                    tracing::error!(run = %run.id, %error, "could not record what became of a run; trying again");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }

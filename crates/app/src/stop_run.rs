@@ -11,7 +11,7 @@ use stagedoor_domain::run::{Event, State, StopCause};
 use crate::app::App;
 use crate::live::LiveRun;
 
-/// How long the record of a stop is waited for.
+/// How long the record of a stop is waited for; on a full disk it waits for room.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a run was not stopped.
@@ -20,6 +20,10 @@ pub enum StopError {
     /// It has an outcome already.
     #[error("this run has ended already")]
     Ended,
+    /// It was told, but that cannot be written at the moment: should this server end before it can,
+    /// the next one may not know of it.
+    #[error("the run was told to end, but this cannot be written to the disk at the moment")]
+    NotOnDisk,
 }
 
 impl App {
@@ -34,9 +38,8 @@ impl App {
         // A task of its own: a client that goes away must not leave half a stop.
         let app = self.clone();
         let done = tokio::spawn(async move { app.carry_out(&run, effects).await });
-        // On a full disk an outcome waits for room. The run is stopped all the same.
-        let _ = tokio::time::timeout(PATIENCE, done).await;
-        Ok(())
+        let is_done = tokio::time::timeout(PATIENCE, done).await.is_ok();
+        is_done.then_some(()).ok_or(StopError::NotOnDisk)
     }
 
     /// Tells every run to end, as at a second Ctrl-C.

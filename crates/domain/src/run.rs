@@ -255,7 +255,7 @@ fn started(life: &Life, epoch: Epoch) -> (Life, Vec<Effect>) {
                 state: State::Stopping,
                 ..life.clone()
             },
-            vec![Effect::Record, Effect::Stop(epoch)],
+            vec![Effect::Stop(epoch), Effect::Record],
         ),
         State::Starting if life.epoch == epoch => (
             Life {
@@ -338,7 +338,8 @@ fn stop(life: &Life, cause: StopCause) -> (Life, Vec<Effect>) {
                 state: State::Stopping,
                 ..next
             },
-            vec![Effect::Record, Effect::Stop(life.epoch)],
+            // First, because a full disk must not keep a run going.
+            vec![Effect::Stop(life.epoch), Effect::Record],
         ),
         State::Stopping | State::Ended => unchanged(life),
     }

@@ -19,7 +19,7 @@ use crate::pages;
 /// When a full queue may have room again, or a new server answers, in seconds.
 pub(crate) const SOON: HeaderValue = HeaderValue::from_static("5");
 /// When a disk may have been looked after, in seconds.
-const LATER: HeaderValue = HeaderValue::from_static("30");
+pub(crate) const LATER: HeaderValue = HeaderValue::from_static("30");
 
 /// What is wrong with one argument.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

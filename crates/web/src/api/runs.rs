@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 use serde::Deserialize;
 use stagedoor_app::find::{LARGEST_PAGE, RunsError, RunsFilter};
 use stagedoor_app::stop_run::StopError;
@@ -14,7 +15,7 @@ use utoipa::IntoParams;
 
 use crate::api::query::{PathRun, StrictQuery, bad_key, number, read};
 use crate::api::run_json::{RunJson, RunsJson, StoppedJson, ToldJson};
-use crate::problem::Problem;
+use crate::problem::{LATER, Problem};
 use crate::session::Caller;
 use crate::state::AppState;
 
@@ -140,6 +141,7 @@ pub(super) async fn one(
             ended. Who may stop the run but not read it gets its `id` and `state` only."),
         (status = 404, description = "Unknown, or not for this caller: the same answer."),
         (status = 409, description = "It has ended already."),
+        (status = 503, description = "It was told, but that cannot be written at the moment."),
     ))]
 pub(super) async fn stop(
     State(state): State<AppState>,
@@ -147,13 +149,7 @@ pub(super) async fn stop(
     PathRun(id): PathRun,
 ) -> Result<Response, Problem> {
     let (permit, run) = state.app.stoppable(&caller.user, id).await?;
-    state
-        .app
-        .stop_run(permit, id)
-        .await
-        .map_err(|StopError::Ended| {
-            Problem::new(StatusCode::CONFLICT, "This run has ended already.").with_code("ended")
-        })?;
+    state.app.stop_run(permit, id).await.map_err(not_stopped)?;
     let answer = if let Ok((_, now)) = state.app.readable(&caller.user, id).await {
         StoppedJson::Run(Box::new(RunJson::from(&now)))
     } else {
@@ -165,4 +161,19 @@ pub(super) async fn stop(
         })
     };
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+fn not_stopped(error: StopError) -> Problem {
+    match error {
+        StopError::Ended => {
+            Problem::new(StatusCode::CONFLICT, "This run has ended already.").with_code("ended")
+        }
+        StopError::NotOnDisk => Problem::unavailable(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The run was told to end, but this cannot be written to the disk of this server at the \
+             moment. Look at the run in a while, and stop it again if it still goes on.",
+            error,
+        )
+        .with_header(RETRY_AFTER, LATER),
+    }
 }

@@ -147,7 +147,8 @@ pub(crate) async fn stop(
     let user = &me.0.user;
     let (permit, _) = state.app.stoppable(user, id).await?;
     match state.app.stop_run(permit, id).await {
-        Ok(()) | Err(StopError::Ended) => {}
+        // The page says what became of it. What was not written yet was told all the same.
+        Ok(()) | Err(StopError::Ended | StopError::NotOnDisk) => {}
     }
     // Who may stop another's run need not be allowed to read it: for them its page is not there.
     let page = match state.app.readable(user, id).await {

@@ -84,3 +84,31 @@ fn a_server_that_dies_on_a_full_disk_is_replaced_without_loss() {
     let bob = Robot::new(&program, "bob", &["admins"]);
     stage.assert_whole(&bob, &talker);
 }
+
+/// A run can be ended whatever the disk says, and who ended it learns that this is not written yet.
+#[test]
+fn a_stop_on_a_full_disk_ends_the_run_and_is_written_when_there_is_room() {
+    let stage = Stage::new();
+    let Some(disk) = SmallDisk::mount(&stage.home.state(), "24m") else {
+        return;
+    };
+    let program = stage.serve();
+    let ann = Robot::user(&program);
+    let talker = ann.start("talker", &json!({})).expect(201).json();
+    ann.until_printed(&talker, "20 400 of");
+    disk.fill();
+    program.until_logged("output cannot be written; the script waits", PATIENCE);
+    let stop = format!("/api/v1/runs/{}/stop", id(&talker));
+    let (_, refusal) = start_until_refused(&ann);
+    assert_eq!(refusal.status, 507);
+    let told = ann.post(&stop, &json!({}));
+    assert_explains(told, 503, &["told to end", "cannot be written"]);
+    let path = format!("/api/v1/runs/{}", id(&talker));
+    let now = ann.get(&path).expect(200).json();
+    assert_eq!(now["state"], "stopping", "{now}");
+    disk.free();
+    let ended = ann.until(&talker, |run| run["state"] == "ended");
+    assert_eq!(ended["outcome"], "cancelled", "{ended}");
+    let again = ann.post(&stop, &json!({}));
+    assert_eq!(again.status, 409, "{}", again.text());
+}
