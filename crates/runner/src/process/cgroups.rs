@@ -4,6 +4,7 @@
 //! They are made below the runner's own cgroup and used again: making and removing one costs several
 //! times as much as joining it. No controller is switched on, so nothing else changes.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -30,6 +31,8 @@ pub(super) struct Cgroup {
     folder: OwnedFd,
     /// `cgroup.events`, which says whether a process is left.
     events: OwnedFd,
+    /// Kernels (6.18 among them) kill whatever begins in a cgroup that was killed once.
+    was_killed: Cell<bool>,
 }
 
 impl Cgroup {
@@ -52,6 +55,7 @@ impl Cgroup {
             path,
             folder,
             events,
+            was_killed: Cell::new(false),
         })
     }
 
@@ -98,6 +102,7 @@ impl Cgroup {
 
     /// Kills everything in it, also what is forked at this moment.
     pub(super) fn kill(&self) -> io::Result<()> {
+        self.was_killed.set(true);
         fs::write(self.path.join("cgroup.kill"), "1")
     }
 
@@ -168,8 +173,14 @@ impl Cgroups {
         if let Some(cgroup) = self.free.pop() {
             return Ok(cgroup);
         }
-        if let Some(at) = self.dying.iter().position(Cgroup::is_empty) {
-            return Ok(self.dying.swap_remove(at));
+        let (over, dying) = self.dying.drain(..).partition(Cgroup::is_empty);
+        self.dying = dying;
+        let over: Vec<Cgroup> = over;
+        for cgroup in over {
+            self.give_back(cgroup);
+        }
+        if let Some(cgroup) = self.free.pop() {
+            return Ok(cgroup);
         }
         self.made += 1;
         Cgroup::make(self.base.join((self.made - 1).to_string()))
@@ -189,12 +200,12 @@ impl Cgroups {
 
     /// The attempt in it is over. Whatever is not as it was made is not used again.
     pub(super) fn give_back(&mut self, cgroup: Cgroup) {
-        if self.free.len() < MOST_KEPT && cgroup.is_plain() {
-            return if cgroup.is_empty() {
-                self.free.push(cgroup);
-            } else {
-                self.dying.push(cgroup);
-            };
+        if !cgroup.is_empty() {
+            return self.dying.push(cgroup);
+        }
+        let is_as_new = !cgroup.was_killed.get() && cgroup.is_plain();
+        if is_as_new && self.free.len() < MOST_KEPT {
+            return self.free.push(cgroup);
         }
         if let Err(error) = cgroup.remove() {
             let path = cgroup.path.display();

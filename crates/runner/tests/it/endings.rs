@@ -85,6 +85,23 @@ async fn one_that_ignores_term_is_killed_with_all_its_children() {
 }
 
 #[tokio::test]
+async fn what_was_killed_leaves_nothing_that_kills_the_next_one() {
+    let mut house = House::open();
+    for _ in 0..5 {
+        let plan = house.script("deaf", DEAF);
+        let (run, epoch) = (plan.run, plan.epoch);
+        let _ = house.start(plan).await;
+        let stop = house.runner.stop(run, epoch, StopKind::Kill, "now");
+        stop.await.expect("sent");
+        assert_eq!(house.exited().await.signal, Some(9));
+        for _ in 0..3 {
+            let record = house.run(command(&["/bin/true"])).await.record;
+            assert_eq!((record.exit_code, record.signal), (Some(0), None));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_kill_needs_no_grace() {
     let mut house = House::open();
     let plan = house.script("deaf", DEAF);
