@@ -99,6 +99,8 @@ pub(crate) struct Inner {
     pub(crate) late: Mutex<Late>,
     pub(crate) fatal: watch::Sender<Option<Fatal>>,
     pub(crate) is_accounted: watch::Sender<bool>,
+    /// This server is about to end: what waits is left to the next one.
+    pub(crate) is_draining: AtomicBool,
     /// This server has said goodbye: that the runner hangs up is no news.
     pub(crate) is_leaving: AtomicBool,
 }
@@ -116,6 +118,7 @@ impl App {
             late: Mutex::default(),
             fatal: watch::Sender::new(None),
             is_accounted: watch::Sender::new(false),
+            is_draining: AtomicBool::new(false),
             is_leaving: AtomicBool::new(false),
             catalog: parts.catalog,
             store: parts.store,

@@ -1,6 +1,7 @@
 //! Carries out what the machine of a run's life decided.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stagedoor_domain::id::{Epoch, RunId};
@@ -128,7 +129,9 @@ impl App {
             timeout: script.timeout,
             stop_grace: script.stop_grace,
         };
-        match self.inner.runner.start(plan).await {
+        let started = self.inner.runner.start(plan).await;
+        run.is_handed_over.store(true, Ordering::Release);
+        match started {
             Ok(()) => {}
             Err(SendError::Gone) => self.happen(run, &Event::NeverStarted(epoch)),
             Err(error) => refuse(&format!(

@@ -1,5 +1,6 @@
 //! A run that has no outcome yet: its life, and who waits to hear of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use stagedoor_domain::arguments::CheckedArgs;
@@ -43,6 +44,8 @@ pub(crate) struct LiveRun {
     /// until the row is there, and for ever when there is none: then nothing is carried out.
     pub(crate) on_disk: tokio::sync::Mutex<bool>,
     pub(crate) changes: watch::Sender<Arc<RunView>>,
+    /// The runner was told of the attempt that counts, or told of it itself.
+    pub(crate) is_handed_over: AtomicBool,
 }
 
 impl std::ops::Deref for LiveRun {
@@ -129,6 +132,7 @@ impl LiveRun {
             about,
             facts: Mutex::new(facts),
             on_disk: tokio::sync::Mutex::new(on_disk),
+            is_handed_over: AtomicBool::new(on_disk),
             changes,
         }
     }
@@ -175,12 +179,18 @@ impl App {
             facts.ended_at = Some(ended_at.unwrap_or_else(|| self.clock().now()));
         }
         facts.life = life;
+        if effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Start(_)))
+        {
+            run.is_handed_over.store(false, Ordering::Release);
+        }
         effects
     }
 
     /// Gives free slots to waiting runs.
     pub(crate) fn start_what_may(&self) {
-        while self.inner.fatal.borrow().is_none() {
+        while self.inner.fatal.borrow().is_none() && !self.is_draining() {
             let next = self.queue().start_next();
             let Some(id) = next else { return };
             match self.live_run(id) {

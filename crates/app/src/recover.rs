@@ -48,7 +48,7 @@ pub(crate) async fn recover(
         match held.remove(&(run.id, epoch)) {
             Some(reports) => {
                 for report in reports {
-                    handle_report(app, report).await;
+                    handle_report(app, report);
                 }
                 // The earlier server may have ended between its record and its word.
                 if state == State::Stopping {
@@ -74,7 +74,7 @@ pub(crate) async fn recover(
     }
     // What no row vouches for, or an old epoch of a run, is ended or forgotten.
     for report in held.into_values().flatten() {
-        handle_report(app, report).await;
+        handle_report(app, report);
     }
     Ok((reports, unheld))
 }

@@ -30,29 +30,35 @@ pub(crate) async fn listen(
             Some(event) = pump_events.recv() => handle_pump_event(&app, event),
             report = reports.recv() => match report {
                 Report::Gone => return runner_gone(&app),
-                report => handle_report(&app, report).await,
+                report => handle_report(&app, report),
             },
         }
     }
 }
 
-pub(crate) async fn handle_report(app: &App, report: Report) {
+pub(crate) fn handle_report(app: &App, report: Report) {
     match report {
-        Report::Started(started) => process_started(app, started).await,
+        Report::Started(started) => process_started(app, started),
         Report::Refused { run, epoch, reason } => match app.live_run(run) {
             Some(live) => app.happen(&live, &Event::Refused(epoch, reason.to_string())),
-            None => app.forget_attempt(run, epoch).await,
+            None => forget(app, run, epoch),
         },
         Report::Exited { run, epoch, record } => match expects(app, run, epoch) {
             Some(live) => process_ended(app, &live, epoch, record),
-            None => app.forget_attempt(run, epoch).await,
+            None => forget(app, run, epoch),
         },
         Report::Complete { .. } => {}
         Report::Gone => runner_gone(app),
     }
 }
 
-async fn process_started(app: &App, started: Started) {
+/// Not waited for: the runner reads nothing while its reports are not read.
+fn forget(app: &App, run: RunId, epoch: Epoch) {
+    let app = app.clone();
+    tokio::spawn(async move { app.forget_attempt(run, epoch).await });
+}
+
+fn process_started(app: &App, started: Started) {
     let Started {
         run,
         epoch,
@@ -63,7 +69,10 @@ async fn process_started(app: &App, started: Started) {
     } = started;
     let Some(live) = expects(app, run, epoch) else {
         tracing::warn!(%run, epoch = epoch.0, "killed a process that no record vouches for");
-        return app.stop_attempt(run, epoch, StopKind::Kill).await;
+        // Not waited for either.
+        let app = app.clone();
+        tokio::spawn(async move { app.stop_attempt(run, epoch, StopKind::Kill).await });
+        return;
     };
     live.facts().started_at = Some(started_at);
     keep_output(app, &live, epoch, Stream::Stdout, stdout);

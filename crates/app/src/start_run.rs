@@ -58,7 +58,7 @@ impl App {
         if let Some(why) = &script.disabled {
             return Err(StartError::Disabled(why.clone()));
         }
-        if self.inner.fatal.borrow().is_some() {
+        if self.inner.fatal.borrow().is_some() || self.is_draining() {
             return Err(StartError::Stopping);
         }
         let run = self.new_live_run(&permit, script, args, request);

@@ -50,18 +50,28 @@ impl App {
         }
     }
 
+    /// From now on nothing is accepted, and what waits in the queue is left to the next server.
+    pub fn drain(&self) {
+        self.inner.is_draining.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.inner.is_draining.load(Ordering::Acquire)
+    }
+
     /// Tells the runner that this server ends: one that holds nothing ends too, another waits for
-    /// the next server. To be called last.
+    /// the next server. To be called last, some time after [`App::drain`].
     pub async fn say_goodbye(&self) {
+        // A claim on disk whose plan came behind the goodbye would be lost.
+        let is_on_its_way = |run: &LiveRun| {
+            let is_starting = run.facts().life.state == State::Starting;
+            is_starting && !run.is_handed_over.load(Ordering::Acquire)
+        };
+        self.wait_while(PATIENCE, is_on_its_way).await;
         self.inner.is_leaving.store(true, Ordering::Release);
         if let Err(error) = self.inner.runner.bye().await {
             tracing::debug!(%error, "could not say goodbye to the runner");
         }
-    }
-
-    /// Waits until no run is live, but not longer than this.
-    pub async fn settle(&self, at_most: Duration) {
-        self.wait_while(at_most, |_| true).await;
     }
 
     /// Waits until the outcome of every run that began is on disk, but not longer than this. What

@@ -195,8 +195,9 @@ async fn run(
     tokio::select! {
         served = stagedoor_web::serve(listeners, app.clone(), web, shutdown) => {
             served?;
+            app.drain();
             tokio::select! {
-                () = app.settle(DRAIN) => {}
+                () = app.settle_begun(DRAIN) => {}
                 () = linger.cancelled() => {}
             }
             app.say_goodbye().await;

@@ -103,6 +103,8 @@ const FORBIDDEN_HERE: &[libc::c_long] = &[];
 
 /// The argument of `clone` that holds its flags.
 const CLONE_FLAGS: u8 = 0;
+/// The argument of `ioctl` that says what is asked.
+const IOCTL_REQUEST: u8 = 1;
 /// Lists what a filter may answer; there is no such file where the kernel knows no filters.
 const KNOWN_ACTIONS: &str = "/proc/sys/kernel/seccomp/actions_avail";
 
@@ -168,6 +170,20 @@ fn filters(arch: TargetArch) -> Result<Vec<BpfProgram>, seccompiler::BackendErro
         0,
     )?;
     forbidden.insert(SYS_clone, vec![SeccompRule::new(vec![no_thread])?]);
+    // Types into the terminal that the server was started from, where the kernel still allows that.
+    let typing = [libc::TIOCSTI, libc::TIOCLINUX].map(|request| {
+        let (size, is) = (SeccompCmpArgLen::Dword, SeccompCmpOp::Eq);
+        SeccompRule::new(vec![SeccompCondition::new(
+            IOCTL_REQUEST,
+            size,
+            is,
+            request,
+        )?])
+    });
+    forbidden.insert(
+        libc::SYS_ioctl,
+        typing.into_iter().collect::<Result<_, _>>()?,
+    );
     // Its flags lie in memory, where no filter can look. Told that there is no such call, libc makes
     // its threads by `clone`.
     let unknown = BTreeMap::from([(SYS_clone3, Vec::new())]);

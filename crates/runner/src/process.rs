@@ -96,6 +96,7 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     let listener = Listener::bind(&args.socket, args.server_uid)
         .map_err(|error| explained(&error, "socket", &args.socket))?;
     let stranger = account.clone().filter(|account| account.uid != 0);
+    let nursery = Nursery::open(&args.socket, stranger.is_some());
     let station = Station {
         root: Root {
             dir: root,
@@ -112,7 +113,8 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
         null: null.try_clone()?,
         open_files,
         zone: environment::system_zone(),
-        nursery: Nursery::open(&args.socket),
+        nursery,
+        shares_memory: child::shares_memory(account.is_some()),
     };
     let clock = Arc::new(KernelClock);
     let stale = station.scratch.stale()?;

@@ -13,6 +13,8 @@ use super::members::Member;
 use super::tree::Tree;
 use crate::protocol::{ExitRecord, Plan, Refusal, StopKind};
 
+/// How long a child may take to execute: one that somebody suspends must not hold up others.
+const TO_EXECUTE: Duration = Duration::from_secs(30);
 /// After KILL, how often it is sent again to processes that came to light since.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -66,6 +68,7 @@ pub(super) struct Live {
     deadline: Option<Duration>,
     stop_grace: Duration,
     kill_at: Option<Duration>,
+    execute_by: Duration,
     /// Filled as things happen.
     record: ExitRecord,
     main_is_gone: bool,
@@ -92,6 +95,7 @@ impl Live {
             stop_grace: plan.stop_grace,
             unconfirmed: Some(unconfirmed),
             kill_at: None,
+            execute_by: now.saturating_add(TO_EXECUTE),
             record: ExitRecord::default(),
             main_is_gone: false,
             child_is_gone: false,
@@ -115,12 +119,18 @@ impl Live {
         let deadline = self
             .deadline
             .filter(|_| !self.main_is_gone && !self.record.stopped);
-        [deadline, self.kill_at].into_iter().flatten().min()
+        let execute_by = self.unconfirmed.as_ref().map(|_| self.execute_by);
+        let all = [deadline, self.kill_at, execute_by];
+        all.into_iter().flatten().min()
     }
 
     /// The time is over, or the grace is.
     pub(super) fn on_time(&mut self, now: Duration) {
-        if self.kill_at.is_some_and(|at| at <= now) {
+        let is_stuck = self.unconfirmed.is_some() && self.execute_by <= now;
+        if is_stuck {
+            self.execute_by = now.saturating_add(AGAIN);
+        }
+        if is_stuck || self.kill_at.is_some_and(|at| at <= now) {
             self.kill(now);
         } else if self.due().is_some_and(|at| at <= now) {
             self.record.timed_out = true;
@@ -158,9 +168,10 @@ impl Live {
     /// Whether somebody was there.
     fn signal(&self, signal: Signal) -> bool {
         let mut reached = self.tree.signal(signal);
-        // It may be on its way into its cgroup. A keeper only ends, which the main process sees.
-        let is_early = self.unconfirmed.is_some() && matches!(self.tree, Tree::Cgroup(_));
-        if is_early && !self.main_is_gone {
+        // Also where its cgroup cannot be read, because no descriptor is free. A keeper that is not
+        // confirmed stands here itself, and only ends.
+        let is_main = self.unconfirmed.is_none() || matches!(self.tree, Tree::Cgroup(_));
+        if is_main && !self.main_is_gone && !reached {
             self.ends.main.signal(signal);
             reached = true;
         }
@@ -208,11 +219,14 @@ impl Live {
         self.listen();
         self.child_is_gone = true;
         match &self.tree {
-            Tree::Keeper(_) if self.main_is_gone => {}
-            // It was killed. Its main process ends with it, and nobody can tell any more how.
+            Tree::Keeper(_) if self.main_is_gone && exit_code == Some(0) => {}
+            // It was killed. Its main process ends with it, and nobody can tell any more how, unless
+            // it had said so.
             Tree::Keeper(_) => {
                 self.tree = Tree::Orphans(Vec::new());
-                self.main_ended(None, None);
+                if !self.main_is_gone {
+                    self.main_ended(None, None);
+                }
             }
             Tree::Cgroup(_) | Tree::Orphans(_) | Tree::Simulated(_) => {
                 self.main_ended(exit_code, signal);
@@ -235,11 +249,14 @@ impl Live {
         let pids = members.iter().map(|left| left.pid().as_raw_nonzero().get());
         self.leftovers.extend(pids);
         self.record.leftovers = u32::try_from(self.leftovers.len()).unwrap_or(u32::MAX);
-        // What is dying already needs no signal.
         if self.record.killed {
             self.kill(now);
         } else if first && !members.is_empty() {
             self.term(now);
+        } else if self.kill_at.is_none() {
+            // What is dying already needs no signal. What could not be looked at, because no
+            // descriptor is free, is not forgotten.
+            self.kill_at = Some(now.saturating_add(self.stop_grace));
         }
         None
     }

@@ -5,6 +5,7 @@
 //! times as much as joining it. No controller is switched on, so nothing else changes.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -36,11 +37,15 @@ pub(super) struct Cgroup {
 }
 
 impl Cgroup {
-    fn make(path: PathBuf) -> io::Result<Self> {
-        match fs::create_dir(&path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
+    fn make(path: &Path) -> io::Result<Self> {
+        fs::create_dir(path)?;
+        Self::open(path).inspect_err(|_| {
+            // It is empty, and it could not be used.
+            let _ = fs::remove_dir(path);
+        })
+    }
+
+    fn open(path: &Path) -> io::Result<Self> {
         let open = |name, flags| {
             let file = path.join(name);
             rustix::fs::open(&file, flags | OFlags::CLOEXEC, Mode::empty())
@@ -52,7 +57,7 @@ impl Cgroup {
         // Kernels before 5.14 have cgroups that cannot be killed as one.
         fs::metadata(path.join("cgroup.kill"))?;
         Ok(Self {
-            path,
+            path: path.to_owned(),
             folder,
             events,
             was_killed: Cell::new(false),
@@ -93,7 +98,7 @@ impl Cgroup {
             // Opened first, then looked up again: what is still there is not another process that
             // has the same number meanwhile.
             let opened: Vec<_> = pids().into_iter().flat_map(Member::open).collect();
-            let still = pids();
+            let still: HashSet<Pid> = pids().into_iter().collect();
             members.extend(opened.into_iter().filter(|m| still.contains(&m.pid())));
             folders.extend(folders_in(&folder));
         }
@@ -182,8 +187,14 @@ impl Cgroups {
         if let Some(cgroup) = self.free.pop() {
             return Ok(cgroup);
         }
-        self.made += 1;
-        Cgroup::make(self.base.join((self.made - 1).to_string()))
+        loop {
+            self.made += 1;
+            match Cgroup::make(&self.base.join((self.made - 1).to_string())) {
+                // What an earlier runner left in it would not end.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made,
+            }
+        }
     }
 
     /// Whether a process is in one of them.

@@ -62,6 +62,8 @@ pub(super) struct Steps {
     pub(super) streams: [RawFd; 3],
     /// Closes on exec; carries the failure of a step.
     pub(super) report: RawFd,
+    /// See [`shares_memory`].
+    pub(super) shares_memory: bool,
     /// The folder of the cgroup to begin in.
     pub(super) cgroup: Option<RawFd>,
     /// The account to become; none keeps the runner's.
@@ -156,12 +158,25 @@ pub(super) unsafe fn launch(steps: &Steps, stack: &Stack) -> io::Result<Pid> {
     if let Some(cgroup) = steps.cgroup {
         // SAFETY: the child touches nothing that this process changes; by the promise above, what it
         // reads lives long enough.
-        return unsafe { clone_into(cgroup, stack, become_script, argument) };
+        return unsafe { clone_into(cgroup, steps.shares_memory, stack, become_script, argument) };
     }
-    let flags = libc::CLONE_VM | libc::SIGCHLD;
+    let memory = if steps.shares_memory {
+        libc::CLONE_VM
+    } else {
+        0
+    };
+    let flags = memory | libc::SIGCHLD;
     // SAFETY: as above; the stack is the child's alone, and this process has one thread.
     let pid = unsafe { libc::clone(become_script, stack.top(), flags, argument) };
     started(pid)
+}
+
+/// Whether a child may share this memory. A process that changes its account has the kernel set
+/// whether its memory may be dumped and traced as `fs.suid_dumpable` says, and this memory is the
+/// runner's. Only 0 leaves it closed.
+pub(super) fn shares_memory(changes_account: bool) -> bool {
+    let setting = std::fs::read_to_string("/proc/sys/fs/suid_dumpable");
+    !changes_account || setting.is_ok_and(|text| text.trim() == "0")
 }
 
 /// A child begins in a cgroup, which is cheaper than joining it. Larger than libc's flags.
@@ -175,6 +190,7 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// such a child may.
 unsafe fn clone_into(
     cgroup: RawFd,
+    shares_memory: bool,
     stack: &Stack,
     entry: unsafe extern "C" fn(*mut c_void) -> c_int,
     argument: *mut c_void,
@@ -182,10 +198,15 @@ unsafe fn clone_into(
     let wide = |number: c_int| u64::from(number.unsigned_abs());
     // SAFETY: these arguments are plain data for which all zeroes is a value.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = wide(libc::CLONE_VM) | CLONE_INTO_CGROUP;
+    let memory = if shares_memory {
+        wide(libc::CLONE_VM)
+    } else {
+        0
+    };
+    args.flags = memory | CLONE_INTO_CGROUP;
     args.exit_signal = wide(libc::SIGCHLD);
     args.stack = stack.bottom().addr() as u64;
-    args.stack_size = Stack::SIZE as u64;
+    args.stack_size = Stack::whole() as u64;
     args.cgroup = wide(cgroup);
     // SAFETY: the stack is the child's alone, and the rest is the caller's promise.
     let pid = unsafe { raw::clone3(&args, entry, argument) }?;
@@ -198,7 +219,7 @@ pub(super) fn can_begin_in(cgroup: BorrowedFd<'_>) -> io::Result<bool> {
     let stack = Stack::new()?;
     let (folder, nothing) = (cgroup.as_raw_fd(), std::ptr::null_mut());
     // SAFETY: the child only ends, and it is waited for below.
-    let Ok(child) = (unsafe { clone_into(folder, &stack, end_at_once, nothing) }) else {
+    let Ok(child) = (unsafe { clone_into(folder, true, &stack, end_at_once, nothing) }) else {
         return Ok(false);
     };
     let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;

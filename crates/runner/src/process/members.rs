@@ -48,12 +48,12 @@ pub(super) fn below(top: Pid) -> Vec<Member> {
             let member = Member::open(child).ok();
             // Asked after it was opened: the child of a process of this tree, and no other that has
             // its number meanwhile. What its parent left behind has come to `top`.
-            let is_ours = matches!(stat(child), Some((parent_now, state))
-                if (parent_now == parent || parent_now == top) && !matches!(state, 'Z' | 'X'));
-            if let Some(member) = member.filter(|_| is_ours) {
-                members.push(member);
-            }
+            let now = stat(child).filter(|(now, _)| *now == parent || *now == top);
+            let Some((_, state)) = now else { continue };
             parents.push(child);
+            if !matches!(state, 'Z' | 'X') {
+                members.extend(member);
+            }
         }
     }
     members

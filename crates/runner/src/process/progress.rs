@@ -15,6 +15,9 @@ use super::tree::Tree;
 use super::{explain, signals};
 use crate::protocol::{FromRunner, StopKind};
 
+/// Children that are waited for in one turn.
+const REAPED: usize = 256;
+
 /// Whether more of a report may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Report {
@@ -34,8 +37,18 @@ impl Service {
                 self.stop(key, StopKind::Term);
             }
         }
-        // Every child is waited for; the signal of several may have come once.
-        while let Some(waited) = self.machine.wait() {
+        self.reap();
+    }
+
+    /// Waits for every child that has ended, because the signal of several may have come once; the
+    /// rest of very many in the next turn, so that a script that leaves them holds up nobody.
+    fn reap(&mut self) {
+        self.has_more = true;
+        for _ in 0..REAPED {
+            let Some(waited) = self.machine.wait() else {
+                self.has_more = false;
+                break;
+            };
             let pid = waited.pid;
             if let Some(name) = self.sweepers.remove(&pid) {
                 if let Err(error) = self.machine.swept(&name) {
@@ -103,6 +116,9 @@ impl Service {
         if let Some((tree, awaited)) = tree {
             if let Some(events) = tree.end_of_tree().filter(|_| awaited) {
                 let _ = epoll::delete(&self.epoll, events);
+            }
+            if let Tree::Keeper(keeper) = &tree {
+                let _ = epoll::delete(&self.epoll, keeper.channel());
             }
             self.machine.clear(tree);
         }
@@ -195,6 +211,9 @@ impl Service {
     }
 
     pub(super) fn on_time(&mut self) {
+        if self.has_more {
+            self.reap();
+        }
         self.find_orphans();
         let now = self.clock.monotonic();
         if self.retry_at.is_some_and(|at| at <= now) {

@@ -53,6 +53,8 @@ pub(super) struct Service {
     pub(super) sweepers: HashMap<Pid, String>,
     idle_since: Duration,
     pub(super) retry_at: Option<Duration>,
+    /// Children have ended that were not waited for yet.
+    pub(super) has_more: bool,
     /// TERM has come: nothing is started any more.
     pub(super) ending: bool,
     /// The server has said goodbye and nothing is held.
@@ -85,6 +87,7 @@ impl Service {
             settings,
             sweepers: HashMap::new(),
             retry_at: None,
+            has_more: false,
             ending: false,
             dismissed: false,
         })
@@ -136,7 +139,9 @@ impl Service {
 
     pub(super) fn next_due(&self) -> Option<Duration> {
         let attempts = self.attempts.all_live().filter_map(|(_, live)| live.due());
-        attempts.chain(self.idle_until()).chain(self.retry_at).min()
+        let at_once = self.has_more.then_some(Duration::ZERO);
+        let others = self.idle_until().into_iter().chain(self.retry_at);
+        attempts.chain(others).chain(at_once).min()
     }
 
     fn on_event(&mut self, token: u64) {

@@ -6,8 +6,6 @@ use std::ptr::NonNull;
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 
-/// Below the stack, so that one that grows too far ends its process and changes nothing.
-const GUARD: usize = 4 << 10;
 /// Kept for the next start.
 const MOST_KEPT: usize = 16;
 
@@ -17,9 +15,14 @@ pub(super) struct Stack {
 }
 
 impl Stack {
-    /// In bytes, the page that nothing may touch among them: far more than the steps of a child need,
-    /// in a build without optimisation too.
-    pub(super) const SIZE: usize = 64 << 10;
+    /// In bytes: far more than the steps of a child need, in a build without optimisation too.
+    const SIZE: usize = 64 << 10;
+
+    /// With the lowest page, which nothing may touch, so that a stack that grows too far ends its
+    /// process and changes nothing. Pages have up to 64 KiB.
+    pub(super) fn whole() -> usize {
+        Self::SIZE + rustix::param::page_size()
+    }
 
     pub(super) fn new() -> io::Result<Self> {
         let (access, flags) = (
@@ -27,11 +30,17 @@ impl Stack {
             MapFlags::PRIVATE | MapFlags::STACK | MapFlags::NORESERVE,
         );
         // SAFETY: the kernel chooses a place where nothing is.
-        let bottom = unsafe { mmap_anonymous(std::ptr::null_mut(), Self::SIZE, access, flags) }?;
+        let bottom = unsafe { mmap_anonymous(std::ptr::null_mut(), Self::whole(), access, flags) }?;
         let bottom = NonNull::new(bottom).ok_or(io::ErrorKind::OutOfMemory)?;
         let stack = Self { bottom };
         // SAFETY: it is the lowest page of the mapping above, which nothing uses yet.
-        unsafe { mprotect(bottom.as_ptr(), GUARD, MprotectFlags::empty()) }?;
+        unsafe {
+            mprotect(
+                bottom.as_ptr(),
+                rustix::param::page_size(),
+                MprotectFlags::empty(),
+            )
+        }?;
         Ok(stack)
     }
 
@@ -42,7 +51,7 @@ impl Stack {
 
     /// Where a stack begins that grows downwards.
     pub(super) fn top(&self) -> *mut c_void {
-        self.bottom.as_ptr().wrapping_byte_add(Self::SIZE)
+        self.bottom.as_ptr().wrapping_byte_add(Self::whole())
     }
 }
 
@@ -50,7 +59,7 @@ impl Drop for Stack {
     fn drop(&mut self) {
         // SAFETY: the mapping is this value's own, and whoever dropped it knows that no child runs
         // on it any more. It fails only for what is no mapping.
-        let _ = unsafe { munmap(self.bottom.as_ptr(), Self::SIZE) };
+        let _ = unsafe { munmap(self.bottom.as_ptr(), Self::whole()) };
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Station {
     /// `TZ` where the plan has none.
     pub(super) zone: String,
     pub(super) nursery: Nursery,
+    /// See [`super::child::shares_memory`].
+    pub(super) shares_memory: bool,
 }
 
 impl Station {
@@ -102,6 +104,7 @@ impl Station {
         Ok(Steps {
             streams: [stdin, &streams.stdout.1, &streams.stderr.1].map(AsRawFd::as_raw_fd),
             report: streams.report.1.as_raw_fd(),
+            shares_memory: self.shares_memory,
             cgroup: None,
             credentials: self.credentials.clone(),
             open_files: self.open_files,

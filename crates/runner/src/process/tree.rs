@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 
 use rustix::process::{Pid, Signal};
@@ -91,10 +91,12 @@ pub(super) struct Nursery {
 }
 
 impl Nursery {
-    /// With cgroups where this process may make some.
-    pub(super) fn open(socket: &Path) -> Self {
+    /// With cgroups where this process may make some and scripts run as another account: its own
+    /// could leave them, as it owns them.
+    pub(super) fn open(socket: &Path, scripts_are_strangers: bool) -> Self {
+        let cgroups = scripts_are_strangers.then(|| Cgroups::open(socket));
         Self {
-            cgroups: Cgroups::open(socket),
+            cgroups: cgroups.flatten(),
             stacks: Stacks::default(),
             leaving: HashMap::new(),
         }
@@ -105,11 +107,31 @@ impl Nursery {
         let stack = self.stacks.take()?;
         // One that cannot be had now, because the system has too many, is done without.
         if let Some(Ok(cgroup)) = self.cgroups.as_mut().map(Cgroups::take) {
-            in_cgroup(cgroup, steps, stack)
-        } else {
-            let planted = with_keeper(steps, &stack);
-            self.stacks.give_back(stack);
-            planted
+            return self.plant_in(cgroup, steps, stack);
+        }
+        let planted = with_keeper(steps, &stack);
+        self.stacks.give_back(stack);
+        planted
+    }
+
+    fn plant_in(&mut self, cgroup: Cgroup, steps: Steps, stack: Stack) -> io::Result<Planted> {
+        let folder = cgroup.folder().as_raw_fd();
+        let steps = Box::new(Steps {
+            cgroup: Some(folder),
+            ..steps
+        });
+        let launched = Launched::start(steps, stack);
+        let tree = Tree::Cgroup(cgroup);
+        match launched {
+            Ok(launched) => Ok(Planted {
+                child: launched.pid,
+                tree,
+                launched: Some(launched),
+            }),
+            Err(error) => {
+                self.clear(tree);
+                Err(error)
+            }
         }
     }
 
@@ -155,18 +177,11 @@ impl Nursery {
     }
 }
 
-fn in_cgroup(cgroup: Cgroup, steps: Steps, stack: Stack) -> io::Result<Planted> {
-    let folder = std::os::fd::AsRawFd::as_raw_fd(&cgroup.folder());
-    let steps = Box::new(Steps {
-        cgroup: Some(folder),
-        ..steps
-    });
-    let launched = Launched::start(steps, stack)?;
-    Ok(Planted {
-        child: launched.pid,
-        tree: Tree::Cgroup(cgroup),
-        launched: Some(launched),
-    })
+/// What is left of children that failed is theirs until the end of this process.
+impl Drop for Nursery {
+    fn drop(&mut self) {
+        self.leaving.drain().for_each(std::mem::forget);
+    }
 }
 
 fn with_keeper(steps: Steps, stack: &Stack) -> io::Result<Planted> {

@@ -101,6 +101,12 @@ const OTHERS: &[Attempt] = &[
 /// Needs a privilege without the filter too, so an ordinary user cannot tell the difference.
 const PRIVILEGED: &[Attempt] = &[
     ("mount", || call(libc::SYS_mount, [0, 0, 0, 0])),
+    ("ioctl TIOCSTI", || {
+        call(libc::SYS_ioctl, [usize::MAX, 0x5412, 0, 0])
+    }),
+    ("ioctl TIOCLINUX", || {
+        call(libc::SYS_ioctl, [usize::MAX, 0x541c, 0, 0])
+    }),
     ("bpf", || call(libc::SYS_bpf, [9999, 0, 0, 0])),
     ("init_module", || call(libc::SYS_init_module, [0; 4])),
     ("io_uring_setup", || call(libc::SYS_io_uring_setup, [0; 4])),

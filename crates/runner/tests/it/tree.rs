@@ -150,6 +150,24 @@ async fn a_script_that_kills_what_keeps_it_ends_and_nobody_claims_to_know_how() 
 }
 
 #[tokio::test]
+async fn a_leftover_that_kills_what_keeps_it_is_ended_all_the_same() {
+    let mut house = House::open();
+    let notes = notes(&house);
+    let text = "#!/bin/sh\n(trap '' TERM; echo $(exec sh -c 'echo $PPID') >> NOTES; sleep 0.2; kill -9 $(cut -d' ' -f4 /proc/$(tail -1 NOTES)/stat); exec sleep 1000) &\nwhile [ $(wc -l < NOTES) -lt 1 ]; do sleep 0.01; done\nexit 6\n";
+    let text = text.replace("NOTES", &notes.display().to_string());
+    let mut plan = house.script("killer", &text);
+    plan.stop_grace = Duration::from_secs(1);
+    let record = house.run(plan).await.record;
+    assert_eq!(
+        (record.exit_code, record.signal),
+        (Some(6), None),
+        "{record:?}"
+    );
+    assert!(record.killed && record.leftovers > 0, "{record:?}");
+    assert!(!pids(&notes).into_iter().any(is_alive));
+}
+
+#[tokio::test]
 async fn a_script_that_sends_its_parent_term_changes_nothing() {
     let mut house = House::open();
     let plan = house.script(

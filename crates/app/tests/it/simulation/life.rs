@@ -220,7 +220,8 @@ impl Server<'_> {
         let millis = self.world.dice.one_of(&[30, 500, 5_000, 20_000]);
         tokio::time::sleep(Duration::from_millis(millis)).await;
         // Told to end, it waits a moment for what runs.
-        app.settle(Duration::from_millis(self.world.dice.below(3_000)))
+        app.drain();
+        app.settle_begun(Duration::from_millis(self.world.dice.below(3_000)))
             .await;
         app.say_goodbye().await;
     }

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, Dir, Mode};
+use rustix::io::Errno;
 
 use super::OPEN_DIR;
 
@@ -41,7 +42,9 @@ impl Reuse {
     /// One that nobody has touched.
     pub(super) fn take(&mut self, now: Duration) -> Option<String> {
         let (name, made) = self.free.pop()?;
-        let is_young = now.saturating_sub(made.at) < TICK;
+        // A file system that notes whole seconds has no nanoseconds.
+        let is_coarse = made.stamps.iter().any(|stamp| stamp.2 == 0);
+        let is_young = is_coarse || now.saturating_sub(made.at) < TICK;
         self.used.insert(name.clone(), Made { is_young, ..made });
         Some(name)
     }
@@ -102,10 +105,13 @@ fn has_only(scratch: &OwnedFd, path: &str, entries: usize) -> bool {
     let look = || -> io::Result<bool> {
         let folder = rustix::fs::openat(scratch, path, OPEN_DIR, Mode::empty())?;
         let mode = rustix::fs::fstat(&folder)?.st_mode & 0o7777;
-        let attributes = rustix::fs::flistxattr(&folder, &mut [0_u8; 256][..]).unwrap_or(0);
+        let has_none = match rustix::fs::flistxattr(&folder, &mut [0_u8; 256][..]) {
+            Ok(length) => length == 0,
+            Err(errno) => errno == Errno::OPNOTSUPP,
+        };
         // Itself and its parent are listed, too.
         let listed = Dir::read_from(&folder)?.take(entries + 3).count();
-        Ok(mode == 0o700 && attributes == 0 && listed == entries + 2)
+        Ok(mode == 0o700 && has_none && listed == entries + 2)
     };
     look().unwrap_or(false)
 }
