@@ -10,6 +10,7 @@ mod environment;
 mod executable;
 mod explain;
 mod keeper;
+mod launch;
 mod listener;
 mod log;
 mod machine;
@@ -114,7 +115,7 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
         open_files,
         zone: environment::system_zone(),
         nursery,
-        shares_memory: child::shares_memory(account.is_some()),
+        shares_memory: launch::shares_memory(account.is_some()),
     };
     let clock = Arc::new(KernelClock);
     let stale = station.scratch.stale()?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use stagedoor_domain::time::Timestamp;
 
-use super::child::Launched;
 use super::keeper::{Keeper, Word};
+use super::launch::Launched;
 use super::members::Member;
 use super::tree::Tree;
 use crate::protocol::{ExitRecord, Plan, Refusal, StopKind};

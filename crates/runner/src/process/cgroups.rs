@@ -17,7 +17,7 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
-use super::child;
+use super::launch;
 use super::members::Member;
 
 /// Cgroups that are kept for the next start.
@@ -168,7 +168,7 @@ impl Cgroups {
         };
         // Whether one can be made and used shows only in trying.
         let first = cgroups.take().ok()?;
-        let can_begin = child::can_begin_in(first.folder());
+        let can_begin = launch::can_begin_in(first.folder());
         cgroups.give_back(first);
         can_begin.is_ok_and(|can| can).then_some(cgroups)
     }

@@ -1,23 +1,20 @@
-//! From the start of a process to the script: one irreversible step after the other.
+//! From a new process to the script: one irreversible step after the other.
 //!
 //! The child shares the runner's memory until it executes, which saves copying and dropping an
-//! address space at each start. So everything between [`launch`] and `execve` only reads what was
-//! made before: no allocation, no lock, no `errno`. A step that fails writes its number and its
-//! error into the report pipe, which `execve` closes when all went well.
+//! address space at each start. So everything between its start (see `launch`) and `execve` only
+//! reads what was made before: no allocation, no lock, no `errno`. A step that fails writes its
+//! number and its error into the report pipe, which `execve` closes when all went well.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, RawFd};
 use std::rc::Rc;
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions};
+use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::raw;
-use super::signals;
-use super::stack::Stack;
 use crate::account::Credentials;
 
 /// Strings for `execve`, with the list of pointers that ends in a null one.
@@ -127,146 +124,15 @@ impl Failure {
     }
 }
 
-/// A child on its way, with what it reads and stands on. To be kept until its report pipe has
-/// closed (not merely told of a failure): then it has left this memory.
-pub(super) struct Launched {
-    pub(super) pid: Pid,
-    pub(super) stack: Stack,
-    _steps: Box<Steps>,
-}
-
-impl Launched {
-    /// Starts a child that takes the steps and executes the script.
-    pub(super) fn start(steps: Box<Steps>, stack: Stack) -> io::Result<Self> {
-        // SAFETY: `Launched` keeps both until the child has left this memory.
-        let pid = unsafe { launch(&steps, &stack) }?;
-        Ok(Self {
-            pid,
-            stack,
-            _steps: steps,
-        })
-    }
-}
-
-/// Starts a child that takes the steps and executes the script.
-///
-/// # Safety
-///
-/// The steps and the stack must stay as they are until the report pipe has closed.
-pub(super) unsafe fn launch(steps: &Steps, stack: &Stack) -> io::Result<Pid> {
-    let argument: *mut c_void = (&raw const *steps).cast_mut().cast();
-    if let Some(cgroup) = steps.cgroup {
-        // SAFETY: the child touches nothing that this process changes; by the promise above, what it
-        // reads lives long enough.
-        return unsafe { clone_into(cgroup, steps.shares_memory, stack, become_script, argument) };
-    }
-    let memory = if steps.shares_memory {
-        libc::CLONE_VM
-    } else {
-        0
-    };
-    let flags = memory | libc::SIGCHLD;
-    // SAFETY: as above; the stack is the child's alone, and this process has one thread.
-    let pid = unsafe { libc::clone(become_script, stack.top(), flags, argument) };
-    started(pid)
-}
-
-/// Whether a child may share this memory. A process that changes its account has the kernel set
-/// whether its memory may be dumped and traced as `fs.suid_dumpable` says, and this memory is the
-/// runner's. Only 0 leaves it closed.
-pub(super) fn shares_memory(changes_account: bool) -> bool {
-    let setting = std::fs::read_to_string("/proc/sys/fs/suid_dumpable");
-    !changes_account || setting.is_ok_and(|text| text.trim() == "0")
-}
-
-/// A child begins in a cgroup, which is cheaper than joining it. Larger than libc's flags.
-const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
-
-/// Starts a child that shares this memory, in a cgroup.
-///
-/// # Safety
-///
-/// The stack must be left alone until the child has executed or ended, and `entry` must do only what
-/// such a child may.
-unsafe fn clone_into(
-    cgroup: RawFd,
-    shares_memory: bool,
-    stack: &Stack,
-    entry: unsafe extern "C" fn(*mut c_void) -> c_int,
-    argument: *mut c_void,
-) -> io::Result<Pid> {
-    let wide = |number: c_int| u64::from(number.unsigned_abs());
-    // SAFETY: these arguments are plain data for which all zeroes is a value.
-    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    let memory = if shares_memory {
-        wide(libc::CLONE_VM)
-    } else {
-        0
-    };
-    args.flags = memory | CLONE_INTO_CGROUP;
-    args.exit_signal = wide(libc::SIGCHLD);
-    args.stack = stack.bottom().addr() as u64;
-    args.stack_size = Stack::whole() as u64;
-    args.cgroup = wide(cgroup);
-    // SAFETY: the stack is the child's alone, and the rest is the caller's promise.
-    let pid = unsafe { raw::clone3(&args, entry, argument) }?;
-    started(libc::pid_t::try_from(pid).unwrap_or(-1))
-}
-
-/// Whether a child can begin in this cgroup: the kernel may be too old, a filter of a container may
-/// forbid it, or the cgroup be of a kind that takes no process.
-pub(super) fn can_begin_in(cgroup: BorrowedFd<'_>) -> io::Result<bool> {
-    let stack = Stack::new()?;
-    let (folder, nothing) = (cgroup.as_raw_fd(), std::ptr::null_mut());
-    // SAFETY: the child only ends, and it is waited for below.
-    let Ok(child) = (unsafe { clone_into(folder, true, &stack, end_at_once, nothing) }) else {
-        return Ok(false);
-    };
-    let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
-    Ok(ended.is_some_and(|(_, status)| status.exit_status() == Some(0)))
-}
-
-extern "C" fn end_at_once(_: *mut c_void) -> c_int {
-    exit(0)
-}
-
 /// Ends this process and does nothing else.
-fn exit(code: usize) -> c_int {
+pub(super) fn exit(code: usize) -> c_int {
     // SAFETY: no pointer is passed. The call does not return.
     let _ = unsafe { raw::call(libc::SYS_exit_group, [code, 0, 0, 0, 0]) };
     127
 }
 
-/// Forks a child that works on this folder and ends; for work that must not delay the runner.
-///
-/// The child keeps nothing else open: neither the runner's lock nor its connection may outlive it.
-pub(super) fn start_worker(folder: &OwnedFd, work: impl FnOnce(&OwnedFd)) -> io::Result<Pid> {
-    // SAFETY: the runner has one thread, so no lock is held and the child may allocate.
-    match unsafe { libc::fork() } {
-        0 => {
-            let work = || -> io::Result<()> {
-                rustix::stdio::dup2_stdin(folder)?;
-                signals::close_inherited()?;
-                work(&rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?);
-                Ok(())
-            };
-            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-            // SAFETY: `_exit` ends the process without touching what it shares with the runner, and
-            // without dropping what `close_inherited` has closed already.
-            unsafe { libc::_exit(i32::from(!matches!(done, Ok(Ok(()))))) }
-        }
-        pid => started(pid),
-    }
-}
-
-pub(super) fn started(pid: libc::pid_t) -> io::Result<Pid> {
-    Pid::from_raw(pid)
-        .filter(|_| pid > 0)
-        .ok_or_else(io::Error::last_os_error)
-}
-
 /// The child. `extern "C"`, so that even a panic could not unwind into the runner's loop.
-extern "C" fn become_script(steps: *mut c_void) -> c_int {
+pub(super) extern "C" fn become_script(steps: *mut c_void) -> c_int {
     // SAFETY: `launch` passes its steps, which live until this process executes or ends.
     let steps = unsafe { &*steps.cast::<Steps>().cast_const() };
     let bytes = take(steps).to_bytes();
@@ -304,7 +170,7 @@ pub(super) fn borrow(fd: RawFd) -> BorrowedFd<'static> {
 }
 
 /// The mask outlives `execve`. Actions need no reset: the runner has the default ones, see
-/// [`signals::take`].
+/// `signals::take`.
 fn let_signals_through() -> Result<(), Failure> {
     let none = 0_u64;
     let set = (&raw const none).addr();

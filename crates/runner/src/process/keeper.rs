@@ -15,6 +15,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use rustix::process::{Pid, Signal, WaitOptions};
 
 use super::child::{self, Failure, Step, Steps};
+use super::launch;
 use super::members::{self, Member};
 use super::signals;
 use super::stack::Stack;
@@ -54,7 +55,7 @@ impl Keeper {
         match unsafe { libc::fork() } {
             0 => keep(steps, stack, &theirs),
             pid => Ok(Self {
-                pid: child::started(pid)?,
+                pid: launch::started(pid)?,
                 channel,
             }),
         }
@@ -119,7 +120,7 @@ fn keep_until_empty(steps: Box<Steps>, stack: &Stack, channel: &OwnedFd) -> io::
     // The main process reads them for an unknown time.
     let steps = ManuallyDrop::new(steps);
     // SAFETY: neither is touched or dropped again in this process.
-    let main = match unsafe { child::launch(&steps, stack) } {
+    let main = match unsafe { launch::launch(&steps, stack) } {
         Ok(main) => main,
         Err(error) => {
             let errno = error.raw_os_error().unwrap_or_default();

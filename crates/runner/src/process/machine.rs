@@ -7,7 +7,7 @@ use rustix::process::{Pid, WaitOptions};
 use stagedoor_domain::time::Clock;
 
 use super::attempt::Live;
-use super::child::Launched;
+use super::launch::Launched;
 use super::members;
 use super::start::{Refused, Station};
 use super::tree::Tree;

@@ -17,7 +17,7 @@ use stagedoor_domain::id::RunId;
 use stagedoor_domain::invocation::PrivateFile;
 
 use self::reuse::Reuse;
-use super::{child, sweep};
+use super::{launch, sweep};
 use crate::account::Account;
 
 /// The folder below which every attempt has its own.
@@ -219,7 +219,7 @@ impl Scratch {
             std::fs::remove_dir_all(self.path.join(name))?;
             return Ok(None);
         }
-        let sweeper = child::start_worker(&top, |top| {
+        let sweeper = launch::start_worker(&top, |top| {
             let assumed = self.account.as_ref().map_or(Ok(()), Account::assume);
             // What cannot be removed is tried again when the next runner starts.
             let _ = assumed.and_then(|()| sweep::empty(top));

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal};
 use stagedoor_domain::time::Clock;
 
 use super::attempt::{Ends, Live};
-use super::child::Launched;
+use super::launch::Launched;
 use super::log;
 use super::machine::{Machine, Waited};
 use super::members::Member;

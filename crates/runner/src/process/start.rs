@@ -11,9 +11,10 @@ use stagedoor_domain::invocation::Invocation;
 use stagedoor_domain::time::Clock;
 
 use super::attempt::{Ends, Live, Unconfirmed};
-use super::child::{Directory, Launched, Program, Steps, Strings};
+use super::child::{Directory, Program, Steps, Strings};
 use super::environment::{arguments, environment};
 use super::executable::{self, Executable, Root, Target, c_string};
+use super::launch::Launched;
 use super::members::Member;
 use super::scratch::{Places, Scratch};
 use super::tree::Nursery;
@@ -37,7 +38,7 @@ pub(super) struct Station {
     /// `TZ` where the plan has none.
     pub(super) zone: String,
     pub(super) nursery: Nursery,
-    /// See [`super::child::shares_memory`].
+    /// See [`super::launch::shares_memory`].
     pub(super) shares_memory: bool,
 }
 

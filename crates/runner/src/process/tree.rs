@@ -8,8 +8,9 @@ use std::path::Path;
 use rustix::process::{Pid, Signal};
 
 use super::cgroups::{Cgroup, Cgroups};
-use super::child::{Launched, Steps};
+use super::child::Steps;
 use super::keeper::Keeper;
+use super::launch::Launched;
 use super::members::Member;
 use super::simulation::Puppet;
 use super::stack::{Stack, Stacks};

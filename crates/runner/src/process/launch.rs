@@ -1,0 +1,142 @@
+//! How the runner makes processes: one that becomes a script, one that works beside the runner.
+
+use std::ffi::{c_int, c_void};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use rustix::process::{Pid, WaitOptions};
+
+use super::child::{Steps, become_script, exit};
+use super::stack::Stack;
+use super::{raw, signals};
+
+/// A child on its way, with what it reads and stands on. To be kept until its report pipe has
+/// closed (not merely told of a failure): then it has left this memory.
+pub(super) struct Launched {
+    pub(super) pid: Pid,
+    pub(super) stack: Stack,
+    _steps: Box<Steps>,
+}
+
+impl Launched {
+    /// Starts a child that takes the steps and executes the script.
+    pub(super) fn start(steps: Box<Steps>, stack: Stack) -> io::Result<Self> {
+        // SAFETY: `Launched` keeps both until the child has left this memory.
+        let pid = unsafe { launch(&steps, &stack) }?;
+        Ok(Self {
+            pid,
+            stack,
+            _steps: steps,
+        })
+    }
+}
+
+/// Starts a child that takes the steps and executes the script.
+///
+/// # Safety
+///
+/// The steps and the stack must stay as they are until the report pipe has closed.
+pub(super) unsafe fn launch(steps: &Steps, stack: &Stack) -> io::Result<Pid> {
+    let argument: *mut c_void = (&raw const *steps).cast_mut().cast();
+    if let Some(cgroup) = steps.cgroup {
+        // SAFETY: the child touches nothing that this process changes; by the promise above, what it
+        // reads lives long enough.
+        return unsafe { clone_into(cgroup, steps.shares_memory, stack, become_script, argument) };
+    }
+    let memory = if steps.shares_memory {
+        libc::CLONE_VM
+    } else {
+        0
+    };
+    let flags = memory | libc::SIGCHLD;
+    // SAFETY: as above; the stack is the child's alone, and this process has one thread.
+    let pid = unsafe { libc::clone(become_script, stack.top(), flags, argument) };
+    started(pid)
+}
+
+/// Whether a child may share this memory. A process that changes its account has the kernel set
+/// whether its memory may be dumped and traced as `fs.suid_dumpable` says, and this memory is the
+/// runner's. Only 0 leaves it closed.
+pub(super) fn shares_memory(changes_account: bool) -> bool {
+    let setting = std::fs::read_to_string("/proc/sys/fs/suid_dumpable");
+    !changes_account || setting.is_ok_and(|text| text.trim() == "0")
+}
+
+/// A child begins in a cgroup, which is cheaper than joining it. Larger than libc's flags.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// Starts a child that shares this memory, in a cgroup.
+///
+/// # Safety
+///
+/// The stack must be left alone until the child has executed or ended, and `entry` must do only what
+/// such a child may.
+unsafe fn clone_into(
+    cgroup: RawFd,
+    shares_memory: bool,
+    stack: &Stack,
+    entry: unsafe extern "C" fn(*mut c_void) -> c_int,
+    argument: *mut c_void,
+) -> io::Result<Pid> {
+    let wide = |number: c_int| u64::from(number.unsigned_abs());
+    // SAFETY: these arguments are plain data for which all zeroes is a value.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    let memory = if shares_memory {
+        wide(libc::CLONE_VM)
+    } else {
+        0
+    };
+    args.flags = memory | CLONE_INTO_CGROUP;
+    args.exit_signal = wide(libc::SIGCHLD);
+    args.stack = stack.bottom().addr() as u64;
+    args.stack_size = Stack::whole() as u64;
+    args.cgroup = wide(cgroup);
+    // SAFETY: the stack is the child's alone, and the rest is the caller's promise.
+    let pid = unsafe { raw::clone3(&args, entry, argument) }?;
+    started(libc::pid_t::try_from(pid).unwrap_or(-1))
+}
+
+/// Whether a child can begin in this cgroup: the kernel may be too old, a filter of a container may
+/// forbid it, or the cgroup be of a kind that takes no process.
+pub(super) fn can_begin_in(cgroup: BorrowedFd<'_>) -> io::Result<bool> {
+    let stack = Stack::new()?;
+    let (folder, nothing) = (cgroup.as_raw_fd(), std::ptr::null_mut());
+    // SAFETY: the child only ends, and it is waited for below.
+    let Ok(child) = (unsafe { clone_into(folder, true, &stack, end_at_once, nothing) }) else {
+        return Ok(false);
+    };
+    let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+    Ok(ended.is_some_and(|(_, status)| status.exit_status() == Some(0)))
+}
+
+extern "C" fn end_at_once(_: *mut c_void) -> c_int {
+    exit(0)
+}
+
+/// Forks a child that works on this folder and ends; for work that must not delay the runner.
+///
+/// The child keeps nothing else open: neither the runner's lock nor its connection may outlive it.
+pub(super) fn start_worker(folder: &OwnedFd, work: impl FnOnce(&OwnedFd)) -> io::Result<Pid> {
+    // SAFETY: the runner has one thread, so no lock is held and the child may allocate.
+    match unsafe { libc::fork() } {
+        0 => {
+            let work = || -> io::Result<()> {
+                rustix::stdio::dup2_stdin(folder)?;
+                signals::close_inherited()?;
+                work(&rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?);
+                Ok(())
+            };
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            // SAFETY: `_exit` ends the process without touching what it shares with the runner, and
+            // without dropping what `close_inherited` has closed already.
+            unsafe { libc::_exit(i32::from(!matches!(done, Ok(Ok(()))))) }
+        }
+        pid => started(pid),
+    }
+}
+
+pub(super) fn started(pid: libc::pid_t) -> io::Result<Pid> {
+    Pid::from_raw(pid)
+        .filter(|_| pid > 0)
+        .ok_or_else(io::Error::last_os_error)
+}
