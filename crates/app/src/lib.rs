@@ -25,3 +25,4 @@ mod late;
 mod live;
 mod recover;
 mod reports;
+mod to_the_end;

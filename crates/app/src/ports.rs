@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use stagedoor_domain::id::{Epoch, RunId};
-use stagedoor_output::{Outputs, Stream, Tail, View};
+use stagedoor_output::{NotTaken, Outputs, Stream, Tail, View};
 use tokio::sync::watch;
 
 /// Keeps what attempts print. What it has to tell comes as [`stagedoor_output::PumpEvent`].
@@ -21,7 +21,7 @@ pub trait Recorder: Send + Sync {
         stream: Stream,
         pipe: OwnedFd,
         cap: u64,
-    ) -> io::Result<()>;
+    ) -> Result<(), NotTaken>;
 
     /// See [`Outputs::finish`].
     fn finish(&self, run: RunId, epoch: Epoch);
@@ -41,7 +41,7 @@ impl Recorder for Outputs {
         stream: Stream,
         pipe: OwnedFd,
         cap: u64,
-    ) -> io::Result<()> {
+    ) -> Result<(), NotTaken> {
         Self::attach(self, run, epoch, stream, pipe, cap)
     }
 

@@ -1,6 +1,5 @@
 //! Listens to the runner and to the pumps, and turns what they say into events of runs.
 
-use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,7 +7,7 @@ use std::time::Duration;
 
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::run::{Event, Exit, State, StopCause};
-use stagedoor_output::{PumpEvent, Stream};
+use stagedoor_output::{NotTaken, PumpEvent, Stream};
 use stagedoor_runner::{ExitRecord, Report, Reports, Started, StopKind};
 use tokio::sync::mpsc;
 
@@ -100,7 +99,7 @@ fn expects(app: &App, run: RunId, epoch: Epoch) -> Option<Arc<LiveRun>> {
 /// Hands a pipe to the pumps. Where that fails (no descriptor is free, no file can be made) the
 /// script waits at its full pipe until it works: output is never dropped.
 fn keep_output(app: &App, live: &Arc<LiveRun>, epoch: Epoch, stream: Stream, pipe: OwnedFd) {
-    let Err((error, pipe)) = attach(app, live, epoch, stream, pipe) else {
+    let Err(NotTaken { error, pipe }) = attach(app, live, epoch, stream, pipe) else {
         return;
     };
     tracing::error!(run = %live.id, %error, "output cannot be kept; the script waits");
@@ -116,7 +115,7 @@ fn keep_output(app: &App, live: &Arc<LiveRun>, epoch: Epoch, stream: Stream, pip
                     finish_if_ended(&app, &live, epoch);
                     return tracing::info!(run = %live.id, "output is kept again");
                 }
-                Err((_, pipe)) => waiting = pipe,
+                Err(not_taken) => waiting = not_taken.pipe,
             }
         }
     });
@@ -128,13 +127,10 @@ fn attach(
     epoch: Epoch,
     stream: Stream,
     pipe: OwnedFd,
-) -> Result<(), (io::Error, OwnedFd)> {
+) -> Result<(), NotTaken> {
     let limit = live.script.as_ref().and_then(|script| script.limits.output);
     let cap = limit.unwrap_or(app.options().output_cap);
-    let attached = pipe
-        .try_clone()
-        .and_then(|clone| app.inner.outputs.attach(live.id, epoch, stream, clone, cap));
-    attached.map_err(|error| (error, pipe))
+    app.inner.outputs.attach(live.id, epoch, stream, pipe, cap)
 }
 
 /// The main process ended. The run ends when its output is complete too.

@@ -13,6 +13,7 @@ use stagedoor_store::{Inserted, RunRecord, StoreError};
 use crate::app::App;
 use crate::live::{About, Facts, LiveRun};
 use crate::session_key::RequestKey;
+use crate::to_the_end::ToTheEnd;
 use crate::view::RunView;
 
 /// A run that is on disk.
@@ -54,7 +55,7 @@ impl App {
         args: CheckedArgs,
         request: Option<RequestKey>,
     ) -> Result<Accepted, StartError> {
-        let script = self.shared_script(permit.script());
+        let script = Arc::clone(permit.script());
         if let Some(why) = &script.disabled {
             return Err(StartError::Disabled(why.clone()));
         }
@@ -62,20 +63,9 @@ impl App {
             return Err(StartError::Stopping);
         }
         let run = self.new_live_run(&permit, script, args, request);
-        // A task of its own: a client that goes away must not leave half an acceptance.
+        // A client that goes away must not leave half an acceptance.
         let app = self.clone();
-        tokio::spawn(async move { app.accept(run).await })
-            .await
-            .unwrap_or(Err(StartError::Stopping))
-    }
-
-    /// The catalog's own copy where the script is unchanged, which saves a deep clone.
-    fn shared_script(&self, script: &Script) -> Arc<Script> {
-        self.catalog()
-            .get(&script.name)
-            .filter(|known| std::ptr::eq(known.as_ref(), script))
-            .cloned()
-            .unwrap_or_else(|| Arc::new(script.clone()))
+        ToTheEnd::new(async move { app.accept(run).await }).await
     }
 
     fn new_live_run(

@@ -3,6 +3,7 @@
 //! Grants and a script's `access` add up; nothing subtracts. Deny by default.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -137,7 +138,7 @@ pub struct MayView<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct MayRun<'a> {
     user: &'a User,
-    script: &'a Script,
+    script: &'a Arc<Script>,
 }
 
 /// Proof that the user may stop the run.
@@ -174,8 +175,8 @@ impl<'a> MayView<'a> {
 }
 
 impl<'a> MayRun<'a> {
-    /// What may be run.
-    pub fn script(&self) -> &'a Script {
+    /// What may be run; shared, because a run keeps it.
+    pub fn script(&self) -> &'a Arc<Script> {
         self.script
     }
 }
@@ -216,7 +217,7 @@ pub fn may_view<'a>(
 /// May this user start the script?
 pub fn may_run<'a>(
     user: &'a User,
-    script: &'a Script,
+    script: &'a Arc<Script>,
     grants: &Grants,
 ) -> Result<MayRun<'a>, Denied> {
     allowed(user, &script.name, Some(&script.access), grants, Verb::Run)

@@ -29,7 +29,7 @@ mod view;
 mod walk;
 
 pub use line::{Line, Span};
-pub use outputs::{Outputs, PumpEvent};
+pub use outputs::{NotTaken, Outputs, PumpEvent};
 pub use search::{Found, Hit, MAX_QUERY};
 pub use stream::{Selection, Stream};
 pub use style::Style;

@@ -61,6 +61,16 @@ pub enum PumpEvent {
     },
 }
 
+/// A pipe that could not be taken now, given back.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct NotTaken {
+    /// Why.
+    pub error: io::Error,
+    /// The pipe.
+    pub pipe: OwnedFd,
+}
+
 /// The output folder, and the threads that fill it. Clones share it; when the last one
 /// is dropped the threads end, and the pipes are left as they are for the next server.
 ///
@@ -108,6 +118,9 @@ impl Outputs {
     ///
     /// A stream that is attached already keeps its pipe, and this one is closed. When
     /// both streams have come to their ends, one [`PumpEvent::Closed`] follows.
+    ///
+    /// # Errors
+    /// No descriptor is free, or the folder cannot be read: the pipe comes back, to be tried again.
     pub fn attach(
         &self,
         run: RunId,
@@ -115,8 +128,11 @@ impl Outputs {
         stream: Stream,
         pipe: OwnedFd,
         cap: u64,
-    ) -> io::Result<()> {
-        let attempt = self.attempt(Key { run, epoch })?;
+    ) -> Result<(), NotTaken> {
+        let attempt = match self.attempt(Key { run, epoch }) {
+            Ok(attempt) => attempt,
+            Err(error) => return Err(NotTaken { error, pipe }),
+        };
         let Some(size) = attempt.open(stream) else {
             return Ok(());
         };

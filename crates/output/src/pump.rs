@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use crate::live::{Attempt, Hub, lock};
+use crate::outputs::NotTaken;
 use crate::stream::Stream;
 use flow::Flow;
 use worker::Worker;
@@ -70,16 +71,15 @@ impl Pump {
         pipe: OwnedFd,
         at: u64,
         cap: u64,
-    ) -> io::Result<()> {
+    ) -> Result<(), NotTaken> {
         let token = token(&attempt, stream);
         // Held over both steps: the event must not find the order missing.
         let mut orders = lock(&self.gate.orders);
-        epoll::add(
-            &self.gate.epoll,
-            &pipe,
-            EventData::new_u64(token),
-            EventFlags::IN,
-        )?;
+        let data = EventData::new_u64(token);
+        if let Err(error) = epoll::add(&self.gate.epoll, &pipe, data, EventFlags::IN) {
+            let error = error.into();
+            return Err(NotTaken { error, pipe });
+        }
         orders.push(Order::Take(
             token,
             Flow::new(attempt, stream, pipe, at, cap),

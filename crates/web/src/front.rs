@@ -58,13 +58,7 @@ pub async fn serve(
     if listeners.is_empty() {
         return Err(ServeError::NoListener);
     }
-    let reception = reception(
-        AppState {
-            app,
-            shutdown: shutdown.clone(),
-        },
-        &options,
-    );
+    let reception = reception(AppState::new(app, shutdown.clone()), &options);
     let limits = Arc::new(Limits::default());
     let connections = TaskTracker::new();
     let accepting = TaskTracker::new();

@@ -3,8 +3,10 @@
 
 mod origin;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use std::pin::Pin;
+
+use axum::extract::Request;
+use axum::handler::Handler;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{AUTHORIZATION, COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -23,11 +25,35 @@ pub(crate) use origin::{check_origin, is_cross_site};
 /// Where page scripts send their one-time token, and get the next one.
 pub(crate) const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 
-/// The layer of every route.
-pub(crate) async fn guard(
-    State((state, spec)): State<(AppState, RouteSpec)>,
+/// A handler behind the guard of its route.
+///
+/// Not a layer of the router: that is cloned and boxed for each request, at each of its edges.
+#[derive(Clone)]
+pub(crate) struct Guarded<H> {
+    pub spec: RouteSpec,
+    pub handler: H,
+}
+
+impl<H, T> Handler<T, AppState> for Guarded<H>
+where
+    H: Handler<T, AppState>,
+    T: 'static,
+{
+    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+    fn call(self, request: Request, state: AppState) -> Self::Future {
+        Box::pin(async move {
+            let handler = |request| self.handler.call(request, state.clone());
+            guard(&state, self.spec, request, handler).await
+        })
+    }
+}
+
+async fn guard<N: Future<Output = Response>>(
+    state: &AppState,
+    spec: RouteSpec,
     request: Request,
-    next: Next,
+    handler: impl FnOnce(Request) -> N,
 ) -> Response {
     if spec.csrf != CsrfClass::Safe
         && let Err(problem) = check_origin(request.headers())
@@ -35,13 +61,18 @@ pub(crate) async fn guard(
         return problem.into_response();
     }
     match spec.access {
-        Access::Public | Access::PreSession => next.run(request).await,
-        Access::SignedIn | Access::Admin => page(&state, spec, request, next).await,
-        Access::Bearer => api(&state, spec, request, next).await,
+        Access::Public | Access::PreSession => handler(request).await,
+        Access::SignedIn | Access::Admin => page(state, spec, request, handler).await,
+        Access::Bearer => api(state, spec, request, handler).await,
     }
 }
 
-async fn page(state: &AppState, spec: RouteSpec, mut request: Request, next: Next) -> Response {
+async fn page<N: Future<Output = Response>>(
+    state: &AppState,
+    spec: RouteSpec,
+    mut request: Request,
+    handler: impl FnOnce(Request) -> N,
+) -> Response {
     let arrival = arrival(&request);
     let found = match signed_in(state, request.headers(), arrival).await {
         Ok(found) => found,
@@ -54,7 +85,7 @@ async fn page(state: &AppState, spec: RouteSpec, mut request: Request, next: Nex
         return Problem::not_found().into_response();
     }
     request.extensions_mut().insert(Me(signed_in));
-    next.run(request).await
+    handler(request).await
 }
 
 async fn signed_in(
@@ -91,7 +122,12 @@ fn not_signed_in(request: &Request) -> Response {
     Redirect::to(pages::paths::LOGIN).into_response()
 }
 
-async fn api(state: &AppState, spec: RouteSpec, mut request: Request, next: Next) -> Response {
+async fn api<N: Future<Output = Response>>(
+    state: &AppState,
+    spec: RouteSpec,
+    mut request: Request,
+    handler: impl FnOnce(Request) -> N,
+) -> Response {
     let arrival = arrival(&request);
     let caller = match caller(state, spec, request.headers(), arrival).await {
         Ok(caller) => caller,
@@ -99,7 +135,7 @@ async fn api(state: &AppState, spec: RouteSpec, mut request: Request, next: Next
     };
     let session = caller.session;
     request.extensions_mut().insert(caller);
-    let mut response = next.run(request).await;
+    let mut response = handler(request).await;
     if let Some(session) = session
         && spec.csrf == CsrfClass::Header
         && let Ok(token) = HeaderValue::from_str(&state.app.csrf().mint(&session))

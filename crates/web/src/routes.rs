@@ -4,12 +4,12 @@
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::middleware;
 use axum::routing::{self, MethodRouter};
 use serde::Serialize;
 
+use crate::guard::Guarded;
 use crate::state::AppState;
-use crate::{api, assets, guard, pages};
+use crate::{api, assets, pages};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,7 +53,7 @@ pub struct RouteSpec {
     pub csrf: CsrfClass,
 }
 
-/// A route and what answers it.
+/// A route and what answers it, behind the guard of its classes.
 pub(crate) struct Route {
     spec: RouteSpec,
     handler: MethodRouter<AppState>,
@@ -66,14 +66,15 @@ impl Route {
         H: Handler<T, AppState>,
         T: 'static,
     {
+        let spec = RouteSpec {
+            method: "GET",
+            path,
+            access,
+            csrf: CsrfClass::Safe,
+        };
         Self {
-            spec: RouteSpec {
-                method: "GET",
-                path,
-                access,
-                csrf: CsrfClass::Safe,
-            },
-            handler: routing::get(handler),
+            spec,
+            handler: routing::get(Guarded { spec, handler }),
         }
     }
 
@@ -83,14 +84,15 @@ impl Route {
         H: Handler<T, AppState>,
         T: 'static,
     {
+        let spec = RouteSpec {
+            method: "POST",
+            path,
+            access,
+            csrf,
+        };
         Self {
-            spec: RouteSpec {
-                method: "POST",
-                path,
-                access,
-                csrf,
-            },
-            handler: routing::post(handler),
+            spec,
+            handler: routing::post(Guarded { spec, handler }),
         }
     }
 }
@@ -108,12 +110,11 @@ pub fn table() -> Vec<RouteSpec> {
     all().into_iter().map(|route| route.spec).collect()
 }
 
-/// The router, with each route behind the guard of its classes.
+/// The router of all of them.
 pub(crate) fn router(state: &AppState) -> Router {
     let mut router = Router::new();
     for Route { spec, handler } in all() {
-        let guard = middleware::from_fn_with_state((state.clone(), spec), guard::guard);
-        router = router.route(spec.path, handler.route_layer(guard));
+        router = router.route(spec.path, handler);
     }
     router.with_state(state.clone())
 }

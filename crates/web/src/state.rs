@@ -1,13 +1,32 @@
 //! What every handler can reach.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use stagedoor_app::app::App;
 use tokio_util::sync::CancellationToken;
 
-/// Cheap to clone.
+/// Cheap to clone: the router does so some times for each request.
 #[derive(Clone)]
-pub(crate) struct AppState {
+pub(crate) struct AppState(Arc<Reachable>);
+
+/// What it leads to.
+pub(crate) struct Reachable {
     /// The use cases.
     pub app: App,
     /// Cancelled when the server begins to drain: long answers (live streams) end then.
     pub shutdown: CancellationToken,
+}
+
+impl AppState {
+    pub fn new(app: App, shutdown: CancellationToken) -> Self {
+        Self(Arc::new(Reachable { app, shutdown }))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Reachable;
+    fn deref(&self) -> &Reachable {
+        &self.0
+    }
 }

@@ -210,7 +210,7 @@ impl<'a> Reader<'a> {
             .map_err(|_| Problem::not_found())
     }
 
-    fn may_run(self, script: &'a Script) -> Result<MayRun<'a>, Refusal> {
+    fn may_run(self, script: &'a Arc<Script>) -> Result<MayRun<'a>, Refusal> {
         may_run(&self.me.0.user, script, &self.state.app.grants()).map_err(|_| {
             Refusal::Failed(Problem::forbidden(
                 "You may see this script, but not run it.",

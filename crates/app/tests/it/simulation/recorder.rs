@@ -9,7 +9,7 @@ use std::time::Duration;
 use stagedoor_app::ports::Recorder;
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::time::Clock;
-use stagedoor_output::{PumpEvent, Stream, Tail, View};
+use stagedoor_output::{NotTaken, PumpEvent, Stream, Tail, View};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
@@ -93,12 +93,13 @@ impl Recorder for Tape {
         run: RunId,
         epoch: Epoch,
         stream: Stream,
-        _: OwnedFd,
+        pipe: OwnedFd,
         _: u64,
-    ) -> io::Result<()> {
+    ) -> Result<(), NotTaken> {
         let is_full = self.world.monotonic() < self.world.state().disk_is_full_until;
         if is_full && self.world.dice.percent(50) {
-            return Err(io::ErrorKind::StorageFull.into());
+            let error = io::ErrorKind::StorageFull.into();
+            return Err(NotTaken { error, pipe });
         }
         let key = (run, epoch);
         let both = {
