@@ -111,3 +111,23 @@ fn open(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "temp_store", "memory")?;
     Ok(db)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_is_compiled_as_the_settings_of_this_repository_say() {
+        let db = Connection::open_in_memory().expect("opens");
+        let is_set = |option: &str| {
+            db.query_row("SELECT sqlite_compileoption_used(?1)", [option], |row| {
+                row.get::<_, bool>(0)
+            })
+            .expect("answered")
+        };
+        assert!(is_set("OMIT_SHARED_CACHE") && is_set("OMIT_LOAD_EXTENSION"));
+        assert!(is_set("DEFAULT_MEMSTATUS=0"));
+        assert!(!is_set("ENABLE_FTS5") && !is_set("ENABLE_RTREE"));
+        assert!(is_set("THREADSAFE=1"), "what rusqlite relies on stays");
+    }
+}

@@ -87,7 +87,7 @@ async fn serve(disk: Disk, mut waiting: mpsc::Receiver<BoxedJob>, gate: Arc<dyn 
     let mut batch = Vec::new();
     while waiting.recv_many(&mut batch, LARGEST_BATCH).await > 0 {
         match gate.before().await {
-            Ok(()) => commit(&disk.lock(), &mut batch),
+            Ok(()) => commit(&disk.lock(), &mut batch, |_| ()),
             Err(error) => answer_all(&mut batch, &Err(error)),
         }
         gate.after();

@@ -13,6 +13,7 @@ use crate::error::OpenError;
 pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001.sql"),
     include_str!("../migrations/0002.sql"),
+    include_str!("../migrations/0003.sql"),
 ];
 
 /// "SDor": says in the file's header whose database this is.

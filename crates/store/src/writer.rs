@@ -1,5 +1,6 @@
-//! The one thread that writes. Jobs that wait are put into one transaction and answered together
-//! after it is on the disk: the cost of a flush is shared by all who wait for it.
+//! The one thread that writes. Jobs that wait, and those that arrive while it works, are put into
+//! one transaction and answered together after it is on the disk: the cost of a flush is shared
+//! by all who wait for it.
 
 use std::thread::{self, JoinHandle};
 
@@ -120,13 +121,27 @@ fn serve(db: &Connection, mut waiting: mpsc::Receiver<BoxedJob>) {
     // The log may be long from the beginning.
     let mut unseen = LOOK_AFTER;
     while waiting.blocking_recv_many(&mut batch, LARGEST_BATCH) > 0 {
-        let one_row = batch.iter().all(|job| job.kind() == Kind::OneRow);
-        unseen += if one_row { batch.len() } else { LOOK_AFTER };
-        commit(db, &mut batch);
+        unseen += batch.iter().map(weight).sum::<usize>();
+        commit(db, &mut batch, |batch| {
+            while batch.len() < LARGEST_BATCH
+                && let Ok(job) = waiting.try_recv()
+            {
+                unseen += weight(&job);
+                batch.push(job);
+            }
+        });
         if unseen >= LOOK_AFTER {
             unseen = 0;
             checkpoint(db, waiting.is_empty());
         }
+    }
+}
+
+/// What it adds to the log, in jobs of one row.
+fn weight(job: &BoxedJob) -> usize {
+    match job.kind() {
+        Kind::OneRow => 1,
+        Kind::Several => LOOK_AFTER,
     }
 }
 
@@ -138,15 +153,20 @@ enum Failed {
     Whole(StoreError),
 }
 
-/// All in one transaction; if one job brings that down, each in its own.
-pub(crate) fn commit(db: &Connection, batch: &mut Vec<BoxedJob>) {
-    match together(db, batch) {
+/// All in one transaction, with what `arrive` adds to them before it ends; if one job brings that
+/// down, each in its own.
+pub(crate) fn commit(
+    db: &Connection,
+    batch: &mut Vec<BoxedJob>,
+    arrive: impl FnMut(&mut Vec<BoxedJob>),
+) {
+    match together(db, batch, arrive) {
         Ok(()) => answer_all(batch, &Ok(())),
         Err(Failed::Whole(error)) => answer_all(batch, &Err(error)),
         Err(Failed::Midway) => {
             for job in batch.drain(..) {
                 let mut alone = vec![job];
-                let result = together(db, &mut alone).map_err(|failed| match failed {
+                let result = together(db, &mut alone, |_| ()).map_err(|failed| match failed {
                     Failed::Midway => StoreError::broken(LostTransaction),
                     Failed::Whole(error) => error,
                 });
@@ -165,13 +185,22 @@ pub(crate) fn answer_all(batch: &mut Vec<BoxedJob>, result: &Result<(), StoreErr
     }
 }
 
-fn together(db: &Connection, batch: &mut [BoxedJob]) -> Result<(), Failed> {
+fn together(
+    db: &Connection,
+    batch: &mut Vec<BoxedJob>,
+    mut arrive: impl FnMut(&mut Vec<BoxedJob>),
+) -> Result<(), Failed> {
     execute(db, "BEGIN IMMEDIATE").map_err(|error| Failed::Whole(error.into()))?;
-    for job in batch {
-        if in_savepoint(db, job.as_mut()).is_err() || db.is_autocommit() {
-            roll_back(db);
-            return Err(Failed::Midway);
+    let mut done = 0;
+    while done < batch.len() {
+        for job in batch.iter_mut().skip(done) {
+            if in_savepoint(db, job.as_mut()).is_err() || db.is_autocommit() {
+                roll_back(db);
+                return Err(Failed::Midway);
+            }
+            done += 1;
         }
+        arrive(batch);
     }
     execute(db, "COMMIT").map_err(|error| {
         roll_back(db);

@@ -2,7 +2,8 @@
 //!
 //! Who may see everything reads one index from the cursor on. Who may see their own runs and those
 //! of some scripts reads several, one for each, merged by id: each is asked for one id at first
-//! and for more only while it leads. What does not appear on the page is hardly touched.
+//! and for more only while it leads. What does not appear on the page is hardly touched, and where
+//! it must be, a page ends early rather than look at the whole history.
 
 mod merge;
 
@@ -18,12 +19,12 @@ use super::RunRecord;
 use super::row::{read_run, run_columns};
 use crate::error::StoreError;
 use crate::store::Store;
-use merge::merged_ids;
+use merge::{MOST_IN_VAIN, Merged, merged_ids};
 
 /// Most runs on one page.
 pub const LONGEST_PAGE: usize = 500;
 
-/// Where a page ended. Opaque to clients; says nothing but the id of a run that they saw.
+/// Where a page ended. Opaque to clients; says nothing but the id of a run that they may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor(RunId);
 
@@ -101,13 +102,14 @@ pub struct Page {
 }
 
 impl Store {
-    /// A page of the history, newest first.
+    /// A page of the history, newest first. Where what is wanted is rare, it may hold fewer runs than
+    /// there is room for, or none, and still have a next one.
     pub async fn runs(&self, filter: &RunFilter) -> Result<Page, StoreError> {
         let filter = filter.clone();
         self.read(move |db| {
             // One snapshot for the ids and their rows.
             let tx = db.unchecked_transaction()?;
-            let page = page(&tx, &filter)?;
+            let page = page(&tx, &filter, MOST_IN_VAIN)?;
             tx.commit()?;
             Ok(page)
         })
@@ -117,20 +119,22 @@ impl Store {
 
 type Id = [u8; 16];
 
-fn page(db: &Connection, filter: &RunFilter) -> rusqlite::Result<Page> {
+/// A page; it looks at most at about so many runs that are not on it.
+fn page(db: &Connection, filter: &RunFilter, in_vain: usize) -> rusqlite::Result<Page> {
     const ROW: &str = concat!("SELECT ", run_columns!("NULL"), " FROM runs WHERE id = ?1");
     let limit = filter.limit.clamp(1, LONGEST_PAGE);
-    let mut ids = match filter.state {
-        _ if contradicts_itself(filter) => Vec::new(),
-        Some(state) if state != State::Ended => unfinished_ids(db, filter, state, limit + 1)?,
-        _ => merged_ids(db, filter, limit + 1)?,
+    let Merged { mut ids, left_at } = match filter.state {
+        _ if contradicts_itself(filter) => Merged::default(),
+        Some(state) if state != State::Ended => Merged {
+            ids: unfinished_ids(db, filter, state, limit + 1)?,
+            left_at: None,
+        },
+        _ => merged_ids(db, filter, limit + 1, in_vain)?,
     };
     let has_more = ids.len() > limit;
     ids.truncate(limit);
-    let next = ids
-        .last()
-        .filter(|_| has_more)
-        .map(|id| Cursor(RunId::from_bytes(*id)));
+    let last = ids.last().copied().filter(|_| has_more);
+    let next = last.or(left_at).map(|id| Cursor(RunId::from_bytes(id)));
     let mut row = db.prepare_cached(ROW)?;
     let items = ids
         .iter()

@@ -62,7 +62,7 @@ fn a_newer_schema_is_refused_with_both_versions_and_left_alone() {
     let error = Store::open(dir.path()).expect_err("newer");
     let text = error.to_string();
     assert!(
-        text.contains("version 99") && text.contains("up to 2"),
+        text.contains("version 99") && text.contains("up to 3"),
         "{text}"
     );
     assert_eq!(std::fs::read(&path).expect("read"), before);
@@ -257,7 +257,57 @@ async fn a_database_of_version_1_is_upgraded_with_its_runs_and_kept_beside() {
     assert_eq!((version(&old), runs), (1, 2));
     assert!(old.prepare("SELECT request_digest FROM runs").is_err());
     let new = open_writer(&path).expect("opens");
-    assert_eq!(version(&new), 2);
+    assert_eq!(version(&new), 3);
     new.prepare("SELECT request_digest FROM runs")
         .expect("the new column");
+}
+
+/// As the second version wrote them: one run of each of these outcomes, and one that goes on.
+const RUNS_OF_VERSION_2: &str = "\
+    INSERT INTO runs (id, script, user_id, user_name, args, state, epoch, outcome, created_at, ended_at) \
+    VALUES (x'01936f5e7c0070008000000000000001', 'ops/backup', 7, 'ann', '{}', 'ended', 1, 'succeeded', 0, 1), \
+        (x'01936f5e7c0070008000000000000002', 'ops/backup', 7, 'ann', '{}', 'ended', 1, 'failed', 0, 1), \
+        (x'01936f5e7c0070008000000000000003', 'ops/backup', 7, 'ann', '{}', 'ended', 1, 'lost', 0, 1), \
+        (x'01936f5e7c0070008000000000000004', 'ops/backup', 7, 'ann', '{}', 'queued', 0, NULL, 0, NULL);";
+
+#[tokio::test]
+async fn a_database_of_version_2_is_upgraded_and_each_outcome_is_found_as_before() {
+    use stagedoor_domain::run::Outcome;
+    let (dir, path) = empty();
+    let mut db = open_writer(&path).expect("opens");
+    migrate(&mut db, &path, &MIGRATIONS[..2]).expect("version 2");
+    db.execute_batch(RUNS_OF_VERSION_2).expect("written");
+    drop(db);
+
+    let store = Store::open(dir.path()).expect("upgraded");
+    for (outcome, last) in [
+        (Outcome::Succeeded, 1),
+        (Outcome::Failed, 2),
+        (Outcome::Lost, 3),
+    ] {
+        let filter = crate::RunFilter {
+            outcome: Some(outcome),
+            ..crate::RunFilter::default()
+        };
+        let page = store.runs(&filter).await.expect("a page");
+        let ids: Vec<u8> = page.items.iter().map(|run| run.id.as_bytes()[15]).collect();
+        assert_eq!((ids, page.next), (vec![last], None), "{outcome:?}");
+    }
+    assert_eq!(store.unfinished_runs().await.expect("read").len(), 1);
+    drop(store);
+
+    let indexed = |db: &Connection| {
+        let sql = "SELECT count(*) FROM runs INDEXED BY runs_by_outcome \
+                   WHERE outcome IS NOT NULL AND outcome <> 'succeeded'";
+        db.query_row(sql, [], |row| row.get::<_, i64>(0))
+            .expect("counted")
+    };
+    let new = open_writer(&path).expect("opens");
+    assert_eq!((version(&new), indexed(&new)), (3, 2));
+    let whole: String = new
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .expect("checked");
+    assert_eq!(whole, "ok");
+    let old = Connection::open(backup_path(&path, 2)).expect("a backup");
+    assert_eq!((version(&old), indexed(&old)), (2, 2));
 }

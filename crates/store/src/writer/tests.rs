@@ -41,12 +41,20 @@ impl Bench {
 
     /// Keeps the writer busy until the sender is dropped, so that what comes next is one batch.
     async fn hold(&self) -> channel::Sender<()> {
+        self.hold_after(|_| Ok(())).await
+    }
+
+    async fn hold_after(
+        &self,
+        work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static,
+    ) -> channel::Sender<()> {
         let (release, released) = channel::channel();
         let (started, has_started) = oneshot::channel();
         let (released, started) = (Mutex::new(released), Mutex::new(Some(started)));
         let waiting = Pending {
             kind: Kind::Several,
-            work: move |_: &Connection| {
+            work: move |db: &Connection| {
+                work(db)?;
                 let _ = started
                     .lock()
                     .expect("lock")
@@ -104,6 +112,22 @@ async fn one_commit_serves_all_who_wait() {
         "{} bytes",
         commits() - before
     );
+}
+
+#[tokio::test]
+async fn what_arrives_while_a_transaction_is_at_work_is_part_of_it() {
+    let bench = bench();
+    let path = bench.dir.path().join("stagedoor.db");
+    let release = bench.hold_after(|db| insert(db, 0)).await;
+    let others_see = bench.writer.write(Kind::OneRow, move |_| {
+        let other = Connection::open(&path)?;
+        other.query_row("SELECT count(*) FROM numbers", [], |row| {
+            row.get::<_, i64>(0)
+        })
+    });
+    let (rows, ()) = tokio::join!(others_see, async { drop(release) });
+    assert_eq!(rows.expect("counted"), 0, "the first row is not committed");
+    assert_eq!(bench.numbers(), [0]);
 }
 
 #[tokio::test]

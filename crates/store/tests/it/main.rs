@@ -2,6 +2,7 @@
 
 mod disk;
 mod durability;
+mod fence;
 mod history;
 mod runs;
 mod sessions;

@@ -3,26 +3,10 @@ use stagedoor_domain::id::{Epoch, UserId};
 use stagedoor_domain::run::{Outcome, State, StopCause};
 use stagedoor_store::{Inserted, RunRecord, RunUpdate};
 
-use crate::world::{World, at, queued, script, world};
+use crate::world::{at, queued, script, world};
 
 const ANN: UserId = UserId(1);
 const BOB: UserId = UserId(2);
-
-async fn started(world: &World, epoch: u32) -> RunRecord {
-    let mut run = queued("ops/backup", ANN, at(0));
-    run.secrets = Some(vec![1, 2, 3]);
-    run.state = State::Starting;
-    run.epoch = Epoch(epoch);
-    assert_eq!(
-        world.store.insert_run(&run).await.expect("inserted"),
-        Inserted::New
-    );
-    run
-}
-
-async fn read(world: &World, run: &RunRecord) -> RunRecord {
-    world.store.run(run.id).await.expect("read").expect("found")
-}
 
 #[tokio::test]
 async fn a_run_is_read_as_it_was_written() {
@@ -52,7 +36,7 @@ async fn a_run_is_read_as_it_was_written() {
         serde_json::json!(["b", "a", null, true, 1.5]),
     );
     world.store.insert_run(&run).await.expect("inserted");
-    assert_eq!(read(&world, &run).await, run);
+    assert_eq!(world.read(&run).await, run);
 
     let ended = RunRecord {
         state: State::Ended,
@@ -62,7 +46,7 @@ async fn a_run_is_read_as_it_was_written() {
         ..queued("a", ANN, at(5))
     };
     world.store.insert_run(&ended).await.expect("inserted");
-    assert_eq!(read(&world, &ended).await, ended);
+    assert_eq!(world.read(&ended).await, ended);
     assert_eq!(
         world
             .store
@@ -77,23 +61,23 @@ async fn a_run_is_read_as_it_was_written() {
 async fn every_state_outcome_and_cause_of_the_domain_can_be_kept() {
     let world = world();
     for (_, outcome) in Outcome::ALL {
-        let run = started(&world, 1).await;
+        let run = world.started(1).await;
         let update = RunUpdate::ended(run.id, Epoch(1), *outcome, at(9));
         assert!(world.store.update_run(update).await.expect("updated"));
-        assert_eq!(read(&world, &run).await.outcome, Some(*outcome));
+        assert_eq!(world.read(&run).await.outcome, Some(*outcome));
     }
     for (_, state) in State::ALL
         .iter()
         .filter(|(_, state)| *state != State::Ended)
     {
         for (_, cause) in StopCause::ALL {
-            let run = started(&world, 1).await;
+            let run = world.started(1).await;
             let update = RunUpdate {
                 stop: Some(*cause),
                 ..RunUpdate::new(run.id, Epoch(1), *state)
             };
             assert!(world.store.update_run(update).await.expect("updated"));
-            let run = read(&world, &run).await;
+            let run = world.read(&run).await;
             assert_eq!((run.state, run.stop), (*state, Some(*cause)));
         }
     }
@@ -219,115 +203,6 @@ async fn a_hundred_clicks_at_once_make_one_run() {
 }
 
 #[tokio::test]
-async fn the_first_terminal_record_wins() {
-    let world = world();
-    let run = started(&world, 1).await;
-    let first = RunUpdate {
-        exit_code: Some(0),
-        stdout_bytes: Some(12),
-        ..RunUpdate::ended(run.id, Epoch(1), Outcome::Succeeded, at(50))
-    };
-    assert!(world.store.update_run(first).await.expect("updated"));
-    let kept = read(&world, &run).await;
-    assert_eq!(
-        (kept.state, kept.outcome, kept.ended_at),
-        (State::Ended, Some(Outcome::Succeeded), Some(at(50)))
-    );
-    assert_eq!((kept.exit_code, kept.stdout_bytes), (Some(0), 12));
-
-    let later = [
-        RunUpdate::ended(run.id, Epoch(1), Outcome::Failed, at(60)),
-        RunUpdate::ended(run.id, Epoch(2), Outcome::Lost, at(60)),
-        RunUpdate::new(run.id, Epoch(2), State::Running),
-        RunUpdate {
-            stop: Some(StopCause::Asked),
-            ..RunUpdate::new(run.id, Epoch(1), State::Stopping)
-        },
-    ];
-    for update in later {
-        assert!(!world.store.update_run(update).await.expect("answered"));
-    }
-    assert_eq!(read(&world, &run).await, kept);
-}
-
-#[tokio::test]
-async fn of_many_ends_at_once_one_is_recorded() {
-    let world = world();
-    let run = started(&world, 1).await;
-    let ends = (0..100).map(|n| {
-        let end = RunUpdate::ended(run.id, Epoch(1), Outcome::Failed, at(n));
-        world.store.update_run(RunUpdate {
-            exit_code: Some(i32::try_from(n).expect("small")),
-            ..end
-        })
-    });
-    let applied: Vec<_> = join_all(ends)
-        .await
-        .into_iter()
-        .map(|r| r.expect("answered"))
-        .collect();
-    assert_eq!(applied.iter().filter(|applied| **applied).count(), 1);
-    let winner = applied
-        .iter()
-        .position(|applied| *applied)
-        .and_then(|n| i32::try_from(n).ok());
-    assert_eq!(read(&world, &run).await.exit_code, winner);
-}
-
-#[tokio::test]
-async fn an_old_epoch_changes_nothing_and_a_new_one_begins_afresh() {
-    let world = world();
-    let run = started(&world, 2).await;
-    let running = RunUpdate {
-        started_at: Some(at(3)),
-        stdout_bytes: Some(77),
-        ..RunUpdate::new(run.id, Epoch(2), State::Running)
-    };
-    assert!(world.store.update_run(running).await.expect("updated"));
-    let before = read(&world, &run).await;
-    for update in [
-        RunUpdate::ended(run.id, Epoch(1), Outcome::Failed, at(9)),
-        RunUpdate::new(run.id, Epoch(0), State::Queued),
-    ] {
-        assert!(!world.store.update_run(update).await.expect("answered"));
-    }
-    assert_eq!(read(&world, &run).await, before);
-
-    assert!(
-        world
-            .store
-            .update_run(RunUpdate::new(run.id, Epoch(3), State::Starting))
-            .await
-            .expect("updated")
-    );
-    let after = read(&world, &run).await;
-    assert_eq!((after.epoch, after.state), (Epoch(3), State::Starting));
-    assert_eq!((after.started_at, after.stdout_bytes), (None, 0));
-    assert_eq!(after.secrets, run.secrets);
-}
-
-#[tokio::test]
-async fn an_update_leaves_what_it_does_not_name() {
-    let world = world();
-    let run = started(&world, 1).await;
-    let stop = RunUpdate {
-        stop: Some(StopCause::Asked),
-        reason: Some("asked by bob".into()),
-        started_at: Some(at(1)),
-        ..RunUpdate::new(run.id, Epoch(1), State::Stopping)
-    };
-    assert!(world.store.update_run(stop).await.expect("updated"));
-    let end = RunUpdate::ended(run.id, Epoch(1), Outcome::Cancelled, at(2));
-    assert!(world.store.update_run(end).await.expect("updated"));
-    let kept = read(&world, &run).await;
-    assert_eq!(
-        (kept.stop, kept.reason.as_deref()),
-        (Some(StopCause::Asked), Some("asked by bob"))
-    );
-    assert_eq!(kept.started_at, Some(at(1)));
-}
-
-#[tokio::test]
 async fn an_unknown_run_cannot_be_updated() {
     let world = world();
     let run = queued("backup", ANN, at(0));
@@ -338,7 +213,7 @@ async fn an_unknown_run_cannot_be_updated() {
 #[tokio::test]
 async fn an_end_without_its_time_or_outcome_is_refused() {
     let world = world();
-    let run = started(&world, 1).await;
+    let run = world.started(1).await;
     world
         .store
         .update_run(RunUpdate::new(run.id, Epoch(1), State::Ended))
@@ -349,27 +224,27 @@ async fn an_end_without_its_time_or_outcome_is_refused() {
         ..RunUpdate::ended(run.id, Epoch(1), Outcome::Lost, at(1))
     };
     world.store.update_run(half).await.expect_err("no outcome");
-    assert_eq!(read(&world, &run).await, run);
+    assert_eq!(world.read(&run).await, run);
 }
 
 #[tokio::test]
 async fn secrets_go_when_they_are_no_longer_needed_and_at_the_end_in_any_case() {
     let world = world();
-    let cleared = started(&world, 1).await;
+    let cleared = world.started(1).await;
     let update = RunUpdate {
         clear_secrets: true,
         ..RunUpdate::new(cleared.id, Epoch(1), State::Running)
     };
     assert!(world.store.update_run(update).await.expect("updated"));
-    assert_eq!(read(&world, &cleared).await.secrets, None);
+    assert_eq!(world.read(&cleared).await.secrets, None);
 
-    let ended = started(&world, 1).await;
+    let ended = world.started(1).await;
     let update = RunUpdate {
         clear_secrets: false,
         ..RunUpdate::ended(ended.id, Epoch(1), Outcome::Failed, at(1))
     };
     assert!(world.store.update_run(update).await.expect("updated"));
-    assert_eq!(read(&world, &ended).await.secrets, None);
+    assert_eq!(world.read(&ended).await.secrets, None);
 }
 
 #[tokio::test]

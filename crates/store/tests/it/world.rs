@@ -7,7 +7,7 @@ use stagedoor_domain::id::{Epoch, RunId, UserId};
 use stagedoor_domain::name::{GroupName, ScriptName, UserName};
 use stagedoor_domain::run::State;
 use stagedoor_domain::time::{Chance, Timestamp};
-use stagedoor_store::{NewUser, RunRecord, Store};
+use stagedoor_store::{Inserted, NewUser, RunRecord, RunUpdate, Store};
 
 pub struct World {
     pub dir: tempfile::TempDir,
@@ -26,6 +26,28 @@ impl World {
             .add_user(new_user(name, &[]), at(0))
             .await
             .expect("added")
+    }
+
+    /// A run whose attempt of this number was told to start; it has secrets.
+    pub async fn started(&self, epoch: u32) -> RunRecord {
+        let run = RunRecord {
+            secrets: Some(vec![1, 2, 3]),
+            state: State::Starting,
+            epoch: Epoch(epoch),
+            ..queued("ops/backup", UserId(1), at(0))
+        };
+        let inserted = self.store.insert_run(&run).await.expect("inserted");
+        assert_eq!(inserted, Inserted::New);
+        run
+    }
+
+    pub async fn read(&self, run: &RunRecord) -> RunRecord {
+        self.store.run(run.id).await.expect("read").expect("found")
+    }
+
+    /// Whether it changed anything.
+    pub async fn update(&self, update: RunUpdate) -> bool {
+        self.store.update_run(update).await.expect("answered")
     }
 }
 

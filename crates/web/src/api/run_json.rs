@@ -96,9 +96,9 @@ pub(crate) struct ToldJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Runs)]
 pub(crate) struct RunsJson {
-    /// The runs that the caller may read.
+    /// The runs that the caller may read; fewer than `limit`, or none, where what is asked for is rare.
     pub items: Vec<RunJson>,
-    /// For `cursor`, to go on; null at the end.
+    /// For `cursor`, to go on; null at the end, and only there.
     pub next: Option<String>,
 }
 

@@ -341,6 +341,10 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         error: Some(x.to_owned()),
         ..runs(x)
     };
+    let none_yet = RunsPage {
+        rows: Vec::new(),
+        ..runs(x)
+    };
     let nothing = CatalogPage {
         folders: Vec::new(),
         ..catalog(x)
@@ -352,6 +356,7 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         ("catalog.html, nothing found", html(nothing.render())),
         ("runs.html", html(runs(x).render())),
         ("runs.html, not understood", html(none.render())),
+        ("runs.html, none so far", html(none_yet.render())),
         ("health.html", html(health(x).render())),
         ("login.html", html(login.render())),
         ("setup.html", html(setup.render())),
@@ -393,6 +398,22 @@ fn a_hostile_text_is_shown_as_it_is_written() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn a_page_of_runs_that_found_none_so_far_leads_on_and_one_at_the_end_does_not() {
+    let shown = |older: Option<&str>| {
+        let page = RunsPage {
+            rows: Vec::new(),
+            older: older.map(str::to_owned),
+            ..runs("x")
+        };
+        page.render().expect("rendered")
+    };
+    let link = "<a href=\"/runs?cursor=1\">Look at older ones</a>";
+    let (so_far, at_the_end) = (shown(Some("/runs?cursor=1")), shown(None));
+    assert!(so_far.contains(link) && !so_far.contains("No run matches"));
+    assert!(!at_the_end.contains("older ones") && at_the_end.contains("No run matches"));
 }
 
 #[test]

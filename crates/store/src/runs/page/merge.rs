@@ -1,6 +1,8 @@
 //! The newest ids of several ranges of the history, merged.
-
-mod intersection;
+//!
+//! Runs that succeeded are the only ones without an index of their own, because most do: they are
+//! looked for among all. Where they are rare, a page ends before it is full, and the next one
+//! goes on from there.
 
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 
@@ -10,16 +12,19 @@ use stagedoor_domain::id::UserId;
 use stagedoor_domain::name::ScriptName;
 use stagedoor_domain::run::{Outcome, State};
 
-use intersection::{Of, common_ids};
-
 use super::{Id, LONGEST_PAGE, RunFilter, bounds, count};
 
-/// SQL for the ids of one source. The numbers of the values are the same in all. The index is named
-/// because the planner, which keeps no statistics here, may prefer one that reads more.
+/// Runs that a page may look at without wanting them.
+pub(super) const MOST_IN_VAIN: usize = 10_000;
+
+/// SQL for the ids of one source, and whether each is wanted. The numbers of the values are the same
+/// in all. The index is named because the planner, which keeps no statistics here, may prefer one
+/// that reads more.
 macro_rules! ids {
-    ($index:literal $($condition:literal)*) => {
+    ($index:literal $($condition:literal)*) => { ids!(if "TRUE", $index $($condition)*) };
+    (if $wanted:literal, $index:literal $($condition:literal)*) => {
         concat!(
-            "SELECT id FROM runs ",
+            "SELECT id, ", $wanted, " FROM runs ",
             $index,
             " WHERE id < ?1 AND id >= ?2",
             $(" AND ", $condition,)*
@@ -28,28 +33,45 @@ macro_rules! ids {
     };
 }
 
+/// The same for runs that did not succeed, of one outcome. The planner takes these indexes only
+/// where it reads their own condition.
+macro_rules! failed_ids {
+    ($index:literal $($condition:literal)*) => {
+        ids!($index $($condition)* "outcome = ?6" "outcome <> 'succeeded'")
+    };
+}
+
+/// The same for runs that succeeded: the others are looked at, too.
+macro_rules! succeeded_ids {
+    ($index:literal $($condition:literal)*) => {
+        ids!(if "outcome IS 'succeeded'", $index $($condition)*)
+    };
+}
+
 /// Which runs of a source are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     All,
     Ended,
-    /// Of one outcome, which implies the end.
-    Outcome,
+    Succeeded,
+    /// Of one other outcome.
+    Failed,
 }
 
 impl Wanted {
     fn by(filter: &RunFilter) -> Self {
         match (filter.outcome, filter.state) {
-            (Some(_), _) => Self::Outcome,
+            (Some(Outcome::Succeeded), _) => Self::Succeeded,
+            (Some(_), _) => Self::Failed,
             (None, Some(State::Ended)) => Self::Ended,
             (None, _) => Self::All,
         }
     }
 }
 
-/// The text for a source of one script or all, of one user or all. None where no index has it all.
-fn source_sql(script: bool, user: bool, wanted: Wanted) -> Option<&'static str> {
-    Some(match (wanted, script, user) {
+/// The text for a source of one script or all, of one user or all.
+fn source_sql(script: bool, user: bool, wanted: Wanted) -> &'static str {
+    match (wanted, script, user) {
         (Wanted::All, false, false) => ids!(""),
         (Wanted::All, true, false) => ids!("INDEXED BY runs_by_script" "script = ?4"),
         (Wanted::All, false, true) => ids!("INDEXED BY runs_by_user" "user_id = ?5"),
@@ -66,35 +88,49 @@ fn source_sql(script: bool, user: bool, wanted: Wanted) -> Option<&'static str> 
         (Wanted::Ended, true, true) => {
             ids!("INDEXED BY runs_by_user_script" "script = ?4" "user_id = ?5" "ended_at IS NOT NULL")
         }
-        (Wanted::Outcome, false, false) => ids!("INDEXED BY runs_by_outcome" "outcome = ?6"),
-        (Wanted::Outcome, true, false) => {
-            ids!("INDEXED BY runs_by_script_outcome" "script = ?4" "outcome = ?6")
+        (Wanted::Succeeded, false, false) => succeeded_ids!(""),
+        (Wanted::Succeeded, true, false) => {
+            succeeded_ids!("INDEXED BY runs_by_script" "script = ?4")
         }
-        (Wanted::Outcome, false, true) => {
-            ids!("INDEXED BY runs_by_user_outcome" "user_id = ?5" "outcome = ?6")
+        (Wanted::Succeeded, false, true) => {
+            succeeded_ids!("INDEXED BY runs_by_user" "user_id = ?5")
         }
-        (Wanted::Outcome, true, true) => return None,
-    })
+        (Wanted::Succeeded, true, true) => {
+            succeeded_ids!("INDEXED BY runs_by_user_script" "script = ?4" "user_id = ?5")
+        }
+        (Wanted::Failed, false, false) => failed_ids!("INDEXED BY runs_by_outcome"),
+        (Wanted::Failed, true, false) => {
+            failed_ids!("INDEXED BY runs_by_script_outcome" "script = ?4")
+        }
+        (Wanted::Failed, false, true) => {
+            failed_ids!("INDEXED BY runs_by_user_outcome" "user_id = ?5")
+        }
+        (Wanted::Failed, true, true) => {
+            failed_ids!("INDEXED BY runs_by_user_script_outcome" "script = ?4" "user_id = ?5")
+        }
+    }
 }
 
 /// One range of the history, newest first.
 struct Source<'a> {
     script: Option<&'a ScriptName>,
     user: Option<UserId>,
+    /// Everything from here on was looked at.
     before: Id,
     ready: VecDeque<Id>,
+    /// 0: there is nothing older.
     next_chunk: usize,
 }
 
 /// The ranges whose union the reader may see and has asked for.
-fn sources(filter: &RunFilter, first_chunk: usize) -> Vec<Source<'_>> {
+fn sources(filter: &RunFilter) -> Vec<Source<'_>> {
     let (before, _) = bounds(filter);
     let source = |script, user| Source {
         script,
         user,
         before,
         ready: VecDeque::new(),
-        next_chunk: first_chunk,
+        next_chunk: 1,
     };
     let Some(visible) = &filter.visible else {
         return vec![source(filter.script.as_ref(), filter.user)];
@@ -116,42 +152,47 @@ fn sources(filter: &RunFilter, first_chunk: usize) -> Vec<Source<'_>> {
     sources
 }
 
+/// What stands at the front of a source. The newest is the greatest.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Head {
+    id: Id,
+    /// Else it is where the source was left, with what is older not looked at.
+    is_wanted: bool,
+}
+
 impl Source<'_> {
-    /// The newest id that was not taken yet.
-    fn take(&mut self, db: &Connection, filter: &RunFilter) -> rusqlite::Result<Option<Id>> {
-        if self.ready.is_empty() && self.next_chunk > 0 {
-            self.fill(db, filter)?;
-        }
-        Ok(self.ready.pop_front())
+    /// Takes the newest id that was looked at, or says where the source was left.
+    fn take(&mut self) -> Option<Head> {
+        let wanted = |id| Head {
+            id,
+            is_wanted: true,
+        };
+        let left = (self.next_chunk > 0).then_some(Head {
+            id: self.before,
+            is_wanted: false,
+        });
+        self.ready.pop_front().map(wanted).or(left)
     }
 
-    fn fill(&mut self, db: &Connection, filter: &RunFilter) -> rusqlite::Result<()> {
-        self.ready = match self.sql(filter) {
-            Some(sql) => self.ask(db, sql, filter)?,
-            None => self.common(db, filter)?,
-        };
+    /// Looks at the next runs; how many of them are not wanted.
+    fn fill(&mut self, db: &Connection, filter: &RunFilter) -> rusqlite::Result<usize> {
+        let looked_at = self.ask(db, filter)?;
         // Fewer than asked for: there are no more, and nothing is asked again.
-        let exhausted = self.ready.len() < self.next_chunk;
+        let exhausted = looked_at.len() < self.next_chunk;
         self.next_chunk = if exhausted {
             0
         } else {
             (self.next_chunk * 2).min(LONGEST_PAGE)
         };
-        self.before = self.ready.back().copied().unwrap_or(self.before);
-        Ok(())
+        self.before = looked_at.last().map_or(self.before, |(id, _)| *id);
+        let seen = looked_at.len();
+        let wanted = looked_at.into_iter().filter(|(_, is_wanted)| *is_wanted);
+        self.ready = wanted.map(|(id, _)| id).collect();
+        Ok(seen - self.ready.len())
     }
 
-    fn sql(&self, filter: &RunFilter) -> Option<&'static str> {
-        let wanted = Wanted::by(filter);
-        source_sql(self.script.is_some(), self.user.is_some(), wanted)
-    }
-
-    fn ask(
-        &self,
-        db: &Connection,
-        sql: &'static str,
-        filter: &RunFilter,
-    ) -> rusqlite::Result<VecDeque<Id>> {
+    /// The next ids, and whether each is wanted.
+    fn ask(&self, db: &Connection, filter: &RunFilter) -> rusqlite::Result<Vec<(Id, bool)>> {
         let (_, from) = bounds(filter);
         let values: [&dyn ToSql; 6] = [
             &self.before,
@@ -161,25 +202,23 @@ impl Source<'_> {
             &self.user.map(|user| user.0),
             &filter.outcome.map(Outcome::word),
         ];
+        let wanted = Wanted::by(filter);
+        let sql = source_sql(self.script.is_some(), self.user.is_some(), wanted);
         let mut ask = db.prepare_cached(sql)?;
         let known = ask.parameter_count();
-        let rows = ask.query_map(params_from_iter(values.into_iter().take(known)), |row| {
-            row.get(0)
-        })?;
+        let values = params_from_iter(values.into_iter().take(known));
+        let rows = ask.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
         rows.collect()
     }
+}
 
-    /// The ids that stand in all three indexes of pairs.
-    fn common(&self, db: &Connection, filter: &RunFilter) -> rusqlite::Result<VecDeque<Id>> {
-        let (_, from) = bounds(filter);
-        let of = Of {
-            user: self.user.map(|user| user.0),
-            script: self.script.map(ScriptName::as_str),
-            outcome: filter.outcome.map(Outcome::word),
-            from,
-        };
-        common_ids(db, &of, self.before, self.next_chunk)
-    }
+/// What was found for a page.
+#[derive(Debug, Default)]
+pub(super) struct Merged {
+    /// Newest first.
+    pub ids: Vec<Id>,
+    /// Older ones than this were not looked at, though there is room.
+    pub left_at: Option<Id>,
 }
 
 /// The newest ids of all sources; one that stands in two of them appears once.
@@ -187,29 +226,39 @@ pub(super) fn merged_ids(
     db: &Connection,
     filter: &RunFilter,
     limit: usize,
-) -> rusqlite::Result<Vec<Id>> {
-    let mut sources = sources(filter, 1);
+    mut in_vain: usize,
+) -> rusqlite::Result<Merged> {
+    let mut sources = sources(filter);
     if let [only] = sources.as_mut_slice() {
         only.next_chunk = limit;
-        only.fill(db, filter)?;
-        return Ok(only.ready.drain(..).collect());
     }
-    let mut heads = BinaryHeap::new();
+    let mut heads = BinaryHeap::with_capacity(sources.len());
     for (at, source) in sources.iter_mut().enumerate() {
-        heads.extend(source.take(db, filter)?.map(|id| (id, at)));
+        // Each, whatever it costs: so each page comes further than the one before.
+        source.fill(db, filter)?;
+        heads.extend(source.take().map(|head| (head, at)));
     }
     let mut ids: Vec<Id> = Vec::with_capacity(limit);
     while ids.len() < limit
-        && let Some((id, at)) = heads.pop()
+        && let Some((Head { id, is_wanted }, at)) = heads.pop()
     {
-        if ids.last() != Some(&id) {
-            ids.push(id);
+        let Some(source) = sources.get_mut(at) else {
+            break;
+        };
+        if is_wanted {
+            if ids.last() != Some(&id) {
+                ids.push(id);
+            }
+        } else if in_vain == 0 {
+            let left_at = Some(id);
+            return Ok(Merged { ids, left_at });
+        } else {
+            // Of all sources it was left at the newest run: so all come equally far.
+            in_vain = in_vain.saturating_sub(source.fill(db, filter)?);
         }
-        if let Some(source) = sources.get_mut(at) {
-            heads.extend(source.take(db, filter)?.map(|id| (id, at)));
-        }
+        heads.extend(source.take().map(|head| (head, at)));
     }
-    Ok(ids)
+    Ok(Merged { ids, left_at: None })
 }
 
 #[cfg(test)]
