@@ -73,7 +73,8 @@ fn open(option: &StateOption) -> anyhow::Result<Store> {
             })?;
     }
     state::place::check_database(&dir)?;
-    Store::open(&dir).with_context(|| format!("could not open the database in {}", dir.display()))
+    Store::open_beside(&dir)
+        .with_context(|| format!("could not open the database in {}", dir.display()))
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<u8> {

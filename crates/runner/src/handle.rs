@@ -183,6 +183,8 @@ pub struct Reports {
     link: Arc<dyn Link>,
     buffer: Vec<u8>,
     missing: Missing,
+    /// The second report of a packet that had two.
+    next: Option<Report>,
     knows_all: bool,
 }
 
@@ -195,6 +197,9 @@ impl Reports {
 
     /// The next report. Cancelling loses none.
     pub async fn recv(&mut self) -> Report {
+        if let Some(report) = self.next.take() {
+            return report;
+        }
         loop {
             let received = tokio::select! {
                 // What is due now is not due again at once, so that it keeps no report waiting.
@@ -230,14 +235,26 @@ impl Reports {
         let Ok(mut message) = wire::decode(self.buffer.get(..length).unwrap_or_default()) else {
             return Some(Report::Gone);
         };
+        if let FromRunner::Ran {
+            run, epoch, record, ..
+        } = &mut message
+            && !lacks_fds
+        {
+            let (run, epoch, record) = (*run, *epoch, std::mem::take(record));
+            self.next = Some(Report::Exited { run, epoch, record });
+        }
         match &mut message {
-            FromRunner::Started { run, epoch, .. } if lacks_fds => {
+            FromRunner::Started { run, epoch, .. } | FromRunner::Ran { run, epoch, .. }
+                if lacks_fds =>
+            {
                 if self.missing.add((*run, *epoch), Instant::now()) {
                     tracing::warn!(%run, epoch = epoch.0, "no descriptor is free for the output of this run; it waits");
                 }
                 return None;
             }
-            FromRunner::Started { run, epoch, .. } => self.missing.remove((*run, *epoch)),
+            FromRunner::Started { run, epoch, .. } | FromRunner::Ran { run, epoch, .. } => {
+                self.missing.remove((*run, *epoch));
+            }
             // It is told again after its `Started`.
             FromRunner::Exited { run, epoch, .. } if self.missing.contains((*run, *epoch)) => {
                 return None;
@@ -276,6 +293,13 @@ fn report(message: FromRunner, fds: Vec<OwnedFd>) -> Option<Report> {
             epoch,
             pid,
             started_at,
+        }
+        | FromRunner::Ran {
+            run,
+            epoch,
+            pid,
+            started_at,
+            ..
         } => {
             let [stdout, stderr, pidfd] = fds.try_into().ok()?;
             Report::Started(Started {

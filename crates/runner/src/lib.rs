@@ -7,7 +7,8 @@
 //! server says `forget`; whoever connects next is handed all of them.
 //!
 //! It knows nothing of HTTP, of users or of the store. Unsafe code stands in `account`, in `process`
-//! below `signals`, `child`, `launch`, `stack`, `raw` and `keeper`, and in one line of `handle/link`.
+//! below `signals`, `child`, `departure`, `launch`, `stack`, `raw` and `keeper`, and in one line of
+//! `handle/link`.
 
 pub mod account;
 pub mod confine;

@@ -6,6 +6,7 @@ mod cgroups;
 mod child;
 mod clock;
 mod connection;
+mod departure;
 mod environment;
 mod executable;
 mod explain;
@@ -28,6 +29,7 @@ mod stack;
 mod start;
 mod sweep;
 mod tree;
+mod unconfirmed;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -77,13 +79,13 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     // What the server's parent left open must not live as long as the runner.
     signals::close_inherited()?;
     // A signal to the server's terminal or process group must not reach the runner. It fails where
-    // the runner leads a session already, which is as good.
-    let _ = rustix::process::setsid();
+    // the runner leads a process group already, which a terminal may stand behind.
+    let has_no_terminal = rustix::process::setsid().is_ok();
     // Its memory passes secrets on.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     // What a script leaves behind becomes the runner's child, so that it can be ended.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    restrict()?;
     let signals = signals::take()?;
     let open_files = raise_open_files();
     let account = scripts_account(&args)?;
@@ -97,7 +99,7 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     let listener = Listener::bind(&args.socket, args.server_uid)
         .map_err(|error| explained(&error, "socket", &args.socket))?;
     let stranger = account.clone().filter(|account| account.uid != 0);
-    let nursery = Nursery::open(&args.socket, stranger.is_some());
+    let nursery = Nursery::open(&args.socket, stranger.is_some(), has_no_terminal);
     let station = Station {
         root: Root {
             dir: root,
@@ -160,7 +162,21 @@ fn open_root(args: &RunnerArgs) -> io::Result<OwnedFd> {
     }
 }
 
-/// Three descriptors are kept per attempt. Scripts get the limit that this process was given.
+/// What holds for the runner and, because it is inherited, for every script.
+fn restrict() -> io::Result<()> {
+    // No setuid bit gives a script anything back. The runner executes nothing itself.
+    rustix::thread::set_no_new_privs(true)?;
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    // Core files would keep secrets.
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    Ok(rustix::process::setrlimit(Resource::Core, none)?)
+}
+
+/// Three descriptors are kept per attempt, and three for its cgroup. Scripts get the limit that this
+/// process was given.
 fn raise_open_files() -> Rlimit {
     let given = rustix::process::getrlimit(Resource::Nofile);
     let raised = Rlimit {

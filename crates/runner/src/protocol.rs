@@ -14,8 +14,9 @@ use stagedoor_domain::quantity::say_size;
 use stagedoor_domain::script::{Fingerprint, Launch};
 use stagedoor_domain::time::Timestamp;
 
-/// The version of this protocol. Version 3 added [`ToRunner::StartSealed`].
-pub const VERSION: u32 = 3;
+/// The version of this protocol. Version 3 added [`ToRunner::StartSealed`], version 4
+/// [`FromRunner::Ran`].
+pub const VERSION: u32 = 4;
 
 /// The earliest version whose runner can be taken over with what it holds.
 pub const EARLIEST: u32 = 2;
@@ -141,7 +142,7 @@ pub enum FromRunner {
         run: RunId,
         /// The attempt.
         epoch: Epoch,
-        /// The process, which is also its process group and session.
+        /// The process, which is also its process group.
         pid: u32,
         /// When it was forked.
         started_at: Timestamp,
@@ -169,6 +170,20 @@ pub enum FromRunner {
     Complete {
         /// Forked, but not known to execute; `Started` or `Refused` follows.
         starting: Vec<(RunId, Epoch)>,
+    },
+    /// `Started` and `Exited` of an attempt that had ended before it was told that it executes, with
+    /// the descriptors of `Started`.
+    Ran {
+        /// The run.
+        run: RunId,
+        /// The attempt.
+        epoch: Epoch,
+        /// As in `Started`.
+        pid: u32,
+        /// As in `Started`.
+        started_at: Timestamp,
+        /// As in `Exited`.
+        record: ExitRecord,
     },
 }
 

@@ -51,6 +51,20 @@ pub enum OpenError {
         /// The newest that is known here.
         known: u32,
     },
+    /// Only a server upgrades a database that is there.
+    #[error(
+        "{} has schema version {found}, this Stagedoor writes {known}: start this version's \
+         `stagedoor serve` once, which upgrades it and leaves a backup beside it. Nothing was \
+         changed", path.display()
+    )]
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// Its schema version.
+        found: u32,
+        /// The one that is written here.
+        known: u32,
+    },
     /// A database, but not one of ours.
     #[error(
         "{} is not a Stagedoor database, or its first bytes are damaged: \

@@ -55,6 +55,19 @@ pub(crate) fn migrate(
     Ok(())
 }
 
+/// Refuses what [`migrate`] would upgrade. An empty file is no older database.
+pub(crate) fn refuse_older(db: &Connection, path: &Path) -> Result<(), OpenError> {
+    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    match check_owner(db, path)? {
+        found if found > 0 && found < known => Err(OpenError::Older {
+            path: path.to_owned(),
+            found,
+            known,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// The schema's version, 0 for an empty file; a database of another program is refused.
 fn check_owner(db: &Connection, path: &Path) -> Result<u32, OpenError> {
     let read = |pragma| db.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));

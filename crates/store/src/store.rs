@@ -11,7 +11,7 @@ use crate::error::{OpenError, StoreError};
 use crate::health::Health;
 use crate::in_line::Disk;
 use crate::readers::{LOOK_UPS, Readers};
-use crate::schema::{MIGRATIONS, migrate};
+use crate::schema::{MIGRATIONS, migrate, refuse_older};
 use crate::writer::{Kind, Writer};
 
 /// Four with a thread, and those of [`Store::look_up`].
@@ -39,10 +39,24 @@ impl Store {
     /// Opens the database in this folder; makes both when they are missing, and upgrades an older
     /// database after a backup beside it. Blocks: call it before the server listens.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        Self::open_after(dir, |_, _| Ok(()))
+    }
+
+    /// The same beside a server that may be at work: an older database is refused, because that
+    /// server might not know what it is upgraded to.
+    pub fn open_beside(dir: &Path) -> Result<Self, OpenError> {
+        Self::open_after(dir, refuse_older)
+    }
+
+    fn open_after(
+        dir: &Path,
+        check: impl FnOnce(&Connection, &Path) -> Result<(), OpenError>,
+    ) -> Result<Self, OpenError> {
         check_version()?;
         let path = prepare_file(dir)?;
         let failed = |error| OpenError::of(&path, error);
         let mut db = open_writer(&path).map_err(failed)?;
+        check(&db, &path)?;
         migrate(&mut db, &path, MIGRATIONS)?;
         configure_writer(&db).map_err(failed)?;
         let readers = (0..READERS)

@@ -2,7 +2,7 @@
 
 use rustix::fd::OwnedFd;
 use rustix::io::{Errno, ioctl_fionread};
-use rustix::pipe::{SpliceFlags, splice};
+use rustix::pipe::{SpliceFlags, fcntl_setpipe_size, splice};
 use std::io;
 use std::sync::Arc;
 
@@ -12,6 +12,8 @@ use crate::stream::Stream;
 
 /// Bytes moved by one call at most; a pipe holds no more.
 pub(crate) const PIECE: u64 = 1 << 20;
+/// A stream that has so many bytes waiting, half of what a new pipe holds, is large.
+const MANY: u64 = 32 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Course {
@@ -47,6 +49,8 @@ pub(crate) struct Flow {
     segment: Option<OwnedFd>,
     at: u64,
     cap: u64,
+    /// The pipe was given the room of a large stream.
+    is_large: bool,
 }
 
 impl Flow {
@@ -60,6 +64,7 @@ impl Flow {
             segment: None,
             at,
             cap,
+            is_large: false,
         }
     }
 
@@ -79,10 +84,21 @@ impl Flow {
             return moved;
         };
         self.at += n;
+        if n >= MANY && !self.is_large {
+            self.enlarge();
+        }
         if self.attempt.grew(hub, self.stream, self.at) {
             hub.tails.touch(&self.attempt);
         }
         moved
+    }
+
+    /// So that the script seldom waits. Not done for every pipe, because most streams are small, and
+    /// making room costs as much as a good part of a start.
+    fn enlarge(&mut self) {
+        self.is_large = true;
+        // An ordinary user has room for a few large pipes only; a small one works as well.
+        let _ = fcntl_setpipe_size(&self.pipe, usize::try_from(PIECE).unwrap_or_default());
     }
 
     /// The kernel takes from the pipe exactly what it wrote, whatever happens to us.

@@ -15,6 +15,19 @@ fn eleven_bytes_arrive_and_need_no_chunk_index() {
 }
 
 #[test]
+fn only_the_pipe_of_a_large_stream_is_made_larger() {
+    let shop = Shop::open();
+    let (mut out, mut err) = shop.pipes(run(1), NO_CAP);
+    let before = rustix::pipe::fcntl_getpipe_size(&out).expect("a size");
+    out.write_all(&vec![b'x'; before]).expect("written");
+    err.write_all(b"a line\n").expect("written");
+    let size = |pipe: &std::io::PipeWriter| rustix::pipe::fcntl_getpipe_size(pipe).expect("a size");
+    wait_until(|| size(&out) > before);
+    wait_until(|| shop.path(run(1), "err").exists());
+    assert_eq!(size(&err), before);
+}
+
+#[test]
 fn a_silent_run_leaves_no_file() {
     let mut shop = Shop::open();
     assert_eq!(shop.run_to_end(run(1), command("true")), (0, 0));

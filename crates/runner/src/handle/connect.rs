@@ -133,6 +133,7 @@ impl Runner {
             link: Arc::clone(&link),
             buffer: vec![0; wire::LARGEST_PACKET],
             missing: Missing::default(),
+            next: None,
             knows_all: false,
         };
         (Self { link, version }, reports)

@@ -8,10 +8,10 @@ use rustix::process::{Pid, Signal};
 use stagedoor_domain::time::Timestamp;
 
 use super::keeper::{Keeper, Word};
-use super::launch::Launched;
 use super::members::Member;
 use super::tree::Tree;
-use crate::protocol::{ExitRecord, Plan, Refusal, StopKind};
+use super::unconfirmed::Unconfirmed;
+use crate::protocol::{ExitRecord, Refusal, StopKind};
 
 /// How long a child may take to execute: one that somebody suspends must not hold up others.
 const TO_EXECUTE: Duration = Duration::from_secs(30);
@@ -45,22 +45,11 @@ impl Ends {
     }
 }
 
-/// An attempt whose folder, in case it does not execute, is needed to say why.
-pub(super) struct Unconfirmed {
-    /// Closed by exec; else it carries the failure.
-    pub(super) report: OwnedFd,
-    pub(super) folder: OwnedFd,
-    pub(super) plan: Box<Plan>,
-    pub(super) launched: Option<Launched>,
-    /// A TERM that nobody was there yet to receive.
-    pub(super) owes_term: bool,
-}
-
 /// An attempt with processes.
 pub(super) struct Live {
     pub(super) ends: Ends,
-    /// The runner's own child: the main process, or its keeper.
-    child: Pid,
+    /// The runner's own child until it was waited for: the main process, or its keeper.
+    child: Option<Pid>,
     pub(super) tree: Tree,
     /// Until it is known that the script executes.
     pub(super) unconfirmed: Option<Unconfirmed>,
@@ -72,7 +61,8 @@ pub(super) struct Live {
     /// Filled as things happen.
     record: ExitRecord,
     main_is_gone: bool,
-    child_is_gone: bool,
+    /// The server was told that it executes.
+    pub(super) is_told: bool,
     /// The end of the tree is watched.
     pub(super) is_end_awaited: bool,
     leftovers: BTreeSet<i32>,
@@ -80,16 +70,12 @@ pub(super) struct Live {
 
 impl Live {
     /// An attempt that was just started.
-    pub(super) fn new(
-        ends: Ends,
-        (child, tree): (Pid, Tree),
-        unconfirmed: Unconfirmed,
-        now: Duration,
-    ) -> Self {
+    pub(super) fn new(ends: Ends, tree: Tree, mut unconfirmed: Unconfirmed, now: Duration) -> Self {
+        unconfirmed.look_later(now);
         let plan = &unconfirmed.plan;
         Self {
+            child: Some(ends.main.pid()),
             ends,
-            child,
             tree,
             deadline: plan.timeout.map(|timeout| now.saturating_add(timeout)),
             stop_grace: plan.stop_grace,
@@ -98,14 +84,14 @@ impl Live {
             execute_by: now.saturating_add(TO_EXECUTE),
             record: ExitRecord::default(),
             main_is_gone: false,
-            child_is_gone: false,
+            is_told: false,
             is_end_awaited: false,
             leftovers: BTreeSet::new(),
         }
     }
 
     /// The runner's own child that stands for this attempt.
-    pub(super) fn child(&self) -> Pid {
+    pub(super) fn child(&self) -> Option<Pid> {
         self.child
     }
 
@@ -114,14 +100,28 @@ impl Live {
         self.main_is_gone
     }
 
-    /// When [`Live::on_time`] has something to do.
+    /// When its time is over, if it is not ending already.
+    fn deadline(&self) -> Option<Duration> {
+        self.deadline
+            .filter(|_| !self.main_is_gone && !self.record.stopped)
+    }
+
+    /// When [`Live::on_time`] or [`Live::is_begun`] has something to do.
     pub(super) fn due(&self) -> Option<Duration> {
-        let deadline = self
-            .deadline
-            .filter(|_| !self.main_is_gone && !self.record.stopped);
-        let execute_by = self.unconfirmed.as_ref().map(|_| self.execute_by);
-        let all = [deadline, self.kill_at, execute_by];
+        let unconfirmed = self.unconfirmed.as_ref();
+        let execute_by = unconfirmed.map(|_| self.execute_by);
+        let look_at = unconfirmed.map(Unconfirmed::look_at);
+        let all = [self.deadline(), self.kill_at, execute_by, look_at];
         all.into_iter().flatten().min()
+    }
+
+    /// Whether it was not known yet that it executes, or has failed, and is now. If it is not yet, it
+    /// is looked at again later.
+    pub(super) fn is_begun(&mut self, now: Duration) -> bool {
+        let tree = &self.tree;
+        self.unconfirmed
+            .as_mut()
+            .is_some_and(|unconfirmed| unconfirmed.is_over(tree, now))
     }
 
     /// The time is over, or the grace is.
@@ -132,7 +132,7 @@ impl Live {
         }
         if is_stuck || self.kill_at.is_some_and(|at| at <= now) {
             self.kill(now);
-        } else if self.due().is_some_and(|at| at <= now) {
+        } else if self.deadline().is_some_and(|at| at <= now) {
             self.record.timed_out = true;
             self.stop(StopKind::Term, now);
         }
@@ -178,7 +178,7 @@ impl Live {
         reached
     }
 
-    /// The script executes, or the process ended before. Gives the keeper, which can be listened to
+    /// The script executes, or its process has ended before. Gives the keeper, which can be listened to
     /// from now on.
     pub(super) fn confirmed(&mut self, owes_term: bool) -> Option<&Keeper> {
         if let Tree::Keeper(keeper) = &self.tree
@@ -217,7 +217,7 @@ impl Live {
     /// The runner's own child has ended and was waited for.
     pub(super) fn child_ended(&mut self, exit_code: Option<i32>, signal: Option<i32>) {
         self.listen();
-        self.child_is_gone = true;
+        self.child = None;
         match &self.tree {
             Tree::Keeper(_) if self.main_is_gone && exit_code == Some(0) => {}
             // It was killed. Its main process ends with it, and nobody can tell any more how, unless
@@ -240,7 +240,7 @@ impl Live {
         if !self.main_is_gone {
             return None;
         }
-        if self.child_is_gone && self.tree.is_empty() {
+        if self.child.is_none() && self.tree.is_empty() {
             self.record.ended_at = wall;
             return Some(self.record.clone());
         }

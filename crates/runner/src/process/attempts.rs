@@ -40,14 +40,16 @@ impl Attempts {
     }
 
     pub(super) fn insert(&mut self, key: Key, attempt: Attempt) {
-        if let Attempt::Live(live) = &attempt {
-            self.children.insert(live.child(), key);
+        if let Attempt::Live(live) = &attempt
+            && let Some(child) = live.child()
+        {
+            self.children.insert(child, key);
         }
         self.held.insert(key, attempt);
     }
 
-    pub(super) fn get(&self, key: Key) -> Option<&Attempt> {
-        self.held.get(&key)
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Attempt> {
+        self.held.get_mut(&key)
     }
 
     /// The attempt if it still has processes.

@@ -32,6 +32,8 @@ pub(super) struct Cgroup {
     folder: OwnedFd,
     /// `cgroup.events`, which says whether a process is left.
     events: OwnedFd,
+    /// `cgroup.kill`, open because a stop must work when no descriptor is free.
+    kill: OwnedFd,
     /// Kernels (6.18 among them) kill whatever begins in a cgroup that was killed once.
     was_killed: Cell<bool>,
 }
@@ -50,16 +52,12 @@ impl Cgroup {
             let file = path.join(name);
             rustix::fs::open(&file, flags | OFlags::CLOEXEC, Mode::empty())
         };
-        let (folder, events) = (
-            open("", OFlags::PATH | OFlags::DIRECTORY)?,
-            open("cgroup.events", OFlags::RDONLY)?,
-        );
-        // Kernels before 5.14 have cgroups that cannot be killed as one.
-        fs::metadata(path.join("cgroup.kill"))?;
         Ok(Self {
             path: path.to_owned(),
-            folder,
-            events,
+            folder: open("", OFlags::PATH | OFlags::DIRECTORY)?,
+            events: open("cgroup.events", OFlags::RDONLY)?,
+            // Kernels before 5.14 have cgroups that cannot be killed as one, and no such file.
+            kill: open("cgroup.kill", OFlags::WRONLY)?,
             was_killed: Cell::new(false),
         })
     }
@@ -86,7 +84,7 @@ impl Cgroup {
     /// Whether there is no cgroup below it, which only a script that runs as root can make.
     fn is_plain(&self) -> bool {
         // The kernel counts a folder's own name, its `.` and each folder in it.
-        rustix::fs::stat(&self.path).is_ok_and(|stat| stat.st_nlink == 2)
+        rustix::fs::fstat(&self.folder).is_ok_and(|stat| stat.st_nlink == 2)
     }
 
     /// The processes that are in it, or below it where a script could make cgroups of its own.
@@ -108,7 +106,8 @@ impl Cgroup {
     /// Kills everything in it, also what is forked at this moment.
     pub(super) fn kill(&self) -> io::Result<()> {
         self.was_killed.set(true);
-        fs::write(self.path.join("cgroup.kill"), "1")
+        rustix::io::write(&self.kill, b"1")?;
+        Ok(())
     }
 
     /// Removes it, and what a script made below it. Only an empty one can be removed.
@@ -144,7 +143,7 @@ pub(super) struct Cgroups {
     /// Ours alone; everything is below it.
     base: PathBuf,
     free: Vec<Cgroup>,
-    /// Given back while something in them was still dying.
+    /// Given back while something in them may still be dying.
     dying: Vec<Cgroup>,
     made: u64,
 }
@@ -209,11 +208,16 @@ impl Cgroups {
         })
     }
 
-    /// The attempt in it is over. Whatever is not as it was made is not used again.
-    pub(super) fn give_back(&mut self, cgroup: Cgroup) {
-        if !cgroup.is_empty() {
-            return self.dying.push(cgroup);
+    /// The attempt in it did not come about. Something in it may still be dying.
+    pub(super) fn give_up(&mut self, cgroup: Cgroup) {
+        // Nothing is in one that somebody has removed, and the kernel does not say so of it.
+        if cgroup.path.exists() {
+            self.dying.push(cgroup);
         }
+    }
+
+    /// The attempt in it is over, and it is empty. Whatever is not as it was made is not used again.
+    pub(super) fn give_back(&mut self, cgroup: Cgroup) {
         let is_as_new = !cgroup.was_killed.get() && cgroup.is_plain();
         if is_as_new && self.free.len() < MOST_KEPT {
             return self.free.push(cgroup);

@@ -2,19 +2,20 @@
 //!
 //! The child shares the runner's memory until it executes, which saves copying and dropping an
 //! address space at each start. So everything between its start (see `launch`) and `execve` only
-//! reads what was made before: no allocation, no lock, no `errno`. A step that fails writes its
-//! number and its error into the report pipe, which `execve` closes when all went well.
+//! reads what was made before: no allocation, no lock, no `errno`. A step that fails notes its number
+//! and its error in the [`Departure`], and the child ends.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::fd::{BorrowedFd, RawFd};
 use std::rc::Rc;
 
-use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
+use super::departure::Departure;
 use super::raw;
+use super::stack::Stack;
 use crate::account::Credentials;
 
 /// Strings for `execve`, with the list of pointers that ends in a null one.
@@ -57,15 +58,14 @@ pub(super) enum Program {
 pub(super) struct Steps {
     /// What becomes standard input, output and error.
     pub(super) streams: [RawFd; 3],
-    /// Closes on exec; carries the failure of a step.
-    pub(super) report: RawFd,
-    /// See [`shares_memory`].
+    /// See [`super::launch::shares_memory`].
     pub(super) shares_memory: bool,
-    /// The folder of the cgroup to begin in.
-    pub(super) cgroup: Option<RawFd>,
+    /// Else it stays in the session of the runner, which has no terminal either.
+    pub(super) begins_session: bool,
     /// The account to become; none keeps the runner's.
     pub(super) credentials: Option<Rc<Credentials>>,
-    /// What the runner itself was allowed, before it raised it.
+    /// How many files the runner itself was allowed, before it raised that. The umask, the other
+    /// limits and the lack of privileges are the runner's own: see [`super::prepare`].
     pub(super) open_files: Rlimit,
     pub(super) directory: Directory,
     pub(super) program: Program,
@@ -73,20 +73,21 @@ pub(super) struct Steps {
     pub(super) envp: Strings,
 }
 
-/// Which step failed; its number travels through the report pipe.
+/// Which step failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
+#[repr(u32)]
 pub(super) enum Step {
     Signals = 1,
     Session = 2,
     Streams = 3,
     Limits = 4,
     Account = 5,
-    Privileges = 6,
+    Parent = 6,
     Directory = 7,
     Descriptors = 8,
     Execute = 9,
     Process = 10,
+    Departure = 11,
 }
 
 /// A step and its errno.
@@ -96,31 +97,37 @@ pub(super) struct Failure {
     pub(super) errno: i32,
 }
 
-impl Failure {
-    pub(super) fn to_bytes(self) -> [u8; 5] {
-        let [a, b, c, d] = self.errno.to_ne_bytes();
-        [self.step as u8, a, b, c, d]
+impl Step {
+    /// The step of this number; 0 is none.
+    pub(super) fn of(number: u32) -> Option<Self> {
+        Some(match number {
+            0 => return None,
+            1 => Self::Signals,
+            2 => Self::Session,
+            3 => Self::Streams,
+            4 => Self::Limits,
+            5 => Self::Account,
+            6 => Self::Parent,
+            7 => Self::Directory,
+            8 => Self::Descriptors,
+            10 => Self::Process,
+            11 => Self::Departure,
+            _ => Self::Execute,
+        })
     }
+}
 
-    /// Reads what a child wrote; none when it wrote nothing, so that it executes.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (&number, errno) = bytes.split_first()?;
-        let step = match number {
-            1 => Step::Signals,
-            2 => Step::Session,
-            3 => Step::Streams,
-            4 => Step::Limits,
-            5 => Step::Account,
-            6 => Step::Privileges,
-            7 => Step::Directory,
-            8 => Step::Descriptors,
-            10 => Step::Process,
-            _ => Step::Execute,
-        };
-        let errno = errno
-            .first_chunk()
-            .map_or(0, |bytes| i32::from_ne_bytes(*bytes));
-        Some(Self { step, errno })
+/// What a child is given, to read and to stand on. To be kept until the child has left (see
+/// [`Departure::is_over`]) or was waited for.
+pub(super) struct Order {
+    pub(super) steps: Steps,
+    pub(super) stack: Stack,
+}
+
+impl Order {
+    /// What the child tells.
+    pub(super) fn departure(&self) -> &Departure {
+        self.stack.departure()
     }
 }
 
@@ -132,23 +139,24 @@ pub(super) fn exit(code: usize) -> c_int {
 }
 
 /// The child. `extern "C"`, so that even a panic could not unwind into the runner's loop.
-pub(super) extern "C" fn become_script(steps: *mut c_void) -> c_int {
-    // SAFETY: `launch` passes its steps, which live until this process executes or ends.
-    let steps = unsafe { &*steps.cast::<Steps>().cast_const() };
-    let bytes = take(steps).to_bytes();
-    // A failed write leaves only the exit code.
-    let _ = rustix::io::write(borrow(steps.report), &bytes);
+pub(super) extern "C" fn become_script(order: *mut c_void) -> c_int {
+    // SAFETY: `launch` passes its order, which lives until this process executes or ends.
+    let order = unsafe { &*order.cast::<Order>().cast_const() };
+    order.departure().fail(take(order));
     exit(127)
 }
 
 /// Takes all steps; it returns only when one has failed.
-fn take(steps: &Steps) -> Failure {
-    let result = let_signals_through()
-        .and_then(|()| own_session())
+fn take(order: &Order) -> Failure {
+    let steps = &order.steps;
+    let watched = order.departure().watch().map_err(at(Step::Departure));
+    let result = watched
+        .and_then(|()| let_signals_through())
+        .and_then(|()| own_group(steps))
         .and_then(|()| standard_streams(steps))
         .and_then(|()| limits(steps))
         .and_then(|()| steps.credentials.as_deref().map_or(Ok(()), become_account))
-        .and_then(|()| no_new_privileges())
+        .and_then(|()| end_with_the_runner())
         .and_then(|()| enter(&steps.directory))
         .and_then(|()| close_on_exec());
     match result {
@@ -164,7 +172,7 @@ fn at(step: Step) -> impl FnOnce(Errno) -> Failure {
     }
 }
 
-pub(super) fn borrow(fd: RawFd) -> BorrowedFd<'static> {
+fn borrow(fd: RawFd) -> BorrowedFd<'static> {
     // SAFETY: the descriptors of the steps are open in the child until it executes or ends.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
@@ -180,11 +188,15 @@ fn let_signals_through() -> Result<(), Failure> {
     done.map(|_| ()).map_err(at(Step::Signals))
 }
 
-/// No terminal of the runner, and a process group that can be ended as one.
-fn own_session() -> Result<(), Failure> {
-    rustix::process::setsid()
-        .map(|_| ())
-        .map_err(at(Step::Session))
+/// A process group that can be signalled as one, and no terminal. A session takes the scheduler a
+/// group of its own, which is a good part of what a start costs.
+fn own_group(steps: &Steps) -> Result<(), Failure> {
+    let begun = if steps.begins_session {
+        rustix::process::setsid().map(|_| ())
+    } else {
+        rustix::process::setpgid(None, None)
+    };
+    begun.map_err(at(Step::Session))
 }
 
 /// The only descriptors that stay open. Duplicates do not close on exec.
@@ -196,16 +208,9 @@ fn standard_streams(steps: &Steps) -> Result<(), Failure> {
         .map_err(at(Step::Streams))
 }
 
-/// While still root, because a lowered hard limit cannot be raised. Core files would keep secrets.
+/// While still root, because a lowered hard limit cannot be raised.
 fn limits(steps: &Steps) -> Result<(), Failure> {
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    rustix::process::setrlimit(Resource::Core, none)
-        .and_then(|()| rustix::process::setrlimit(Resource::Nofile, steps.open_files))
-        .map_err(at(Step::Limits))
+    rustix::process::setrlimit(Resource::Nofile, steps.open_files).map_err(at(Step::Limits))
 }
 
 /// Groups first and the user last: each step needs the rights that the last one gives up. For this
@@ -218,12 +223,10 @@ fn become_account(account: &Credentials) -> Result<(), Failure> {
         .map_err(at(Step::Account))
 }
 
-/// From here on no setuid bit gives anything back. A script whose runner is killed is out of
-/// control: nobody could stop it or end it in time, so its main process ends, too.
-fn no_new_privileges() -> Result<(), Failure> {
-    rustix::thread::set_no_new_privs(true)
-        .and_then(|()| rustix::process::set_parent_process_death_signal(Some(Signal::KILL)))
-        .map_err(at(Step::Privileges))
+/// A script whose runner is killed is out of control: nobody could stop it or end it in time, so its
+/// main process ends, too. After the account was changed, which takes this back.
+fn end_with_the_runner() -> Result<(), Failure> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::Parent))
 }
 
 /// As the script's account, so that its own rights decide; an opened folder needs no way to it.
@@ -270,13 +273,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_survives_the_pipe_and_an_empty_pipe_is_none() {
-        let last = (1..=10).map(|number| Failure::from_bytes(&[number, 2, 0, 0, 0]));
-        for (number, failure) in (1..).zip(last) {
-            let failure = failure.expect("a failure");
-            assert_eq!((failure.step as u8, failure.errno), (number, 2));
-            assert_eq!(Failure::from_bytes(&failure.to_bytes()), Some(failure));
+    fn every_step_has_its_number_and_none_has_0() {
+        for number in 1..=11 {
+            assert_eq!(Step::of(number).map(|step| step as u32), Some(number));
         }
-        assert_eq!(Failure::from_bytes(&[]), None);
+        assert_eq!(Step::of(0), None);
     }
 }

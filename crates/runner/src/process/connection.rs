@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 
 use crate::protocol::{FromRunner, ToRunner};
@@ -13,8 +14,10 @@ use crate::wire::{self, Received};
 pub(super) struct Connection {
     /// For epoll.
     pub(super) socket: OwnedFd,
-    /// It has said hello, so that it may be told things.
-    pub(super) greeted: bool,
+    /// The version that it speaks: it has said hello, so that it may be told things.
+    pub(super) peer: Option<u32>,
+    /// What epoll was told to watch it for.
+    pub(super) interest: EventFlags,
     waiting: VecDeque<(Vec<u8>, Vec<OwnedFd>)>,
     buffer: Vec<u8>,
 }
@@ -41,10 +44,12 @@ pub(super) enum Sent {
 }
 
 impl Connection {
+    /// A connection that is watched for messages.
     pub(super) fn new(socket: OwnedFd) -> Self {
         Self {
             socket,
-            greeted: false,
+            peer: None,
+            interest: EventFlags::IN,
             waiting: VecDeque::new(),
             buffer: vec![0; wire::LARGEST_PACKET],
         }

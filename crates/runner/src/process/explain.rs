@@ -34,8 +34,9 @@ pub(super) fn failure(failure: Failure, plan: &Plan, folder: BorrowedFd<'_>) -> 
                 Step::Streams => "connect the standard streams",
                 Step::Limits => "set the limits",
                 Step::Account => "change to the account of scripts",
-                Step::Privileges => "give up privileges",
+                Step::Parent => "be bound to the runner",
                 Step::Process => "be made",
+                Step::Departure => "be watched",
                 _ => "close descriptors (Linux 5.11 or newer is needed)",
             };
             Refusal::Resources(format!(

@@ -14,17 +14,21 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send};
 use rustix::process::{Pid, Signal, WaitOptions};
 
-use super::child::{self, Failure, Step, Steps};
+use super::child::{Failure, Order, Step};
 use super::launch;
 use super::members::{self, Member};
 use super::signals;
-use super::stack::Stack;
 
 /// Between two rounds of killing what is left, in which more may have been forked.
 const AGAIN: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 5_000_000,
 };
+
+/// The runner has a descriptor of the main process.
+const KNOWN: &[u8] = b"k";
+/// Everything is to be killed.
+const END_ALL: &[u8] = b"e";
 
 /// The runner's side of a keeper.
 pub(super) struct Keeper {
@@ -46,18 +50,18 @@ pub(super) enum Word {
 }
 
 impl Keeper {
-    /// Forks a keeper that launches the steps. Its child stands on a copy of this stack.
-    pub(super) fn start(steps: Box<Steps>, stack: &Stack) -> io::Result<Self> {
+    /// Forks a keeper that launches a copy of this order; only what its child tells is shared.
+    pub(super) fn start(order: Box<Order>) -> io::Result<(Self, Box<Order>)> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let kind = SocketType::SEQPACKET;
         let (channel, theirs) = rustix::net::socketpair(AddressFamily::UNIX, kind, flags, None)?;
         // SAFETY: the runner has one thread, so no lock is held and the child may allocate.
         match unsafe { libc::fork() } {
-            0 => keep(steps, stack, &theirs),
-            pid => Ok(Self {
-                pid: launch::started(pid)?,
-                channel,
-            }),
+            0 => keep(order, &theirs),
+            pid => {
+                let pid = launch::started(pid)?;
+                Ok((Self { pid, channel }, order))
+            }
         }
     }
 
@@ -71,8 +75,14 @@ impl Keeper {
         self.channel.as_fd()
     }
 
-    /// The main process, once its report pipe has closed. From then on the keeper lets it go when
-    /// it ends; until then its number stays its own.
+    /// Whether it has said which the main process is.
+    pub(super) fn knows_main(&self) -> bool {
+        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+        recv(&self.channel, &mut [0; 4], flags).is_ok()
+    }
+
+    /// The main process, once that has executed or the keeper has ended. From then on the keeper lets it
+    /// go when it ends; until then its number stays its own.
     pub(super) fn main(&self) -> Option<Member> {
         let mut bytes = [0; 4];
         let main = match recv(&self.channel, &mut bytes, RecvFlags::DONTWAIT) {
@@ -81,7 +91,7 @@ impl Keeper {
             }
             _ => None,
         };
-        let _ = send(&self.channel, b"k", SendFlags::NOSIGNAL);
+        let _ = send(&self.channel, KNOWN, SendFlags::NOSIGNAL);
         main
     }
 
@@ -100,6 +110,14 @@ impl Keeper {
         }
     }
 
+    /// Has it kill everything below it. It has descriptors for that also when none is free here, and one
+    /// that was suspended goes on.
+    pub(super) fn kill(&self) {
+        let _ = send(&self.channel, END_ALL, SendFlags::NOSIGNAL);
+        // It was not waited for, so the number is its own.
+        let _ = rustix::process::kill_process(self.pid, Signal::CONT);
+    }
+
     /// What is left of the tree.
     pub(super) fn members(&self) -> Vec<Member> {
         members::below(self.pid)
@@ -107,26 +125,25 @@ impl Keeper {
 }
 
 /// The keeper. It ends when nothing is left below it.
-fn keep(steps: Box<Steps>, stack: &Stack, channel: &OwnedFd) -> ! {
-    let work = std::panic::AssertUnwindSafe(|| keep_until_empty(steps, stack, channel));
+fn keep(order: Box<Order>, channel: &OwnedFd) -> ! {
+    let work = std::panic::AssertUnwindSafe(|| keep_until_empty(order, channel));
     let done = std::panic::catch_unwind(work);
     // SAFETY: `_exit` ends the process without touching what it shares with the runner, and without
     // dropping what was closed already.
     unsafe { libc::_exit(i32::from(!matches!(done, Ok(Ok(()))))) }
 }
 
-fn keep_until_empty(steps: Box<Steps>, stack: &Stack, channel: &OwnedFd) -> io::Result<()> {
+fn keep_until_empty(order: Box<Order>, channel: &OwnedFd) -> io::Result<()> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    // The main process reads them for an unknown time.
-    let steps = ManuallyDrop::new(steps);
-    // SAFETY: neither is touched or dropped again in this process.
-    let main = match unsafe { launch::launch(&steps, stack) } {
+    // The main process reads it for an unknown time.
+    let order = ManuallyDrop::new(order);
+    // SAFETY: it is neither changed nor dropped in this process.
+    let main = match unsafe { launch::launch(&order) } {
         Ok(main) => main,
         Err(error) => {
             let errno = error.raw_os_error().unwrap_or_default();
             let step = Step::Process;
-            let bytes = Failure { step, errno }.to_bytes();
-            rustix::io::write(child::borrow(steps.report), &bytes)?;
+            order.departure().fail(Failure { step, errno });
             return Ok(());
         }
     };
@@ -152,7 +169,9 @@ fn keep_until_empty(steps: Box<Steps>, stack: &Stack, channel: &OwnedFd) -> io::
         ];
         poll(&mut ready, None)?;
         signals::drain(&signals);
-        match recv(channel, &mut [0; 4], RecvFlags::DONTWAIT) {
+        let mut word = [0; 1];
+        match recv(channel, &mut word, RecvFlags::DONTWAIT) {
+            Ok((1.., _)) if word == END_ALL => kill_everything(),
             Ok((1.., _)) => is_known = true,
             Err(Errno::AGAIN | Errno::INTR) => {}
             _ => return end_everything(),
@@ -193,9 +212,7 @@ fn number(bytes: &[u8]) -> i32 {
 /// Nobody is there any more who could stop the script or end it in time.
 fn end_everything() -> io::Result<()> {
     loop {
-        for member in members::below(rustix::process::getpid()) {
-            member.signal(Signal::KILL);
-        }
+        kill_everything();
         poll(&mut [], Some(&AGAIN))?;
         loop {
             match rustix::process::wait(WaitOptions::NOHANG) {
@@ -204,5 +221,11 @@ fn end_everything() -> io::Result<()> {
                 Err(_) => return Ok(()),
             }
         }
+    }
+}
+
+fn kill_everything() {
+    for member in members::below(rustix::process::getpid()) {
+        member.signal(Signal::KILL);
     }
 }

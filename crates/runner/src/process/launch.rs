@@ -2,55 +2,54 @@
 
 use std::ffi::{c_int, c_void};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::process::{Pid, WaitOptions};
 
-use super::child::{Steps, become_script, exit};
+use super::child::{Order, become_script, exit};
+use super::members::Member;
 use super::stack::Stack;
 use super::{raw, signals};
 
-/// A child on its way, with what it reads and stands on. To be kept until its report pipe has
-/// closed (not merely told of a failure): then it has left this memory.
-pub(super) struct Launched {
-    pub(super) pid: Pid,
-    pub(super) stack: Stack,
-    _steps: Box<Steps>,
-}
-
-impl Launched {
-    /// Starts a child that takes the steps and executes the script.
-    pub(super) fn start(steps: Box<Steps>, stack: Stack) -> io::Result<Self> {
-        // SAFETY: `Launched` keeps both until the child has left this memory.
-        let pid = unsafe { launch(&steps, &stack) }?;
-        Ok(Self {
-            pid,
-            stack,
-            _steps: steps,
-        })
-    }
+/// Starts a child in a cgroup that takes the steps and executes the script.
+///
+/// # Safety
+///
+/// The order must be kept and left alone until the child has left.
+pub(super) unsafe fn launch_into(cgroup: BorrowedFd<'_>, order: &Order) -> io::Result<Member> {
+    let argument: *mut c_void = (&raw const *order).cast_mut().cast();
+    let (stack, shares_memory) = (&order.stack, order.steps.shares_memory);
+    // SAFETY: the child touches nothing that this process changes; by the promise above, what it
+    // reads lives long enough.
+    unsafe { clone_into(cgroup, shares_memory, stack, become_script, argument) }
 }
 
 /// Starts a child that takes the steps and executes the script.
 ///
 /// # Safety
 ///
-/// The steps and the stack must stay as they are until the report pipe has closed.
-pub(super) unsafe fn launch(steps: &Steps, stack: &Stack) -> io::Result<Pid> {
-    let argument: *mut c_void = (&raw const *steps).cast_mut().cast();
-    if let Some(cgroup) = steps.cgroup {
-        // SAFETY: the child touches nothing that this process changes; by the promise above, what it
-        // reads lives long enough.
-        return unsafe { clone_into(cgroup, steps.shares_memory, stack, become_script, argument) };
-    }
-    let memory = if steps.shares_memory {
+/// The order must be kept and left alone until the child has left.
+pub(super) unsafe fn launch(order: &Order) -> io::Result<Pid> {
+    let argument: *mut c_void = (&raw const *order).cast_mut().cast();
+    let memory = if order.steps.shares_memory {
         libc::CLONE_VM
     } else {
         0
     };
-    let flags = memory | libc::SIGCHLD;
+    let flags = memory | libc::CLONE_CHILD_SETTID | libc::SIGCHLD;
+    let nothing = std::ptr::null_mut::<c_void>();
     // SAFETY: as above; the stack is the child's alone, and this process has one thread.
-    let pid = unsafe { libc::clone(become_script, stack.top(), flags, argument) };
+    let pid = unsafe {
+        libc::clone(
+            become_script,
+            order.stack.top(),
+            flags,
+            argument,
+            nothing,
+            nothing,
+            order.departure().word(),
+        )
+    };
     started(pid)
 }
 
@@ -72,12 +71,12 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// The stack must be left alone until the child has executed or ended, and `entry` must do only what
 /// such a child may.
 unsafe fn clone_into(
-    cgroup: RawFd,
+    cgroup: BorrowedFd<'_>,
     shares_memory: bool,
     stack: &Stack,
     entry: unsafe extern "C" fn(*mut c_void) -> c_int,
     argument: *mut c_void,
-) -> io::Result<Pid> {
+) -> io::Result<Member> {
     let wide = |number: c_int| u64::from(number.unsigned_abs());
     // SAFETY: these arguments are plain data for which all zeroes is a value.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
@@ -86,26 +85,32 @@ unsafe fn clone_into(
     } else {
         0
     };
-    args.flags = memory | CLONE_INTO_CGROUP;
+    let notes = wide(libc::CLONE_PIDFD) | wide(libc::CLONE_CHILD_SETTID);
+    args.flags = memory | notes | CLONE_INTO_CGROUP;
     args.exit_signal = wide(libc::SIGCHLD);
     args.stack = stack.bottom().addr() as u64;
     args.stack_size = Stack::whole() as u64;
-    args.cgroup = wide(cgroup);
+    args.cgroup = wide(cgroup.as_raw_fd());
+    args.child_tid = stack.departure().word().addr() as u64;
+    let mut pidfd: c_int = -1;
+    args.pidfd = (&raw mut pidfd).addr() as u64;
     // SAFETY: the stack is the child's alone, and the rest is the caller's promise.
     let pid = unsafe { raw::clone3(&args, entry, argument) }?;
-    started(libc::pid_t::try_from(pid).unwrap_or(-1))
+    let pid = started(libc::pid_t::try_from(pid).unwrap_or(-1))?;
+    // SAFETY: the kernel has made this descriptor, and nobody else owns it.
+    Ok(Member::of(pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
 }
 
 /// Whether a child can begin in this cgroup: the kernel may be too old, a filter of a container may
 /// forbid it, or the cgroup be of a kind that takes no process.
 pub(super) fn can_begin_in(cgroup: BorrowedFd<'_>) -> io::Result<bool> {
     let stack = Stack::new()?;
-    let (folder, nothing) = (cgroup.as_raw_fd(), std::ptr::null_mut());
+    let nothing = std::ptr::null_mut();
     // SAFETY: the child only ends, and it is waited for below.
-    let Ok(child) = (unsafe { clone_into(folder, true, &stack, end_at_once, nothing) }) else {
+    let Ok(child) = (unsafe { clone_into(cgroup, true, &stack, end_at_once, nothing) }) else {
         return Ok(false);
     };
-    let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+    let ended = rustix::process::waitpid(Some(child.pid()), WaitOptions::empty())?;
     Ok(ended.is_some_and(|(_, status)| status.exit_status() == Some(0)))
 }
 

@@ -7,7 +7,7 @@ use rustix::process::{Pid, WaitOptions};
 use stagedoor_domain::time::Clock;
 
 use super::attempt::Live;
-use super::launch::Launched;
+use super::child::Order;
 use super::members;
 use super::start::{Refused, Station};
 use super::tree::Tree;
@@ -23,20 +23,17 @@ pub(super) struct Waited {
 
 /// The operating system.
 pub(super) trait Machine {
-    /// Starts the attempt. It is not known yet whether it executes: its report pipe tells.
+    /// Starts the attempt. It is not known yet whether it executes.
     fn start(&mut self, plan: Box<Plan>, clock: &dyn Clock) -> Result<Live, Refused>;
 
-    /// The child has failed before it executed, and ends.
-    fn is_leaving(&mut self, launched: Launched);
-
-    /// The child has left the runner's memory.
-    fn has_left(&mut self, launched: Launched);
-
-    /// This child was waited for.
-    fn is_gone(&mut self, child: Pid);
+    /// The child has executed or ended, so that its order is not needed any more.
+    fn has_left(&mut self, order: Order);
 
     /// The children of the runner that nobody knows and that are in no cgroup.
     fn orphans(&self, is_known: &dyn Fn(Pid) -> bool) -> Vec<Pid>;
+
+    /// The attempt did not come about, and what was to become its tree may still be ending.
+    fn give_up(&mut self, tree: Tree);
 
     /// Nothing is left of the tree.
     fn clear(&mut self, tree: Tree);
@@ -56,22 +53,18 @@ impl Machine for Station {
         Self::start(self, plan, clock)
     }
 
-    fn is_leaving(&mut self, launched: Launched) {
-        self.nursery.is_leaving(launched);
-    }
-
-    fn has_left(&mut self, launched: Launched) {
-        self.nursery.has_left(launched);
-    }
-
-    fn is_gone(&mut self, child: Pid) {
-        self.nursery.is_gone(child);
+    fn has_left(&mut self, order: Order) {
+        self.nursery.has_left(order);
     }
 
     fn orphans(&self, is_known: &dyn Fn(Pid) -> bool) -> Vec<Pid> {
         let mut orphans = members::children(rustix::process::getpid());
         orphans.retain(|pid| !is_known(*pid) && !self.nursery.is_in_cgroup(*pid));
         orphans
+    }
+
+    fn give_up(&mut self, tree: Tree) {
+        self.nursery.give_up(tree);
     }
 
     fn clear(&mut self, tree: Tree) {

@@ -2,7 +2,10 @@
 //! that was given the same number meanwhile.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use std::path::Path;
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
@@ -48,7 +51,8 @@ pub(super) fn below(top: Pid) -> Vec<Member> {
             let member = Member::open(child).ok();
             // Asked after it was opened: the child of a process of this tree, and no other that has
             // its number meanwhile. What its parent left behind has come to `top`.
-            let now = stat(child).filter(|(now, _)| *now == parent || *now == top);
+            let now =
+                stat(Path::new("/proc"), child).filter(|(now, _)| *now == parent || *now == top);
             let Some((_, state)) = now else { continue };
             parents.push(child);
             if !matches!(state, 'Z' | 'X') {
@@ -61,10 +65,37 @@ pub(super) fn below(top: Pid) -> Vec<Member> {
 
 /// The children of all threads of a process.
 pub(super) fn children(pid: Pid) -> Vec<Pid> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter();
-    let texts = tasks.flatten().flatten();
-    let texts = texts.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    texts.flat_map(|text| numbers(&text)).collect()
+    children_in(Path::new("/proc"), pid)
+}
+
+fn children_in(proc: &Path, pid: Pid) -> Vec<Pid> {
+    listed(proc, pid).unwrap_or_else(|| searched(proc, pid))
+}
+
+/// What the kernel lists as its children; none where it was built without such lists
+/// (`CONFIG_PROC_CHILDREN`).
+fn listed(proc: &Path, pid: Pid) -> Option<Vec<Pid>> {
+    let mut children = Vec::new();
+    let tasks = fs::read_dir(proc.join(format!("{pid}/task"))).into_iter();
+    for task in tasks.flatten().flatten() {
+        match fs::read_to_string(task.path().join("children")) {
+            Ok(text) => children.extend(numbers(&text)),
+            // A thread that has ended meanwhile has no folder either.
+            Err(error) if error.kind() == ErrorKind::NotFound && task.path().exists() => {
+                return None;
+            }
+            Err(_) => {}
+        }
+    }
+    Some(children)
+}
+
+/// All processes whose parent it is.
+fn searched(proc: &Path, parent: Pid) -> Vec<Pid> {
+    let entries = fs::read_dir(proc).into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
+    pids.filter(|pid| stat(proc, *pid).is_some_and(|(its_parent, _)| its_parent == parent))
+        .collect()
 }
 
 fn numbers(text: &str) -> Vec<Pid> {
@@ -75,8 +106,8 @@ fn numbers(text: &str) -> Vec<Pid> {
 }
 
 /// The parent of a process and its state.
-fn stat(pid: Pid) -> Option<(Pid, char)> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+fn stat(proc: &Path, pid: Pid) -> Option<(Pid, char)> {
+    let text = fs::read_to_string(proc.join(format!("{pid}/stat"))).ok()?;
     // A name may hold anything, also what looks like the fields after it.
     let mut fields = text.rsplit_once(") ")?.1.split(' ');
     let state = fields.next()?.chars().next()?;
@@ -113,5 +144,62 @@ mod tests {
         }
         assert!(shell.wait().is_ok(), "it waits for its children and ends");
         assert!(below(Pid::from_child(&shell)).is_empty());
+    }
+
+    fn sorted(pids: &[Pid]) -> Vec<i32> {
+        let mut numbers: Vec<i32> = pids.iter().map(|pid| pid.as_raw_nonzero().get()).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// A `/proc` with process 100, its threads and its children.
+    fn proc(has_lists: bool) -> tempfile::TempDir {
+        let proc = tempfile::tempdir().expect("a folder");
+        let write = |path: &str, text: &str| {
+            let path = proc.path().join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(path, text).expect("written");
+        };
+        for (pid, parent) in [(100, 1), (107, 100), (108, 100), (109, 107)] {
+            let stat = format!("{pid} (a ) name) S {parent} 1 1 0");
+            write(&format!("{pid}/stat"), &stat);
+        }
+        for (thread, children) in [("100", "107 "), ("101", "108 ")] {
+            let file = if has_lists { "children" } else { "comm" };
+            write(&format!("100/task/{thread}/{file}"), children);
+        }
+        proc
+    }
+
+    #[test]
+    fn children_are_found_with_the_kernels_lists_and_without_them() {
+        let pid = |number| Pid::from_raw(number).expect("a number");
+        for has_lists in [true, false] {
+            let proc = proc(has_lists);
+            assert_eq!(listed(proc.path(), pid(100)).is_some(), has_lists);
+            let found = children_in(proc.path(), pid(100));
+            assert_eq!(sorted(&found), [107, 108]);
+            assert_eq!(children_in(proc.path(), pid(4)), []);
+        }
+    }
+
+    #[test]
+    fn a_search_finds_what_the_kernel_lists() {
+        let mut shell = tree();
+        let top = Pid::from_child(&shell);
+        let mut searched_for = Vec::new();
+        for _ in 0..1000 {
+            searched_for = searched(Path::new("/proc"), top);
+            if searched_for.len() == 2 {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let listed = listed(Path::new("/proc"), top).unwrap_or_else(|| searched_for.clone());
+        assert_eq!(sorted(&searched_for), sorted(&listed));
+        for member in below(top) {
+            member.signal(Signal::KILL);
+        }
+        assert!(shell.wait().is_ok());
     }
 }

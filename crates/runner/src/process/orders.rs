@@ -1,6 +1,6 @@
 //! What the server asks for, and what it is told of an attempt.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::process::Pid;
 
@@ -8,7 +8,7 @@ use super::attempt::{Attempt, Ends};
 use super::attempts::{Key, Place};
 use super::log::log;
 use super::service::Service;
-use crate::protocol::{FromRunner, Plan, Refusal, StopKind, ToRunner, VERSION};
+use crate::protocol::{ExitRecord, FromRunner, Plan, Refusal, StopKind, ToRunner, VERSION};
 use crate::wire;
 
 impl Service {
@@ -58,7 +58,7 @@ impl Service {
         let Some(connection) = &mut self.connection else {
             return;
         };
-        connection.greeted = true;
+        connection.peer = Some(version);
         let welcome = FromRunner::Welcome {
             version: VERSION,
             held: u32::try_from(self.attempts.len()).unwrap_or(u32::MAX),
@@ -79,10 +79,13 @@ impl Service {
     /// Tells what is known of an attempt: everything, however often it was told before.
     pub(super) fn report(&mut self, key: Key) {
         let (run, epoch) = key;
-        let Some(connection) = self.connection.as_mut().filter(|c| c.greeted) else {
+        let Some(connection) = &mut self.connection else {
             return;
         };
-        let sent = match self.attempts.get(key) {
+        let Some(version) = connection.peer else {
+            return;
+        };
+        let sent = match self.attempts.get_mut(key) {
             None => return,
             Some(Attempt::Refused(reason)) => {
                 let reason = reason.clone();
@@ -90,13 +93,17 @@ impl Service {
             }
             Some(Attempt::Live(live)) if live.unconfirmed.is_some() => return,
             Some(Attempt::Live(live)) => {
+                live.is_told = true;
                 connection.send(&started(key, &live.ends), &live.ends.fds())
             }
-            Some(Attempt::Ended(ends, record)) => {
+            Some(Attempt::Ended(ends, record)) if version < 4 => {
                 let record = record.clone();
                 connection
                     .send(&started(key, ends), &ends.fds())
                     .and_then(|()| connection.send(&FromRunner::Exited { run, epoch, record }, &[]))
+            }
+            Some(Attempt::Ended(ends, record)) => {
+                connection.send(&ran(key, ends, record), &ends.fds())
             }
         };
         if sent.is_err() {
@@ -141,11 +148,6 @@ impl Service {
     }
 
     fn keep(&mut self, key: Key, attempt: Attempt) {
-        if let Attempt::Live(live) = &attempt
-            && let Some(unconfirmed) = &live.unconfirmed
-        {
-            self.await_confirmation(unconfirmed.report.as_fd(), live.child());
-        }
         self.attempts.insert(key, attempt);
         self.report(key);
     }
@@ -176,11 +178,24 @@ impl Service {
 }
 
 fn started((run, epoch): Key, ends: &Ends) -> FromRunner {
-    let pid = Pid::as_raw_nonzero(ends.main.pid()).get().unsigned_abs();
     FromRunner::Started {
         run,
         epoch,
-        pid,
+        pid: number(ends),
         started_at: ends.started_at,
     }
+}
+
+fn ran((run, epoch): Key, ends: &Ends, record: &ExitRecord) -> FromRunner {
+    FromRunner::Ran {
+        run,
+        epoch,
+        pid: number(ends),
+        started_at: ends.started_at,
+        record: record.clone(),
+    }
+}
+
+fn number(ends: &Ends) -> u32 {
+    Pid::as_raw_nonzero(ends.main.pid()).get().unsigned_abs()
 }

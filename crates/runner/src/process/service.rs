@@ -16,7 +16,6 @@ use super::connection::{Connection, Incoming, Sent};
 use super::listener::Listener;
 use super::log::log;
 use super::machine::Machine;
-use super::progress::Report;
 use crate::protocol::FromRunner;
 
 /// A runner that nobody needs ends after this time.
@@ -29,11 +28,18 @@ const TURN: usize = 64;
 const LISTENER: u64 = 0;
 const SIGNALS: u64 = 1;
 const CONNECTION: u64 = 2;
-// In the low byte; the number of the attempt's child stands above it.
-pub(super) const REPORT: u64 = 3;
-pub(super) const KEEPER: u64 = 4;
+// In the low byte; above it stands the keeper's number, or the descriptor's of the cgroup's events.
+pub(super) const KEEPER: u64 = 3;
 /// A cgroup's last process is gone.
-pub(super) const CGROUP: u64 = 5;
+pub(super) const CGROUP: u64 = 4;
+
+/// A process that empties a scratch folder.
+pub(super) struct Sweeper {
+    pub(super) folder: String,
+    /// It may belong to the scripts' account, and be suspended by a script. It cannot keep the runner
+    /// longer than until then.
+    pub(super) kill_at: Duration,
+}
 
 /// Everything the runner has.
 pub(super) struct Service {
@@ -49,8 +55,8 @@ pub(super) struct Service {
     pub(super) clock: Arc<dyn Clock>,
     /// What it was started with.
     pub(super) settings: Vec<String>,
-    /// Processes that empty scratch folders, with the folder's name.
-    pub(super) sweepers: HashMap<Pid, String>,
+    /// Processes that empty scratch folders.
+    pub(super) sweepers: HashMap<Pid, Sweeper>,
     idle_since: Duration,
     pub(super) retry_at: Option<Duration>,
     /// Children have ended that were not waited for yet.
@@ -140,25 +146,27 @@ impl Service {
     pub(super) fn next_due(&self) -> Option<Duration> {
         let attempts = self.attempts.all_live().filter_map(|(_, live)| live.due());
         let at_once = self.has_more.then_some(Duration::ZERO);
-        let others = self.idle_until().into_iter().chain(self.retry_at);
+        let sweepers = self.sweepers.values().map(|sweeper| sweeper.kill_at);
+        let others = self
+            .idle_until()
+            .into_iter()
+            .chain(self.retry_at)
+            .chain(sweepers);
         attempts.chain(others).chain(at_once).min()
     }
 
     fn on_event(&mut self, token: u64) {
-        let of_child = |service: &Self| {
-            let pid = i32::try_from(token >> 8).ok().and_then(Pid::from_raw);
-            pid.and_then(|pid| service.attempts.of_child(pid))
-        };
         match token & 0xff {
             LISTENER => self.on_connect(),
             SIGNALS => self.on_signals(),
             CONNECTION => self.on_connection(),
-            CGROUP => self.settle_all(),
-            kind => match of_child(self) {
-                Some(key) if kind == REPORT => self.confirm(key, Report::Now),
-                Some(key) => self.on_words(key),
-                None => {}
-            },
+            CGROUP => self.on_empty_cgroup(token >> 8),
+            _ => {
+                let keeper = i32::try_from(token >> 8).ok().and_then(Pid::from_raw);
+                if let Some(key) = keeper.and_then(|pid| self.attempts.of_child(pid)) {
+                    self.on_words(key);
+                }
+            }
         }
     }
 
@@ -214,12 +222,16 @@ impl Service {
 
     /// Waits for what the connection can do next: be written to, be read, or nothing for a while.
     fn rearm(&mut self) {
-        if let Some(connection) = &self.connection {
+        if let Some(connection) = &mut self.connection {
             let flags = match (connection.is_waiting(), self.retry_at) {
                 (false, _) => epoll::EventFlags::IN,
                 (true, None) => epoll::EventFlags::OUT,
                 (true, Some(_)) => epoll::EventFlags::empty(),
             };
+            if connection.interest == flags {
+                return;
+            }
+            connection.interest = flags;
             let data = epoll::EventData::new_u64(CONNECTION);
             if epoll::modify(&self.epoll, &connection.socket, data, flags).is_err() {
                 self.disconnect();
@@ -232,7 +244,7 @@ impl Service {
         let connection = self
             .connection
             .as_mut()
-            .filter(|connection| connection.greeted);
+            .filter(|connection| connection.peer.is_some());
         if connection.is_some_and(|connection| connection.send(message, fds).is_err()) {
             // It can connect again and is told everything then.
             self.disconnect();
@@ -249,9 +261,9 @@ pub(super) fn watch(epoll: &OwnedFd, fd: impl AsFd, token: u64) -> io::Result<()
     )?)
 }
 
-/// What an event of an attempt's child is known by.
-pub(super) fn token(child: Pid, kind: u64) -> u64 {
-    u64::from(child.as_raw_nonzero().get().unsigned_abs()) << 8 | kind
+/// What the words of a keeper are known by.
+pub(super) fn token(keeper: Pid) -> u64 {
+    u64::from(keeper.as_raw_nonzero().get().unsigned_abs()) << 8 | KEEPER
 }
 
 fn timespec(wait: Duration) -> Timespec {

@@ -76,7 +76,10 @@ pub(super) fn drain(signals: impl AsFd) -> bool {
     const RECORD: usize = size_of::<libc::signalfd_siginfo>();
     let mut buffer = [0; RECORD * 8];
     let mut term = false;
-    while let Ok(read @ 1..) = rustix::io::read(&signals, &mut buffer) {
+    // What does not fill the buffer was all there is.
+    let mut read = buffer.len();
+    while read == buffer.len() {
+        read = rustix::io::read(&signals, &mut buffer).unwrap_or(0);
         for record in buffer.get(..read).unwrap_or_default().chunks_exact(RECORD) {
             // The signal's number is the first field of the record.
             let number = record

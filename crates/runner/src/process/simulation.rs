@@ -15,13 +15,14 @@ use rustix::process::{Pid, Signal};
 use stagedoor_domain::time::Clock;
 
 use super::attempt::{Ends, Live};
-use super::launch::Launched;
+use super::child::Order;
 use super::log;
 use super::machine::{Machine, Waited};
 use super::members::Member;
 use super::service::Service;
-use super::start::{Refused, unconfirmed};
+use super::start::Refused;
 use super::tree::Tree;
+use super::unconfirmed::Unconfirmed;
 use crate::protocol::{Plan, Refusal};
 use crate::wire::{self, Received};
 
@@ -31,8 +32,10 @@ const SIGTERM: u32 = libc::SIGTERM.unsigned_abs();
 
 /// The operating system of a simulation. Numbers of processes are not used again.
 pub trait System {
-    /// Starts a process, which becomes the script when it closes `report`, or ends.
-    fn start(&self, plan: &Plan, report: OwnedFd) -> Result<u32, Refusal>;
+    /// Starts a process, which is to become the script.
+    fn start(&self, plan: &Plan) -> Result<u32, Refusal>;
+    /// Whether it has become the script, or ended.
+    fn executes(&self, pid: u32) -> bool;
     /// Sends a signal to a process; whether it was there.
     fn signal(&self, pid: u32, signal: i32) -> bool;
     /// The next process that has ended and was not waited for.
@@ -131,6 +134,10 @@ pub(super) struct Puppet {
 }
 
 impl Puppet {
+    pub(super) fn executes(&self) -> bool {
+        self.system.executes(self.pid)
+    }
+
     pub(super) fn signal(&self, signal: Signal) -> bool {
         self.system.signal(self.pid, signal.as_raw())
     }
@@ -144,8 +151,7 @@ struct Simulated {
 
 impl Simulated {
     fn live(&self, plan: Box<Plan>, clock: &dyn Clock) -> io::Result<Result<Live, Refusal>> {
-        let (report, theirs) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        let pid = match self.system.start(&plan, theirs) {
+        let pid = match self.system.start(&plan) {
             Ok(pid) => pid,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -161,9 +167,8 @@ impl Simulated {
             stderr: self.null.try_clone()?,
             scratch: String::new(),
         };
-        let unconfirmed = unconfirmed(report, self.null.try_clone()?, plan, None);
-        let now = clock.monotonic();
-        Ok(Ok(Live::new(ends, (pid, tree), unconfirmed, now)))
+        let unconfirmed = Unconfirmed::new(self.null.try_clone()?, plan, None);
+        Ok(Ok(Live::new(ends, tree, unconfirmed, clock.monotonic())))
     }
 }
 
@@ -178,15 +183,13 @@ impl Machine for Simulated {
         live.map_err(failed).flatten().map_err(Refused::from)
     }
 
-    fn is_leaving(&mut self, _: Launched) {}
-
-    fn has_left(&mut self, _: Launched) {}
-
-    fn is_gone(&mut self, _: Pid) {}
+    fn has_left(&mut self, _: Order) {}
 
     fn orphans(&self, _: &dyn Fn(Pid) -> bool) -> Vec<Pid> {
         Vec::new()
     }
+
+    fn give_up(&mut self, _: Tree) {}
 
     fn clear(&mut self, _: Tree) {}
 

@@ -1,4 +1,4 @@
-//! Stacks for children that share the runner's memory until they execute.
+//! Stacks for children that share the runner's memory until they execute, with what they tell it.
 
 use std::ffi::c_void;
 use std::io;
@@ -6,12 +6,16 @@ use std::ptr::NonNull;
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 
+use super::departure::Departure;
+
 /// Kept for the next start.
 const MOST_KEPT: usize = 16;
 
 /// Memory for one child.
 pub(super) struct Stack {
-    bottom: NonNull<c_void>,
+    stack: Mapping,
+    /// Shared also with a child that has a copy of all other memory.
+    departure: Mapping,
 }
 
 impl Stack {
@@ -25,41 +29,54 @@ impl Stack {
     }
 
     pub(super) fn new() -> io::Result<Self> {
-        let (access, flags) = (
-            ProtFlags::READ | ProtFlags::WRITE,
-            MapFlags::PRIVATE | MapFlags::STACK | MapFlags::NORESERVE,
-        );
-        // SAFETY: the kernel chooses a place where nothing is.
-        let bottom = unsafe { mmap_anonymous(std::ptr::null_mut(), Self::whole(), access, flags) }?;
-        let bottom = NonNull::new(bottom).ok_or(io::ErrorKind::OutOfMemory)?;
-        let stack = Self { bottom };
+        let private = MapFlags::PRIVATE | MapFlags::STACK | MapFlags::NORESERVE;
+        let stack = Mapping::new(Self::whole(), private)?;
+        let page = rustix::param::page_size();
         // SAFETY: it is the lowest page of the mapping above, which nothing uses yet.
-        unsafe {
-            mprotect(
-                bottom.as_ptr(),
-                rustix::param::page_size(),
-                MprotectFlags::empty(),
-            )
-        }?;
-        Ok(stack)
+        unsafe { mprotect(stack.start.as_ptr(), page, MprotectFlags::empty()) }?;
+        let departure = Mapping::new(page, MapFlags::SHARED)?;
+        Ok(Self { stack, departure })
     }
 
     /// The lowest address.
     pub(super) fn bottom(&self) -> *mut c_void {
-        self.bottom.as_ptr()
+        self.stack.start.as_ptr()
     }
 
     /// Where a stack begins that grows downwards.
     pub(super) fn top(&self) -> *mut c_void {
-        self.bottom.as_ptr().wrapping_byte_add(Self::whole())
+        self.bottom().wrapping_byte_add(Self::whole())
+    }
+
+    /// What the child tells.
+    pub(super) fn departure(&self) -> &Departure {
+        // SAFETY: the page is mapped as long as this value lives, and aligned for it. All zeroes, as it
+        // is at first, is a value, and whoever else changes it changes whole words.
+        unsafe { self.departure.start.cast().as_ref() }
     }
 }
 
-impl Drop for Stack {
+/// Pages of this process.
+struct Mapping {
+    start: NonNull<c_void>,
+    length: usize,
+}
+
+impl Mapping {
+    fn new(length: usize, flags: MapFlags) -> io::Result<Self> {
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: the kernel chooses a place where nothing is.
+        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), length, access, flags) }?;
+        let start = NonNull::new(start).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { start, length })
+    }
+}
+
+impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this value's own, and whoever dropped it knows that no child runs
-        // on it any more. It fails only for what is no mapping.
-        let _ = unsafe { munmap(self.bottom.as_ptr(), Self::whole()) };
+        // SAFETY: the pages are this value's own, and whoever dropped it knows that no child uses them
+        // any more. It fails only for what is no mapping.
+        let _ = unsafe { munmap(self.start.as_ptr(), self.length) };
     }
 }
 
@@ -72,7 +89,7 @@ impl Stacks {
         self.0.pop().map_or_else(Stack::new, Ok)
     }
 
-    /// The child that ran on it has executed or ended.
+    /// The child that ran on it has left.
     pub(super) fn give_back(&mut self, stack: Stack) {
         if self.0.len() < MOST_KEPT {
             self.0.push(stack);

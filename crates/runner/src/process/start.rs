@@ -7,23 +7,18 @@ use std::rc::Rc;
 use rustix::fs::Mode;
 use rustix::pipe::PipeFlags;
 use rustix::process::Rlimit;
-use stagedoor_domain::invocation::Invocation;
 use stagedoor_domain::time::Clock;
 
-use super::attempt::{Ends, Live, Unconfirmed};
+use super::attempt::{Ends, Live};
 use super::child::{Directory, Program, Steps, Strings};
 use super::environment::{arguments, environment};
 use super::executable::{self, Executable, Root, Target, c_string};
-use super::launch::Launched;
-use super::members::Member;
 use super::scratch::{Places, Scratch};
 use super::tree::Nursery;
+use super::unconfirmed::Unconfirmed;
 use crate::account::Credentials;
 use crate::protocol::{Plan, Refusal};
 use crate::wire;
-
-/// Room in each pipe, so that a script seldom waits for the server.
-const PIPE_SIZE: usize = 1 << 20;
 
 /// What every start needs.
 pub(super) struct Station {
@@ -43,7 +38,7 @@ pub(super) struct Station {
 }
 
 impl Station {
-    /// Starts the attempt. It is not known yet whether it executes: its report pipe tells.
+    /// Starts the attempt. It is not known yet whether it executes.
     pub(super) fn start(&mut self, plan: Box<Plan>, clock: &dyn Clock) -> Result<Live, Refused> {
         let executable = executable::open(&plan, &self.root)?;
         let now = clock.monotonic();
@@ -69,26 +64,21 @@ impl Station {
         let started_at = clock.now();
         let planted = self.nursery.plant(steps);
         let planted = planted.map_err(|error| resources("make a process", &error))?;
-        // A child that cannot be watched must not run.
-        let main = match Member::open(planted.child) {
-            Ok(main) => main,
-            Err(errno) => {
-                self.nursery.uproot(planted);
-                return Err(resources("watch its process", &errno.into()));
-            }
-        };
         // Dropping the other ends closes them here, so that the script's are the only ones.
         let ends = Ends {
-            main,
+            main: planted.child,
             started_at,
             stdout: streams.stdout.0,
             stderr: streams.stderr.0,
             scratch: places.name().to_owned(),
         };
-        let report = streams.report.0;
-        let unconfirmed = unconfirmed(report, executable.directory, plan, planted.launched);
-        let stands = (planted.child, planted.tree);
-        Ok(Live::new(ends, stands, unconfirmed, clock.monotonic()))
+        let unconfirmed = Unconfirmed::new(executable.directory, plan, Some(planted.order));
+        Ok(Live::new(
+            ends,
+            planted.tree,
+            unconfirmed,
+            clock.monotonic(),
+        ))
     }
 
     fn steps(
@@ -104,9 +94,8 @@ impl Station {
         let working_directory = plan.working_directory.as_deref().map(c_string);
         Ok(Steps {
             streams: [stdin, &streams.stdout.1, &streams.stderr.1].map(AsRawFd::as_raw_fd),
-            report: streams.report.1.as_raw_fd(),
             shares_memory: self.shares_memory,
-            cgroup: None,
+            begins_session: true,
             credentials: self.credentials.clone(),
             open_files: self.open_files,
             directory: match working_directory.transpose()? {
@@ -138,31 +127,11 @@ impl From<Refusal> for Refused {
     }
 }
 
-/// What is kept of a plan until its script executes.
-pub(super) fn unconfirmed(
-    report: OwnedFd,
-    folder: OwnedFd,
-    mut plan: Box<Plan>,
-    launched: Option<Launched>,
-) -> Unconfirmed {
-    // What follows needs no argument, and a secret need not stay in memory.
-    plan.invocation = Invocation::default();
-    plan.env = Vec::new();
-    Unconfirmed {
-        report,
-        folder,
-        plan,
-        launched,
-        owes_term: false,
-    }
-}
-
 /// The descriptors of one attempt: the runner's end first, then the script's.
 struct Streams {
     stdin: Option<OwnedFd>,
     stdout: (OwnedFd, OwnedFd),
     stderr: (OwnedFd, OwnedFd),
-    report: (OwnedFd, OwnedFd),
 }
 
 impl Streams {
@@ -174,9 +143,8 @@ impl Streams {
         };
         let streams = Self {
             stdin,
-            stdout: output_pipe()?,
-            stderr: output_pipe()?,
-            report: rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?,
+            stdout: rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?,
+            stderr: rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?,
         };
         let own = [&streams.stdout.1, &streams.stderr.1];
         for fd in own.into_iter().chain(&streams.stdin) {
@@ -190,13 +158,6 @@ impl Streams {
         }
         Ok(streams)
     }
-}
-
-fn output_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let pipe = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-    // An ordinary user has room for a few large pipes only; a small one works as well.
-    let _ = rustix::pipe::fcntl_setpipe_size(&pipe.0, PIPE_SIZE);
-    Ok(pipe)
 }
 
 fn resources(what: &str, error: &io::Error) -> Refusal {

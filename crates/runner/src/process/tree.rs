@@ -1,19 +1,19 @@
 //! The processes of an attempt: which they are, whether one is left, and how all are signalled.
 
-use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 
 use super::cgroups::{Cgroup, Cgroups};
-use super::child::Steps;
+use super::child::{Order, Steps};
 use super::keeper::Keeper;
-use super::launch::Launched;
+use super::launch;
 use super::members::Member;
 use super::simulation::Puppet;
-use super::stack::{Stack, Stacks};
+use super::stack::Stacks;
 
 /// How the processes of an attempt are known.
 pub(super) enum Tree {
@@ -35,6 +35,9 @@ impl Tree {
             Self::Cgroup(cgroup) if signal == Signal::KILL && cgroup.kill().is_ok() => true,
             Self::Simulated(puppet) => puppet.signal(signal),
             tree => {
+                if let (Self::Keeper(keeper), Signal::KILL) = (tree, signal) {
+                    keeper.kill();
+                }
                 let members = tree.members();
                 for member in &members {
                     member.signal(signal);
@@ -77,89 +80,68 @@ impl Tree {
 /// A child of the runner that stands for an attempt, and what it still reads and stands on.
 pub(super) struct Planted {
     /// The main process, or its keeper.
-    pub(super) child: Pid,
+    pub(super) child: Member,
     pub(super) tree: Tree,
-    /// Until the report pipe has closed; a keeper has a copy of its own.
-    pub(super) launched: Option<Launched>,
+    pub(super) order: Box<Order>,
 }
 
 /// Makes trees.
 pub(super) struct Nursery {
     cgroups: Option<Cgroups>,
+    /// The runner's session has no terminal.
+    has_no_terminal: bool,
     stacks: Stacks,
-    /// Children that failed and have not ended yet.
-    leaving: HashMap<Pid, Launched>,
 }
 
 impl Nursery {
     /// With cgroups where this process may make some and scripts run as another account: its own
     /// could leave them, as it owns them.
-    pub(super) fn open(socket: &Path, scripts_are_strangers: bool) -> Self {
+    pub(super) fn open(socket: &Path, scripts_are_strangers: bool, has_no_terminal: bool) -> Self {
         let cgroups = scripts_are_strangers.then(|| Cgroups::open(socket));
         Self {
             cgroups: cgroups.flatten(),
+            has_no_terminal,
             stacks: Stacks::default(),
-            leaving: HashMap::new(),
         }
     }
 
     /// Starts a child that becomes the script.
     pub(super) fn plant(&mut self, steps: Steps) -> io::Result<Planted> {
         let stack = self.stacks.take()?;
-        // One that cannot be had now, because the system has too many, is done without.
-        if let Some(Ok(cgroup)) = self.cgroups.as_mut().map(Cgroups::take) {
-            return self.plant_in(cgroup, steps, stack);
+        stack.departure().prepare();
+        let order = Box::new(Order { steps, stack });
+        match self.cgroups.as_mut().map(Cgroups::take) {
+            Some(Ok(cgroup)) => self.plant_in(cgroup, order),
+            // One that cannot be had now, because the system has too many, is done without.
+            _ => with_keeper(order),
         }
-        let planted = with_keeper(steps, &stack);
-        self.stacks.give_back(stack);
-        planted
     }
 
-    fn plant_in(&mut self, cgroup: Cgroup, steps: Steps, stack: Stack) -> io::Result<Planted> {
-        let folder = cgroup.folder().as_raw_fd();
-        let steps = Box::new(Steps {
-            cgroup: Some(folder),
-            ..steps
-        });
-        let launched = Launched::start(steps, stack);
+    /// In a cgroup that somebody has removed nothing can begin: it is done without, too.
+    fn plant_in(&mut self, cgroup: Cgroup, mut order: Box<Order>) -> io::Result<Planted> {
+        // The cgroup holds all of it together: a session would add nothing to that.
+        order.steps.begins_session = !self.has_no_terminal;
+        // SAFETY: what is planted keeps the order, until `has_left`.
+        let launched = unsafe { launch::launch_into(cgroup.folder(), &order) };
         let tree = Tree::Cgroup(cgroup);
         match launched {
-            Ok(launched) => Ok(Planted {
-                child: launched.pid,
-                tree,
-                launched: Some(launched),
-            }),
+            Ok(child) => Ok(Planted { child, tree, order }),
             Err(error) => {
-                self.clear(tree);
-                Err(error)
+                self.give_up(tree);
+                order.steps.begins_session = true;
+                match Errno::from_io_error(&error) {
+                    Some(Errno::NOENT | Errno::NODEV) => with_keeper(order),
+                    _ => Err(error),
+                }
             }
         }
     }
 
-    /// Ends what was just planted. A keeper that loses its runner ends what it keeps.
-    pub(super) fn uproot(&mut self, planted: Planted) {
-        if let Some(launched) = planted.launched {
-            // It was not waited for, so the number is its own.
-            let _ = rustix::process::kill_process(planted.child, Signal::KILL);
-            self.is_leaving(launched);
-        }
-        self.clear(planted.tree);
-    }
-
-    /// The child has executed: it has left the runner's memory.
-    pub(super) fn has_left(&mut self, launched: Launched) {
-        self.stacks.give_back(launched.stack);
-    }
-
-    /// The child could not execute. It has said so, and may still be on its way to its end.
-    pub(super) fn is_leaving(&mut self, launched: Launched) {
-        self.leaving.insert(launched.pid, launched);
-    }
-
-    /// This child has ended and was waited for.
-    pub(super) fn is_gone(&mut self, child: Pid) {
-        if let Some(launched) = self.leaving.remove(&child) {
-            self.has_left(launched);
+    /// The child has executed or ended. What one that was killed before it could be watched stood on is
+    /// not used again: it was waited for, unless it is a keeper's, which has a copy.
+    pub(super) fn has_left(&mut self, order: Order) {
+        if order.departure().is_over() {
+            self.stacks.give_back(order.stack);
         }
     }
 
@@ -170,6 +152,13 @@ impl Nursery {
             .is_some_and(|cgroups| cgroups.holds(pid))
     }
 
+    /// The attempt did not come about, and what was to become its tree may still be ending.
+    pub(super) fn give_up(&mut self, tree: Tree) {
+        if let (Tree::Cgroup(cgroup), Some(cgroups)) = (tree, &mut self.cgroups) {
+            cgroups.give_up(cgroup);
+        }
+    }
+
     /// Nothing is left of the tree.
     pub(super) fn clear(&mut self, tree: Tree) {
         if let (Tree::Cgroup(cgroup), Some(cgroups)) = (tree, &mut self.cgroups) {
@@ -178,18 +167,12 @@ impl Nursery {
     }
 }
 
-/// What is left of children that failed is theirs until the end of this process.
-impl Drop for Nursery {
-    fn drop(&mut self) {
-        self.leaving.drain().for_each(std::mem::forget);
-    }
-}
-
-fn with_keeper(steps: Steps, stack: &Stack) -> io::Result<Planted> {
-    let keeper = Keeper::start(Box::new(steps), stack)?;
+/// A keeper that cannot be watched loses its runner, and ends what it keeps.
+fn with_keeper(order: Box<Order>) -> io::Result<Planted> {
+    let (keeper, order) = Keeper::start(order)?;
     Ok(Planted {
-        child: keeper.pid(),
+        child: Member::open(keeper.pid())?,
         tree: Tree::Keeper(keeper),
-        launched: None,
+        order,
     })
 }

@@ -102,6 +102,29 @@ impl House {
         Self::with(base, connection)
     }
 
+    /// One that cannot make cgroups, because it sees no hierarchy of them. None, with the reason printed,
+    /// where that cannot be arranged.
+    pub fn without_cgroups() -> Option<Self> {
+        if !is_root() {
+            println!("skipped: an ordinary user's runner makes no cgroups anyway");
+            return None;
+        }
+        let base = new_base();
+        let (own, wrapper) = (binary().display(), base.path().join("hide-cgroups"));
+        let hide = format!(
+            "#!/bin/sh\nexec /usr/bin/unshare --mount /bin/sh -c 'umount -l /sys/fs/cgroup && exec {own} \"$@\"' sh \"$@\"\n"
+        );
+        fs::write(&wrapper, hide).expect("written");
+        set_mode(&wrapper, 0o755);
+        match Runner::ensure(&wrapper, &options(base.path())) {
+            Ok(connection) => Some(Self::with(base, connection)),
+            Err(error) => {
+                println!("skipped: the hierarchy of cgroups cannot be hidden: {error}");
+                None
+            }
+        }
+    }
+
     fn with(base: TempDir, connection: Connection) -> Self {
         let (pid, held) = (connection.pid().expect("a pid"), connection.held());
         let (runner, reports) = connection.attach().expect("attached");

@@ -17,6 +17,7 @@ mod endings;
 mod house;
 mod refusals;
 mod scratch;
+mod stubborn;
 mod takeover;
 mod tree;
 mod versions;

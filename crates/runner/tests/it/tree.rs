@@ -11,14 +11,14 @@ use stagedoor_runner::{Plan, Runner, StopKind};
 use crate::house::*;
 
 /// A file that scripts may write to, empty.
-fn notes(house: &House) -> PathBuf {
+pub fn notes(house: &House) -> PathBuf {
     let path = house.base.path().join("notes");
     fs::write(&path, "").expect("written");
     set_mode(&path, 0o666);
     path
 }
 
-fn pids(notes: &Path) -> Vec<u32> {
+pub fn pids(notes: &Path) -> Vec<u32> {
     let text = fs::read_to_string(notes).expect("notes");
     text.lines()
         .map(|line| line.parse().expect("a number"))
@@ -26,7 +26,7 @@ fn pids(notes: &Path) -> Vec<u32> {
 }
 
 /// Zombies do not count.
-fn is_alive(pid: u32) -> bool {
+pub fn is_alive(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     !stat.is_empty() && !stat.contains(") Z ") && !stat.contains(") X ")
 }
@@ -189,4 +189,31 @@ async fn every_script_has_a_cgroup_of_its_own_or_a_keeper() {
     let has_keeper = parent != house.pid.to_string();
     assert!(has_cgroup != has_keeper, "one of the two: {text}");
     println!("a cgroup: {has_cgroup}, a keeper: {has_keeper}");
+}
+
+#[tokio::test]
+async fn a_script_starts_also_when_somebody_has_removed_its_cgroup() {
+    let mut house = House::open();
+    let text = "#!/bin/sh\ngrep ^0:: /proc/self/cgroup\n";
+    let plan = house.script("where", text);
+    let text = house.run(plan).await.text();
+    let own = text.trim_end().rsplit_once("/stagedoor-");
+    let Some((base, cgroup)) = own.and_then(|(_, own)| own.split_once('/')) else {
+        println!("skipped: no cgroups here");
+        return;
+    };
+    let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(PathBuf::from);
+    let folders = mounts.map(|mount| mount.join(format!("stagedoor-{base}")));
+    let Some(folder) = folders.into_iter().find(|folder| folder.exists()) else {
+        println!("skipped: the hierarchy is mounted elsewhere");
+        return;
+    };
+    fs::remove_dir(folder.join(cgroup)).expect("removed");
+    let plan = house.script("where", "#!/bin/sh\ngrep ^0:: /proc/self/cgroup\n");
+    assert!(!house.run(plan.clone()).await.text().contains(base));
+    let next = house.run(plan).await.text();
+    assert!(
+        next.contains(base),
+        "the next one has a cgroup again: {next}"
+    );
 }

@@ -1,9 +1,11 @@
-//! Runners of another version: the previous one is taken over with what it holds.
+//! Runners and servers of another version: an earlier runner is taken over with what it holds, and an
+//! earlier server hears nothing that it does not know.
 
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex};
 
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketType};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde::Serialize;
 use stagedoor_domain::id::{Epoch, RunId};
@@ -104,11 +106,11 @@ impl Link for Earlier {
 }
 
 #[tokio::test]
-async fn a_runner_of_the_previous_version_is_understood_and_hears_nothing_that_it_does_not_know() {
+async fn a_runner_of_the_earliest_version_is_understood_and_hears_nothing_that_it_does_not_know() {
     assert_eq!(
         (EARLIEST, VERSION),
-        (2, 3),
-        "the previous one is written down above"
+        (2, 4),
+        "the earliest one is written down above; version 3 adds one message to it"
     );
     let (run, epoch) = (new_run(), Epoch(1));
     let record = ExitRecord {
@@ -201,6 +203,50 @@ async fn versions_that_nobody_knows_yet_are_told_apart_by_the_same_hello_and_wel
             packet(&ToVersion2::Hello { version })
         );
     }
+}
+
+/// What a server of this version is told at its arrival.
+fn told(house: &House, version: u32) -> Vec<FromRunner> {
+    let kind = SocketType::SEQPACKET;
+    let socket = rustix::net::socket(AddressFamily::UNIX, kind, None).expect("a socket");
+    let path = house.base.path().join("runner.sock");
+    let address = SocketAddrUnix::new(&path).expect("an address");
+    rustix::net::connect(&socket, &address).expect("connected");
+    let hello = packet(&ToRunner::Hello { version });
+    rustix::net::send(&socket, &hello, SendFlags::NOSIGNAL).expect("sent");
+    let mut told = Vec::new();
+    while !matches!(told.last(), Some(FromRunner::Complete { .. })) {
+        let mut buffer = [0; 4096];
+        let (length, _) =
+            rustix::net::recv(&socket, &mut buffer, RecvFlags::empty()).expect("a packet");
+        told.push(postcard::from_bytes(&buffer[..length]).expect("a message"));
+    }
+    told
+}
+
+#[tokio::test]
+async fn an_end_is_told_together_with_its_start_only_to_a_server_that_understands_it() {
+    let mut house = House::open();
+    let plan = command(&["/bin/false"]);
+    let _ = house.start(plan.clone()).await;
+    let ended = house.exited().await;
+    let [
+        _,
+        FromRunner::Started { run, .. },
+        FromRunner::Exited { record, .. },
+        _,
+    ] = &told(&house, 3)[..]
+    else {
+        panic!("a server of version 3 is told both");
+    };
+    assert_eq!((*run, record), (plan.run, &ended));
+    let [_, FromRunner::Ran { run, record, .. }, _] = &told(&house, VERSION)[..] else {
+        panic!("one of this version is told once");
+    };
+    assert_eq!((*run, record), (plan.run, &ended));
+    house.next_server();
+    assert_eq!(house.started().await.run, plan.run);
+    assert_eq!(house.exited().await, ended);
 }
 
 #[tokio::test]

@@ -51,6 +51,34 @@ fn a_file_that_others_could_read_is_closed_to_them() {
 }
 
 #[test]
+fn an_older_schema_is_upgraded_by_a_server_and_by_nobody_beside_one() {
+    let (dir, path) = empty();
+    let mut db = open_writer(&path).expect("opens");
+    migrate(&mut db, &path, &MIGRATIONS[..2]).expect("version 2");
+    drop(db);
+    let before = std::fs::read(&path).expect("read");
+
+    let error = Store::open_beside(dir.path()).expect_err("older");
+    let text = error.to_string();
+    assert!(
+        text.contains("version 2") && text.contains("`stagedoor serve`"),
+        "{text}"
+    );
+    assert_eq!(std::fs::read(&path).expect("read"), before);
+    assert!(!backup_path(&path, 2).exists());
+
+    drop(Store::open(dir.path()).expect("a server upgrades it"));
+    drop(Store::open_beside(dir.path()).expect("then it is good for all"));
+}
+
+#[test]
+fn who_comes_before_the_first_server_makes_the_database() {
+    let parent = tempfile::tempdir().expect("a folder");
+    drop(Store::open_beside(parent.path()).expect("made"));
+    drop(Store::open(parent.path()).expect("opens"));
+}
+
+#[test]
 fn a_newer_schema_is_refused_with_both_versions_and_left_alone() {
     let (dir, path) = empty();
     drop(Store::open(dir.path()).expect("opens"));

@@ -19,11 +19,19 @@ fn next_descriptor(program: &Program) -> Option<u64> {
         println!("skipped: only root may count the descriptors of a confined server");
         return None;
     }
-    let open = fs::read_dir(format!("/proc/{}/fd", program.pid())).expect("its descriptors");
-    let open: Vec<u64> = open
-        .filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok())
-        .collect();
-    (0..u64::MAX).find(|number| !open.contains(number))
+    let next = || {
+        let open = fs::read_dir(format!("/proc/{}/fd", program.pid())).expect("its descriptors");
+        let open: Vec<u64> = open
+            .filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok())
+            .collect();
+        (0..u64::MAX).find(|number| !open.contains(number))
+    };
+    // A connection of before may take a moment to be closed.
+    let looks = (0..20).map(|_| {
+        thread::sleep(Duration::from_millis(10));
+        next()
+    });
+    looks.min().flatten()
 }
 
 /// Sets the limit of a running server. None lifts it again.

@@ -1,7 +1,6 @@
 //! The operating system below the runner: processes that end at once, late, never, or when told.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +31,6 @@ pub struct Process {
     /// After TERM it ends after so long; none takes no notice.
     heeds_term: Option<Duration>,
     signalled: bool,
-    /// Until it executes.
-    report: Option<OwnedFd>,
 }
 
 #[derive(Default)]
@@ -85,15 +82,10 @@ impl Processes {
             return true;
         };
         match happens {
-            // What it held of the runner closes.
-            Happens::Executes => {
-                process.executes = true;
-                process.report = None;
-            }
+            Happens::Executes => process.executes = true,
             Happens::Ends(status) => {
                 process.by_itself = !process.signalled;
                 process.ended = Some((now, status));
-                process.report = None;
                 self.zombies.push_back(pid);
             }
         }
@@ -113,21 +105,13 @@ impl Processes {
     /// The runner is killed.
     pub fn all_die(&mut self, now: Duration) {
         for process in self.all.values_mut() {
-            process.report = None;
             process.ended.get_or_insert((now, (None, Some(KILL))));
         }
         self.to_come.clear();
         self.zombies.clear();
     }
 
-    fn begin(
-        &mut self,
-        key: (RunId, Epoch),
-        script: String,
-        report: OwnedFd,
-        now: Duration,
-        dice: &Dice,
-    ) -> u32 {
+    fn begin(&mut self, key: (RunId, Epoch), script: String, now: Duration, dice: &Dice) -> u32 {
         let pid = 5_000_000 + u32::try_from(self.all.len()).expect("few");
         let millis = Duration::from_millis;
         let executes_at = now + millis(dice.below(4));
@@ -154,7 +138,6 @@ impl Processes {
                 .percent(70)
                 .then(|| millis(dice.one_of(&[0, 5, 500, 3_000]))),
             signalled: false,
-            report: Some(report),
         };
         self.all.insert(pid, process);
         pid
@@ -207,7 +190,7 @@ pub struct Below {
 }
 
 impl System for Below {
-    fn start(&self, plan: &Plan, report: OwnedFd) -> Result<u32, Refusal> {
+    fn start(&self, plan: &Plan) -> Result<u32, Refusal> {
         let (world, key) = (&self.world, (plan.run, plan.epoch));
         if world.dice.percent(3) {
             world.note(format_args!("{} is refused", say(key.0)));
@@ -217,16 +200,19 @@ impl System for Below {
         let script = plan.env.iter().find(|(name, _)| name == "STAGEDOOR_SCRIPT");
         let script = script.map(|(_, script)| script.clone()).unwrap_or_default();
         let now = world.monotonic();
-        let pid = world
-            .state()
-            .processes
-            .begin(key, script, report, now, &world.dice);
+        let pid = world.state().processes.begin(key, script, now, &world.dice);
         world.note(format_args!(
             "{} attempt {} is process {pid}",
             say(key.0),
             key.1.0
         ));
         Ok(pid)
+    }
+
+    fn executes(&self, pid: u32) -> bool {
+        let state = self.world.state();
+        let process = state.processes.all.get(&pid);
+        process.is_some_and(|process| process.executes || process.ended.is_some())
     }
 
     fn signal(&self, pid: u32, signal: i32) -> bool {
