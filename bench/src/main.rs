@@ -10,6 +10,7 @@
 
 mod cost;
 mod history;
+mod host;
 mod http;
 mod latency;
 mod limit;
@@ -54,6 +55,7 @@ fn main() -> anyhow::Result<()> {
         server.memory().runner
     );
 
+    let before = host::Ticks::now();
     println!("\nStarts of /bin/true per second");
     println!(
         "{:>8}  {:>12}  {:>20}  {:>20}",
@@ -62,6 +64,10 @@ fn main() -> anyhow::Result<()> {
     for callers in CALLERS {
         println!("{}", starts::compare(&server, callers, ROUNDS)?);
     }
+    println!(
+        "  meanwhile the host kept {:.1} % of the processors' time for others",
+        before.stolen_since()
+    );
 
     println!("\nWhat one start with ?wait consists of, with 8 callers");
     for line in cost::measure(&server, 8, 3_000)? {

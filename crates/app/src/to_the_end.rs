@@ -1,7 +1,7 @@
 //! Work that must not stop half-way because nobody waits for it any more.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 /// Waits for the work like any future; when it is dropped before that is done, the work goes on as
 /// a task of its own.
@@ -20,19 +20,22 @@ impl<F: Future<Output: Send> + Send + 'static> Future for ToTheEnd<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let Some(work) = &mut self.0 else {
+        // Taken out, so that what panics is not polled again.
+        let Some(mut work) = self.0.take() else {
             return Poll::Pending;
         };
-        let output = ready!(work.as_mut().poll(context));
-        self.0 = None;
-        Poll::Ready(output)
+        let polled = work.as_mut().poll(context);
+        if polled.is_pending() {
+            self.0 = Some(work);
+        }
+        polled
     }
 }
 
 impl<F: Future<Output: Send> + Send + 'static> Drop for ToTheEnd<F> {
     fn drop(&mut self) {
-        // What panicked is not polled again, and a runtime that is gone carries nothing on.
-        if let (Some(work), false) = (self.0.take(), std::thread::panicking())
+        // A runtime that is gone carries nothing on.
+        if let Some(work) = self.0.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             runtime.spawn(async move {

@@ -97,7 +97,7 @@ impl Flow {
     /// making room costs as much as a good part of a start.
     fn enlarge(&mut self) {
         self.is_large = true;
-        // An ordinary user has room for a few large pipes only; a small one works as well.
+        // Without rights there is room for a few large pipes only; a small one works as well.
         let _ = fcntl_setpipe_size(&self.pipe, usize::try_from(PIECE).unwrap_or_default());
     }
 

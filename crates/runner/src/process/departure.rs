@@ -10,6 +10,7 @@ use std::mem::offset_of;
 use std::sync::atomic::{AtomicI32, AtomicIsize, AtomicU32, AtomicUsize, Ordering};
 
 use rustix::io::Errno;
+use rustix::process::Pid;
 
 use super::child::{Failure, Step};
 use super::raw;
@@ -68,7 +69,18 @@ impl Departure {
         self.step.store(failure.step as u32, Ordering::Release);
     }
 
-    /// Whether the child has executed or ended. False for ever if it was killed at its very beginning.
+    /// Whoever may wait for the child sees that it has ended: it may have been killed before it could be
+    /// watched. Where it was watched, this memory may be the next child's by now, and is left alone.
+    pub(super) fn ended(&self, child: Pid) {
+        let number = child.as_raw_nonzero().get().unsigned_abs();
+        let order = Ordering::AcqRel;
+        let _ = self
+            .word
+            .compare_exchange(number, GONE, order, Ordering::Relaxed);
+    }
+
+    /// Whether the child has executed or ended. False for one that was killed at its very beginning,
+    /// until somebody says so (see [`Departure::ended`]) or waits for it.
     pub(super) fn is_over(&self) -> bool {
         self.word.load(Ordering::Acquire) & GONE != 0
     }
@@ -87,7 +99,7 @@ mod tests {
     use crate::process::child::{Directory, Order, Program, Steps, Strings};
     use crate::process::launch;
     use crate::process::stack::Stack;
-    use rustix::process::{Pid, Resource, Signal, WaitOptions, getrlimit};
+    use rustix::process::{Resource, Signal, WaitOptions, getrlimit};
     use std::ffi::CString;
     use std::time::Duration;
 

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send};
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 
 use super::child::{Failure, Order, Step};
 use super::launch;
@@ -147,6 +147,12 @@ fn keep_until_empty(order: Box<Order>, channel: &OwnedFd) -> io::Result<()> {
             return Ok(());
         }
     };
+    // A script that nobody is told of, or that cannot be watched, must not go on.
+    watch_over(main, &order, channel).or_else(|_| end_everything())
+}
+
+/// Tells the runner who the main process is and what becomes of it, until nothing is left.
+fn watch_over(main: Pid, order: &Order, channel: &OwnedFd) -> io::Result<()> {
     send(
         channel,
         &main.as_raw_nonzero().get().to_ne_bytes(),
@@ -169,6 +175,9 @@ fn keep_until_empty(order: Box<Order>, channel: &OwnedFd) -> io::Result<()> {
         ];
         poll(&mut ready, None)?;
         signals::drain(&signals);
+        if !is_known && has_ended(main) {
+            order.departure().ended(main);
+        }
         let mut word = [0; 1];
         match recv(channel, &mut word, RecvFlags::DONTWAIT) {
             Ok((1.., _)) if word == END_ALL => kill_everything(),
@@ -177,6 +186,15 @@ fn keep_until_empty(order: Box<Order>, channel: &OwnedFd) -> io::Result<()> {
             _ => return end_everything(),
         }
     }
+}
+
+/// Its number stays its own: it is not let go of.
+fn has_ended(main: Pid) -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(
+        rustix::process::waitid(WaitId::Pid(main), look),
+        Ok(Some(_))
+    )
 }
 
 /// Lets go of every child that has ended, and tells how the main process did. True when none is

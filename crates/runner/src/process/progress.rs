@@ -19,9 +19,9 @@ use crate::protocol::{ExitRecord, FromRunner, StopKind};
 
 /// Children that are waited for in one turn.
 const REAPED: usize = 256;
-/// How long a process may take to empty a scratch folder.
+/// When a process that empties a scratch folder is looked at.
 const TO_SWEEP: Duration = Duration::from_mins(10);
-/// The same, once the runner was told to end.
+/// How long it may take once the runner was told to end.
 const TO_SWEEP_AT_END: Duration = Duration::from_secs(5);
 
 impl Service {
@@ -257,9 +257,15 @@ impl Service {
         }
         for (pid, sweeper) in &mut self.sweepers {
             if sweeper.kill_at <= now {
-                // It was not waited for, so the number is its own. What it leaves is swept away by the
-                // next runner.
-                let _ = rustix::process::kill_process(*pid, Signal::KILL);
+                // One that was suspended goes on. An ending runner waits for none; what is left is
+                // swept away by the next one.
+                let signal = if self.ending {
+                    Signal::KILL
+                } else {
+                    Signal::CONT
+                };
+                // It was not waited for, so the number is its own.
+                let _ = rustix::process::kill_process(*pid, signal);
                 sweeper.kill_at = now.saturating_add(TO_SWEEP);
             }
         }

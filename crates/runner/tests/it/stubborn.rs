@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
-use stagedoor_runner::{Plan, Started, StopKind};
+use stagedoor_runner::{Plan, Report, Started, StopKind};
 use std::time::Duration;
 
 use crate::house::*;
@@ -208,4 +208,26 @@ async fn a_suspended_sweeper_does_not_keep_a_runner_that_was_told_to_end() {
         return;
     }
     panic!("no sweeper was seen");
+}
+
+/// A kill that arrives with the start reaches a child that has not come to its first step yet.
+#[tokio::test]
+async fn a_kill_at_the_very_beginning_ends_a_run_too() {
+    let houses = [Some(House::open()), House::without_cgroups()];
+    for mut house in houses.into_iter().flatten() {
+        for _ in 0..100 {
+            let plan = command(&["/bin/sleep", "1000"]);
+            house.runner.start(plan.clone()).await.expect("sent");
+            house.stop(&plan, StopKind::Kill).await;
+            loop {
+                match house.news().await {
+                    Report::Started(_) => {}
+                    Report::Exited { record, .. } => break assert!(record.stopped, "{record:?}"),
+                    other => panic!("neither started nor ended: {other:?}"),
+                }
+            }
+            let forgotten = house.runner.forget(plan.run, plan.epoch);
+            forgotten.await.expect("sent");
+        }
+    }
 }
