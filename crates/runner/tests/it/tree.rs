@@ -194,9 +194,8 @@ async fn every_script_has_a_cgroup_of_its_own_or_a_keeper() {
 #[tokio::test]
 async fn a_script_starts_also_when_somebody_has_removed_its_cgroup() {
     let mut house = House::open();
-    let text = "#!/bin/sh\ngrep ^0:: /proc/self/cgroup\n";
-    let plan = house.script("where", text);
-    let text = house.run(plan).await.text();
+    let plan = house.script("where", "#!/bin/sh\ngrep ^0:: /proc/self/cgroup\n");
+    let text = house.run(plan.clone()).await.text();
     let own = text.trim_end().rsplit_once("/stagedoor-");
     let Some((base, cgroup)) = own.and_then(|(_, own)| own.split_once('/')) else {
         println!("skipped: no cgroups here");
@@ -209,7 +208,6 @@ async fn a_script_starts_also_when_somebody_has_removed_its_cgroup() {
         return;
     };
     fs::remove_dir(folder.join(cgroup)).expect("removed");
-    let plan = house.script("where", "#!/bin/sh\ngrep ^0:: /proc/self/cgroup\n");
     assert!(!house.run(plan.clone()).await.text().contains(base));
     let next = house.run(plan).await.text();
     assert!(

@@ -1,11 +1,12 @@
 //! A disk that is full, then has room again.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     PATIENCE, Stage, assert_all_ended, assert_explains, probe, start_until_refused, until,
 };
 use crate::person::Person;
+use crate::program::Program;
 use crate::robot::{PASSWORD, Robot, id};
 use crate::small_disk::SmallDisk;
 
@@ -67,6 +68,17 @@ fn a_full_disk_refuses_runs_keeps_reading_and_loses_nothing() {
     assert_eq!(listed, accepted.len() + 2);
 }
 
+/// A server whose disk became full while a script of `ann` talks, and now waits; and that run.
+fn fill_under_a_talker(stage: &Stage, disk: &SmallDisk) -> (Program, Robot, Value) {
+    let program = stage.serve();
+    let ann = Robot::user(&program);
+    let talker = ann.start("talker", &json!({})).expect(201).json();
+    ann.until_printed(&talker, "20 400 of");
+    disk.fill();
+    program.until_logged("output cannot be written; the script waits", PATIENCE);
+    (program, ann, talker)
+}
+
 /// The next server finds what the one that died could not write.
 #[test]
 fn a_server_that_dies_on_a_full_disk_is_replaced_without_loss() {
@@ -74,12 +86,7 @@ fn a_server_that_dies_on_a_full_disk_is_replaced_without_loss() {
     let Some(disk) = SmallDisk::mount(&stage.home.state(), "24m") else {
         return;
     };
-    let program = stage.serve();
-    let ann = Robot::user(&program);
-    let talker = ann.start("talker", &json!({})).expect(201).json();
-    ann.until_printed(&talker, "20 400 of");
-    disk.fill();
-    program.until_logged("output cannot be written; the script waits", PATIENCE);
+    let (program, _, talker) = fill_under_a_talker(&stage, &disk);
     let program = program.crash_and_spoil(|_| disk.free());
     let bob = Robot::new(&program, "bob", &["admins"]);
     stage.assert_whole(&bob, &talker);
@@ -92,12 +99,7 @@ fn a_stop_on_a_full_disk_ends_the_run_and_is_written_when_there_is_room() {
     let Some(disk) = SmallDisk::mount(&stage.home.state(), "24m") else {
         return;
     };
-    let program = stage.serve();
-    let ann = Robot::user(&program);
-    let talker = ann.start("talker", &json!({})).expect(201).json();
-    ann.until_printed(&talker, "20 400 of");
-    disk.fill();
-    program.until_logged("output cannot be written; the script waits", PATIENCE);
+    let (_program, ann, talker) = fill_under_a_talker(&stage, &disk);
     let stop = format!("/api/v1/runs/{}/stop", id(&talker));
     let (_, refusal) = start_until_refused(&ann);
     assert_eq!(refusal.status, 507);
