@@ -41,6 +41,9 @@ pub(super) trait Machine {
     /// The next child that has ended; none when there is none now.
     fn wait(&mut self) -> Option<Waited>;
 
+    /// Removes the secrets in an attempt's folder.
+    fn remove_secrets(&mut self, name: &str);
+
     /// Removes an attempt's folder, with a process if need be.
     fn remove_scratch(&mut self, name: &str) -> io::Result<Option<Pid>>;
 
@@ -78,6 +81,10 @@ impl Machine for Station {
             exit_code: status.exit_status(),
             signal: status.terminating_signal(),
         })
+    }
+
+    fn remove_secrets(&mut self, name: &str) {
+        self.scratch.remove_secrets(name);
     }
 
     fn remove_scratch(&mut self, name: &str) -> io::Result<Option<Pid>> {

@@ -143,9 +143,10 @@ impl Service {
         }
     }
 
-    /// Lets go of the tree of an attempt that has ended.
+    /// Lets go of the tree of an attempt that has ended, and of its secrets, before it is told.
     fn end(&mut self, key: Key, record: ExitRecord) {
         let tree = self.attempts.replace(key, |live| {
+            self.machine.remove_secrets(&live.ends.scratch);
             let rest = (live.tree, live.is_end_awaited);
             (Attempt::Ended(live.ends, record), rest)
         });

@@ -1,8 +1,9 @@
 //! What an attempt has for itself on disk: home, temporary files, private files, credentials.
 
 mod reuse;
+mod secrets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::Permissions;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,6 +18,7 @@ use stagedoor_domain::id::RunId;
 use stagedoor_domain::invocation::PrivateFile;
 
 use self::reuse::Reuse;
+use self::secrets::Secrets;
 use super::{launch, sweep};
 use crate::account::Account;
 
@@ -27,6 +29,8 @@ pub(super) struct Scratch {
     /// Who owns what is made here; none means the runner's own account.
     account: Option<Account>,
     reuse: Reuse,
+    /// By the name of the attempt's folder.
+    secrets: HashMap<String, Secrets>,
     /// Numbers the folders.
     next: u64,
 }
@@ -61,7 +65,7 @@ impl Places {
 
     /// `CREDENTIALS_DIRECTORY`.
     pub(super) fn credentials(&self) -> Vec<u8> {
-        self.below("credentials")
+        self.below(CREDENTIALS)
     }
 
     /// The path of a private file.
@@ -72,6 +76,8 @@ impl Places {
 
 /// What the name of every attempt's folder begins with.
 const PREFIX: &str = "attempt-";
+/// The folder of an attempt's secrets.
+const CREDENTIALS: &str = "credentials";
 
 const OPEN_DIR: OFlags = OFlags::DIRECTORY
     .union(OFlags::NOFOLLOW)
@@ -98,6 +104,7 @@ impl Scratch {
             path: path.to_owned(),
             account,
             reuse: Reuse::default(),
+            secrets: HashMap::new(),
             next: 0,
         })
     }
@@ -112,13 +119,19 @@ impl Scratch {
         let (name, top) = self.make_top()?;
         let mut places = self.places(name);
         let filled = self.fill(&top, &mut places, private);
-        if filled.is_err() {
-            // It was not given away yet, so only the runner wrote in it.
-            let _ = std::fs::remove_dir_all(&places.path);
-        } else if private.is_empty() {
-            self.reuse.made(&self.dir, &places.name, now);
+        match filled {
+            Ok(Some(secrets)) => {
+                self.secrets.insert(places.name.clone(), secrets);
+            }
+            Ok(None) if private.is_empty() => self.reuse.made(&self.dir, &places.name, now),
+            Ok(None) => {}
+            Err(error) => {
+                // It was not given away yet, so only the runner wrote in it.
+                let _ = std::fs::remove_dir_all(&places.path);
+                return Err(error);
+            }
         }
-        filled.map(|()| places)
+        Ok(places)
     }
 
     fn places(&self, name: String) -> Places {
@@ -141,32 +154,45 @@ impl Scratch {
         }
     }
 
-    fn fill(&self, top: &OwnedFd, places: &mut Places, private: &[PrivateFile]) -> io::Result<()> {
+    /// Makes what is in the folder, gives it away, and says where its secrets are.
+    fn fill(
+        &self,
+        top: &OwnedFd,
+        places: &mut Places,
+        private: &[PrivateFile],
+    ) -> io::Result<Option<Secrets>> {
         for name in ["home", "tmp"] {
             self.give(&make_folder(top, name)?)?;
         }
-        for (folder, secret, mode) in [("files", false, 0o700), ("credentials", true, 0o500)] {
-            let mut wanted = private
-                .iter()
-                .filter(|file| file.secret == secret)
-                .peekable();
-            if wanted.peek().is_none() {
-                continue;
+        let (secret, other): (Vec<_>, Vec<_>) = private.iter().partition(|file| file.secret);
+        if !other.is_empty() {
+            let dir = make_folder(top, "files")?;
+            for file in other {
+                self.write(&dir, "files", file, places)?;
             }
-            let dir = make_folder(top, folder)?;
-            for file in wanted {
-                self.write(&dir, file)?;
-                places
-                    .files
-                    .insert(file.name.clone(), Path::new(folder).join(&file.name));
-            }
-            rustix::fs::fchmod(&dir, Mode::from_raw_mode(mode))?;
             self.give(&dir)?;
         }
-        self.give(top)
+        let mut secrets = None;
+        if !secret.is_empty() {
+            let made = secrets.insert(Secrets::new(make_folder(top, CREDENTIALS)?));
+            for file in secret {
+                self.write(made.folder(), CREDENTIALS, file, places)?;
+                made.add(&file.name);
+            }
+            rustix::fs::fchmod(made.folder(), Mode::from_raw_mode(0o500))?;
+            self.give(made.folder())?;
+        }
+        self.give(top)?;
+        Ok(secrets)
     }
 
-    fn write(&self, dir: &OwnedFd, file: &PrivateFile) -> io::Result<()> {
+    fn write(
+        &self,
+        dir: &OwnedFd,
+        folder: &str,
+        file: &PrivateFile,
+        places: &mut Places,
+    ) -> io::Result<()> {
         if matches!(file.name.as_str(), "" | "." | "..") || file.name.contains(['/', '\0']) {
             return Err(io::Error::other(format!(
                 "`{}` is not the name of a file",
@@ -176,7 +202,10 @@ impl Scratch {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(dir, &*file.name, flags, Mode::from_raw_mode(0o400))?;
         io::Write::write_all(&mut std::fs::File::from(opened.try_clone()?), &file.content)?;
-        self.give(&opened)
+        self.give(&opened)?;
+        let path = Path::new(folder).join(&file.name);
+        places.files.insert(file.name.clone(), path);
+        Ok(())
     }
 
     fn give(&self, file: &OwnedFd) -> io::Result<()> {
@@ -187,17 +216,25 @@ impl Scratch {
         Ok(())
     }
 
+    /// Removes what holds the secrets of an attempt that has no process any more.
+    pub(super) fn remove_secrets(&mut self, name: &str) {
+        if let Some(secrets) = self.secrets.remove(name) {
+            secrets.remove();
+        }
+    }
+
     /// Removes an attempt's folder, or keeps it for the next one if it is as it was made. What a script left in it is removed by a process of the
     /// script's account, whose end is to be reported to [`Scratch::swept`].
     pub(super) fn remove(&mut self, name: &str) -> io::Result<Option<Pid>> {
         if self.reuse.keep(&self.dir, name) {
             return Ok(None);
         }
+        self.remove_secrets(name);
         self.clear(name)
     }
 
     fn clear(&self, name: &str) -> io::Result<Option<Pid>> {
-        for part in ["home", "tmp"] {
+        for part in ["home", "tmp", CREDENTIALS] {
             // Fails when it is not empty, or is no folder any more; then the sweeper does it.
             let _ = rustix::fs::unlinkat(&self.dir, format!("{name}/{part}"), AtFlags::REMOVEDIR);
         }

@@ -202,6 +202,8 @@ impl Machine for Simulated {
         })
     }
 
+    fn remove_secrets(&mut self, _: &str) {}
+
     fn remove_scratch(&mut self, _: &str) -> io::Result<Option<Pid>> {
         Ok(None)
     }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use stagedoor_domain::invocation::PrivateFile;
-use stagedoor_runner::Runner;
+use stagedoor_runner::{Plan, Runner};
 
 use crate::house::*;
 
@@ -86,6 +86,63 @@ async fn what_has_private_files_has_a_folder_of_its_own() {
     let mut plan = plan;
     plan.run = new_run();
     assert_eq!(house.run(plan).await.text(), before, "nothing of theirs");
+}
+
+/// Prints its secret, and then does this.
+fn with_secret(then: &str) -> Plan {
+    let script = format!("cat $CREDENTIALS_DIRECTORY/key; {then}");
+    let mut plan = command(&["/bin/sh", "-c", &script]);
+    plan.invocation.files = vec![PrivateFile {
+        name: "key".into(),
+        content: b"hunter2".to_vec(),
+        secret: true,
+    }];
+    plan
+}
+
+/// W24: who is told that an attempt has ended finds no secret of it, whenever it is forgotten.
+#[tokio::test]
+async fn w24_secrets_are_gone_when_the_end_is_told() {
+    let mut house = House::open();
+    let ends = [
+        "true",
+        "exit 3",
+        "kill -9 $$",
+        "exec >&-; sleep 60 & exit 0",
+    ];
+    for (number, end) in ends.into_iter().enumerate() {
+        let started = house.start(with_secret(end)).await;
+        assert_eq!(read_all(started.stdout), b"hunter2", "{end}");
+        house.exited().await;
+        let folder = house.base.path().join(format!("scratch/attempt-{number}"));
+        assert!(folder.join("home").exists(), "{end}: not forgotten yet");
+        assert!(!folder.join("credentials/key").exists(), "{end}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_are_removed_where_they_were_put_and_not_where_a_script_points() {
+    let mut house = House::open();
+    let other = house.base.path().join("other");
+    fs::create_dir(&other).expect("made");
+    fs::write(other.join("key"), "not the runner's").expect("written");
+    let other_path = other.display();
+    let redirect = format!(
+        "cd $HOME/.. && chmod 700 credentials && mv credentials moved && ln -s {other_path} credentials"
+    );
+    let started = house.start(with_secret(&redirect)).await;
+    drop(read_all(started.stdout));
+    assert_eq!(house.exited().await.exit_code, Some(0));
+    let folder = house.base.path().join("scratch/attempt-0");
+    assert!(!folder.join("moved/key").exists(), "the secret is gone");
+    assert!(
+        folder.join("credentials/key").exists(),
+        "the link leads there"
+    );
+    let (run, epoch) = (started.run, started.epoch);
+    house.runner.forget(run, epoch).await.expect("sent");
+    eventually("the folder is gone", || names(&house).is_empty()).await;
+    assert!(other.join("key").exists());
 }
 
 #[tokio::test]
