@@ -48,8 +48,8 @@ pub async fn setup_link(
 }
 
 /// Where it listens, and what it found.
-pub fn serving(listeners: &[TcpListener], root: &Path, app: &App) {
-    let snapshot = app.catalog();
+pub async fn serving(listeners: &[TcpListener], root: &Path, app: &App) {
+    let snapshot = app.catalog().await;
     let scripts = snapshot.len();
     let broken = snapshot.broken().len();
     for listener in listeners {

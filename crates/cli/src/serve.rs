@@ -198,6 +198,10 @@ async fn run(
     };
     let web = stagedoor_web::WebOptions {
         public_hosts: prepared.settings.public_host.clone(),
+        tls: prepared.settings.tls.clone(),
+        proxy: prepared.settings.proxy.clone(),
+        base_path: prepared.settings.base_path.clone(),
+        hsts: prepared.settings.hsts,
     };
     let (app, listeners, _state) = start_app(prepared, runner, arguments.all).await?;
     let (shutdown, linger) = (CancellationToken::new(), CancellationToken::new());
@@ -294,7 +298,7 @@ async fn assemble(
         options: options_of(&settings, environment),
     })
     .await?;
-    announce::serving(&listeners, &root_path, &app);
+    announce::serving(&listeners, &root_path, &app).await;
     Ok((app, listeners, state))
 }
 

@@ -19,10 +19,19 @@ enum Form {
 }
 
 /// Every setting that is a single value or a list of texts.
-const SETTINGS: [(&str, Form); 13] = [
+const SETTINGS: [(&str, Form); 22] = [
     ("listen", Form::List),
     ("public_host", Form::List),
     ("allow_plain_http", Form::Flag),
+    ("tls.certificate", Form::Text),
+    ("tls.key", Form::Text),
+    ("tls.redirect_listen", Form::List),
+    ("behind_proxy", Form::Flag),
+    ("proxy.hops", Form::Number),
+    ("proxy.trusted", Form::List),
+    ("proxy.protocol", Form::Flag),
+    ("base_path", Form::Text),
+    ("hsts", Form::Text),
     ("user", Form::Text),
     ("run_user", Form::Text),
     ("allow_root_scripts", Form::Flag),
@@ -41,6 +50,11 @@ const TOP: Keys = Keys {
         "listen",
         "public_host",
         "allow_plain_http",
+        "tls",
+        "behind_proxy",
+        "proxy",
+        "base_path",
+        "hsts",
         "user",
         "run_user",
         "allow_root_scripts",
@@ -48,15 +62,17 @@ const TOP: Keys = Keys {
         "session",
         "grant",
     ],
-    later: &[
-        "tls",
-        "base_path",
-        "behind_proxy",
-        "proxy",
-        "pools",
-        "permit",
-        "trigger",
-    ],
+    later: &["pools", "permit", "trigger"],
+};
+const TLS: Keys = Keys {
+    of: "`[tls]`",
+    now: &["certificate", "key", "redirect_listen"],
+    later: &[],
+};
+const PROXY: Keys = Keys {
+    of: "`[proxy]`",
+    now: &["hops", "trusted", "protocol"],
+    later: &[],
 };
 const LIMITS: Keys = Keys {
     of: "`[limits]`",
@@ -101,6 +117,8 @@ impl Layers {
     pub fn add_file(&mut self, table: &Table, problems: &mut Problems) {
         TOP.check(table, problems);
         for (name, keys, form) in [
+            ("tls", TLS, "[tls]"),
+            ("proxy", PROXY, "[proxy]"),
             ("limits", LIMITS, "[limits]"),
             ("session", SESSION, "[session]"),
         ] {

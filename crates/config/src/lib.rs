@@ -8,17 +8,21 @@
 
 pub mod document;
 mod environment;
+mod front;
 mod grants;
 mod hosts;
 mod layers;
 mod listen;
 mod load;
+mod network;
 mod settings;
 mod state;
 
 pub use environment::Environment;
+pub use front::{Hsts, Proxy, Tls};
 pub use listen::Listen;
 pub use load::{ConfigError, Sources, load};
+pub use network::{BadNetwork, Network};
 pub use settings::{Limits, Session, Settings};
 pub use state::{NoState, state_directory};
 

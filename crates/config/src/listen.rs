@@ -38,7 +38,7 @@ impl Listen {
 }
 
 /// Reads one address or a list of them; without, both loopback addresses.
-pub(crate) fn read(node: Option<&Node>, plain_http: bool, problems: &mut Problems) -> Vec<Listen> {
+pub(crate) fn read(node: Option<&Node>, is_private: bool, problems: &mut Problems) -> Vec<Listen> {
     let Some(node) = node else {
         return vec![Listen::localhost(PORT)];
     };
@@ -58,7 +58,7 @@ pub(crate) fn read(node: Option<&Node>, plain_http: bool, problems: &mut Problem
         let Some(listen) = one(item, problems) else {
             continue;
         };
-        if !plain_http && !listen.is_loopback() {
+        if !is_private && !listen.is_loopback() {
             problems.push(in_the_clear(&item.mark, listen.address));
         }
         // Port 0 is another one each time.
@@ -77,8 +77,9 @@ pub(crate) fn read(node: Option<&Node>, plain_http: bool, problems: &mut Problem
 fn in_the_clear(mark: &Mark, address: SocketAddr) -> crate::document::Problem {
     let message = format!("on {address}, passwords would cross the network in the clear");
     mark.problem(message).mend(
-        "listen on 127.0.0.1 and let a proxy on this machine speak HTTPS; or, where the way here is private, as a \
-         published container port, set `allow_plain_http = true`, which the audit reports",
+        "set `tls.certificate` and `tls.key`; or listen on 127.0.0.1 behind a proxy that speaks HTTPS, with `behind_proxy = \
+         true`; or, where the way here is private, as a published container port, set `allow_plain_http = true`, which \
+         the audit reports",
     )
 }
 

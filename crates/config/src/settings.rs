@@ -6,6 +6,7 @@ use std::time::Duration;
 use stagedoor_domain::access::Grants;
 
 use crate::document::{Node, Problems, Value};
+use crate::front::{self, Hsts, Proxy, Tls};
 use crate::layers::Layers;
 use crate::listen::{self, Listen};
 use crate::{grants, hosts};
@@ -19,6 +20,14 @@ pub struct Settings {
     pub public_host: Vec<String>,
     /// Plain HTTP beyond this machine is wanted.
     pub allow_plain_http: bool,
+    /// HTTPS by the server itself.
+    pub tls: Option<Tls>,
+    /// Proxies that stand before it.
+    pub proxy: Option<Proxy>,
+    /// Empty, or the path below which everything stands: `/scripts`.
+    pub base_path: String,
+    /// Of answers to requests that came by HTTPS.
+    pub hsts: Hsts,
     /// The server's account when started as root; none means `stagedoor`, else uid 7373.
     pub user: Option<String>,
     /// The scripts' account when started as root; none means `stagedoor-run`, else uid 7374.
@@ -78,9 +87,23 @@ impl Settings {
         };
         let (allow_plain_http, allow_root_scripts) =
             (flag("allow_plain_http"), flag("allow_root_scripts"));
+        let public_host = hosts::read(layers.get("public_host"), problems);
+        let tls = front::tls(layers, &public_host, problems);
+        let proxy = front::proxy(layers, problems);
+        // What is set but wrong has been told already.
+        let is_private = allow_plain_http
+            || layers.get("tls.certificate").is_some()
+            || matches!(
+                layers.get("behind_proxy").map(|node| &node.value),
+                Some(Value::Flag(true))
+            );
         Self {
-            listen: listen::read(layers.get("listen"), allow_plain_http, problems),
-            public_host: hosts::read(layers.get("public_host"), problems),
+            listen: listen::read(layers.get("listen"), is_private, problems),
+            hsts: front::hsts(layers, &public_host, problems),
+            base_path: front::base_path(layers, problems),
+            public_host,
+            tls,
+            proxy,
             allow_plain_http,
             user: layers.get("user").and_then(|node| account(node, problems)),
             run_user: layers

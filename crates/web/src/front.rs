@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stagedoor_app::app::App;
+use stagedoor_config::{Hsts, Proxy, Tls};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,6 +35,14 @@ const LARGEST_BODY: usize = 1 << 20;
 pub struct WebOptions {
     /// Host names that are served beside those of the loopback.
     pub public_hosts: Vec<String>,
+    /// HTTPS on every listener.
+    pub tls: Option<Tls>,
+    /// Proxies before this server.
+    pub proxy: Option<Proxy>,
+    /// Empty, or the path below which everything stands: `/scripts`.
+    pub base_path: String,
+    /// Of answers over HTTPS.
+    pub hsts: Hsts,
 }
 
 /// Why the server could not work.

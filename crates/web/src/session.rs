@@ -18,6 +18,8 @@ pub(crate) struct Arrival {
     pub peer: IpAddr,
     /// The port of our listener; part of the cookie's name.
     pub port: u16,
+    /// The client spoke HTTPS, to us or to a trusted proxy.
+    pub is_secure: bool,
 }
 
 /// The signed-in user of a page (classes `SignedIn` and `Admin`).

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stagedoor_config::{ConfigError, Environment, Flags, Settings, Sources, load};
+use stagedoor_config::{ConfigError, Environment, Flags, Hsts, Settings, Sources, load};
 use stagedoor_domain::access::Verb;
 
 /// Loads a file with variables and `--listen`.
@@ -172,13 +172,6 @@ fn mistakes_in_the_file_are_told_with_place_and_mend() {
     for (toml, at, words) in [
         ("listn = 'x'", ":1:1:", "did you mean `listen`?"),
         ("[limits]\nruning = 1", ":2:1:", "did you mean `running`?"),
-        (
-            "tls.certificate = 'x'",
-            ":1:1:",
-            "`tls` is not in this version yet",
-        ),
-        ("behind_proxy = true", ":1:1:", "not in this version yet"),
-        ("base_path = '/x'", ":1:1:", "not in this version yet"),
         ("[pools]\na = 2", ":1:2:", "not in this version yet"),
         (
             "[[permit]]\nfolder = 'x'",
@@ -249,14 +242,82 @@ fn mistakes_in_the_file_are_told_with_place_and_mend() {
             "[\"run\"]",
         ),
     ] {
-        let found = mistakes(toml, &[]);
-        assert_eq!(found.len(), 1, "{toml}\n{}", found.join("\n"));
-        assert!(found[0].contains(words), "{toml}\n{}", found[0]);
-        assert!(
-            found[0].contains(at) && found[0].contains('^'),
-            "{toml}\n{}",
-            found[0]
-        );
+        one_mistake(toml, at, words);
+    }
+}
+
+/// There is one mistake in it; it points there, and says so.
+fn one_mistake(toml: &str, at: &str, words: &str) {
+    let found = mistakes(toml, &[]);
+    assert_eq!(found.len(), 1, "{toml}\n{}", found.join("\n"));
+    assert!(found[0].contains(words), "{toml}\n{}", found[0]);
+    assert!(
+        found[0].contains(at) && found[0].contains('^'),
+        "{toml}\n{}",
+        found[0]
+    );
+}
+
+#[test]
+fn mistakes_about_the_way_to_the_server_are_told_with_place_and_mend() {
+    for (toml, at, words) in [
+        (
+            "tls.certificate = '/x'",
+            ":1:19:",
+            "set both `tls.certificate` and `tls.key`",
+        ),
+        (
+            "tls.certificate = 'x'\ntls.key = '/y'",
+            ":1:19:",
+            "write it from the root on",
+        ),
+        (
+            "tls = {certificate = '/x', key = '/y', redirect_listen = '0.0.0.0:80'}",
+            ":1:58:",
+            "name it in `public_host`",
+        ),
+        (
+            "behind_proxy = true\nproxy.trusted = '::1'",
+            ":1:16:",
+            "set `proxy.hops`",
+        ),
+        (
+            "behind_proxy = true\nproxy.hops = 1",
+            ":1:16:",
+            "set `proxy.trusted`",
+        ),
+        (
+            "behind_proxy = true\nproxy = {hops = 0, trusted = '::1'}",
+            ":2:17:",
+            "1",
+        ),
+        (
+            "behind_proxy = true\nproxy = {hops = 1, trusted = []}",
+            ":2:30:",
+            "name the proxy's address",
+        ),
+        (
+            "behind_proxy = true\nproxy = {hops = 1, trusted = '10.0.0.1/8'}",
+            ":2:30:",
+            "write `10.0.0.1` for that machine alone, or `10.0.0.0/8`",
+        ),
+        (
+            "behind_proxy = true\nproxy = {hops = 1, trusted = 'proxy.local'}",
+            ":2:30:",
+            "a network such as",
+        ),
+        ("proxy.hops = 1", ":1:14:", "add `behind_proxy = true`"),
+        (
+            "behind_proxy = false\nlisten = '0.0.0.0:80'",
+            ":2:10:",
+            "in the clear",
+        ),
+        ("base_path = 'x'", ":1:13:", "such as `/scripts`"),
+        ("base_path = '/a/../b'", ":1:13:", "such as `/scripts`"),
+        ("base_path = '/a b'", ":1:13:", "such as `/scripts`"),
+        ("hsts = 'max'", ":1:8:", "full, host, off"),
+    ] {
+        one_mistake(toml, at, words);
     }
 }
 
@@ -285,6 +346,50 @@ fn a_mistake_in_a_variable_names_the_variable() {
             &[]
         )
         .is_ok()
+    );
+}
+
+#[test]
+fn https_by_the_server_itself_may_be_anywhere() {
+    let s = good(
+        "listen = '0.0.0.0:443'\npublic_host = 'a.example'\n\
+         [tls]\ncertificate = '/c.pem'\nkey = '/k.pem'\nredirect_listen = '0.0.0.0:80'",
+    );
+    let tls = s.tls.expect("set");
+    assert_eq!(
+        (tls.certificate, tls.key),
+        ("/c.pem".into(), "/k.pem".into())
+    );
+    assert_eq!(tls.redirect_listen[0].address.to_string(), "0.0.0.0:80");
+    assert_eq!(s.hsts, Hsts::Full);
+    assert_eq!(good("").hsts, Hsts::Host, "no host is named");
+    assert_eq!(
+        good("public_host = 'a.example'\nhsts = 'off'").hsts,
+        Hsts::Off
+    );
+}
+
+#[test]
+fn w3_behind_a_proxy_it_is_said_how_many_and_who() {
+    let s = good(
+        "listen = '10.0.0.5:80'\nbehind_proxy = true\nbase_path = '/door/'\n\
+         proxy = {hops = 2, trusted = ['10.0.0.0/8', '::1']}",
+    );
+    let proxy = s.proxy.expect("set");
+    assert_eq!(
+        (proxy.hops, proxy.trusted.len(), proxy.protocol),
+        (2, 2, false)
+    );
+    assert!(proxy.trusted[0].contains("10.9.9.9".parse().expect("an address")));
+    assert_eq!(s.base_path, "/door");
+    let s = good("behind_proxy = true\nproxy = {protocol = true, trusted = '127.0.0.1'}");
+    assert_eq!(
+        s.proxy.map(|proxy| (proxy.hops, proxy.protocol)),
+        Some((0, true))
+    );
+    assert_eq!(
+        (good("").proxy, good("base_path = '/'").base_path),
+        (None, String::new())
     );
 }
 

@@ -22,6 +22,7 @@ pub(super) async fn list(State(state): State<AppState>, caller: Caller) -> Json<
     let items = state
         .app
         .catalog()
+        .await
         .scripts()
         .filter(|script| !script.hidden && may_view(&caller.user, script, &grants).is_ok())
         .map(|script| SummaryJson::of(script, may_run(&caller.user, script, &grants).is_ok()))
@@ -41,17 +42,22 @@ pub(super) async fn one(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<ScriptJson>, Problem> {
-    let script = visible(&state, &caller.user, &name)?;
+    let script = visible(&state, &caller.user, &name).await?;
     let may_run = may_run(&caller.user, &script, &state.app.grants()).is_ok();
     Ok(Json(ScriptJson::of(&script, may_run)))
 }
 
 /// The script if this user may know of it.
-pub(super) fn visible(state: &AppState, user: &User, name: &str) -> Result<Arc<Script>, Problem> {
+pub(super) async fn visible(
+    state: &AppState,
+    user: &User,
+    name: &str,
+) -> Result<Arc<Script>, Problem> {
     let name = ScriptName::parse(name).map_err(|_| Problem::not_found())?;
     let script = state
         .app
         .catalog()
+        .await
         .get(&name)
         .cloned()
         .ok_or_else(Problem::not_found)?;

@@ -78,7 +78,7 @@ pub(super) async fn start(
 ) -> Result<Response, Problem> {
     let wait = wait(&query)?;
     let key = idempotency_key(&headers, &caller.user)?.or(caller.request);
-    let script = visible(&state, &caller.user, &body.script)?;
+    let script = visible(&state, &caller.user, &body.script).await?;
     let permit = may_run(&caller.user, &script, &state.app.grants())
         .map_err(|_| Problem::forbidden("You may see this script, but not run it."))?;
     let given = body.args.given(&script).map_err(refused_arguments)?;

@@ -136,6 +136,7 @@ async fn connection(stream: TcpStream, peer: IpAddr, door: Door, place: Place) {
     let arrival = Arrival {
         peer,
         port: door.port,
+        is_secure: false,
     };
     let (reception, patience) = (door.reception, door.patience);
     let heads = Heads::new(patience.head);

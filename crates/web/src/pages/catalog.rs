@@ -79,7 +79,7 @@ pub(crate) async fn show(
     query: Result<Query<Search>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let query = query.map(|Query(search)| search.q).unwrap_or_default();
-    let catalog = state.app.catalog();
+    let catalog = state.app.catalog().await;
     let mut cards = cards(&state, &me, &languages, &catalog).await?;
     let words = words(&query);
     cards.retain(|(_, card)| words.iter().all(|word| card.search.contains(word.as_str())));

@@ -38,12 +38,12 @@ pub(super) struct ProblemView {
 
 /// `GET /admin/health`
 pub(crate) async fn show(State(state): State<AppState>, me: Me) -> Response {
-    page(&state, &me, None)
+    page(&state, &me, None).await
 }
 
 /// The page, for one broken script or for all.
-pub(super) fn page(state: &AppState, me: &Me, only: Option<&ScriptName>) -> Response {
-    let catalog = state.app.catalog();
+pub(super) async fn page(state: &AppState, me: &Me, only: Option<&ScriptName>) -> Response {
+    let catalog = state.app.catalog().await;
     let (running, waiting) = state.app.load();
     let broken = catalog
         .broken()

@@ -74,6 +74,8 @@ struct About<'a> {
     /// None when it could not be read.
     output: Option<Output>,
     may_stop: bool,
+    /// There is a script of that name still.
+    exists: bool,
 }
 
 /// What was read of the output.
@@ -114,9 +116,11 @@ pub(crate) async fn show(
     if let Err(error) = &read {
         tracing::warn!(run = %id, %error, "could not read the output");
     }
+    let scripts = state.app.catalog().await;
     let about = About {
         run: &run,
-        title: runs::title(&run, &languages, &state.app.catalog()),
+        title: runs::title(&run, &languages, &scripts),
+        exists: scripts.get(&run.script).is_some(),
         query,
         output: read.ok(),
         may_stop: state.app.stoppable(user, id).await.is_ok(),
@@ -159,10 +163,14 @@ pub(crate) async fn stop(
 }
 
 fn page(state: &AppState, me: &Me, about: About<'_>) -> RunPage {
-    let About { run, output, .. } = about;
+    let About {
+        run,
+        output,
+        exists,
+        ..
+    } = about;
     let now = state.app.clock().now();
     let live = !run.is_ended();
-    let exists = state.app.catalog().get(&run.script).is_some();
     let output_error = output.is_none();
     let Output { shown, found } = output.unwrap_or_default();
     RunPage {

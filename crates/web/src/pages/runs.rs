@@ -94,7 +94,7 @@ pub(crate) async fn list(
         },
         Err(error) => (Vec::new(), None, Some(error)),
     };
-    let (catalog, now) = (state.app.catalog(), state.app.clock().now());
+    let (catalog, now) = (state.app.catalog().await, state.app.clock().now());
     let row = |run| row(run, title(run, &languages, &catalog), now);
     let page = RunsPage {
         shell: Shell::of(&state, &me, Here::Runs),

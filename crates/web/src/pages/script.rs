@@ -51,9 +51,9 @@ pub(crate) async fn form(
         languages: &languages,
     };
     let name = ScriptName::parse(&name).map_err(|_| Problem::not_found())?;
-    let script = match reader.find(&name) {
+    let script = match reader.find(&name).await {
         Ok(script) => script,
-        Err(problem) => return reader.broken(&name).ok_or(problem),
+        Err(problem) => return reader.broken(&name).await.ok_or(problem),
     };
     let pairs = query
         .and_then(|query| serde_urlencoded::from_str(&query).ok())
@@ -81,7 +81,7 @@ pub(crate) async fn send(
     };
     let refused = NotSafe::Refused;
     let name = ScriptName::parse(&name).map_err(|_| refused(Problem::not_found()))?;
-    let script = reader.find(&name).map_err(refused)?;
+    let script = reader.find(&name).await.map_err(refused)?;
     let (outcome, fields) = match form {
         Ok(form) => (start(reader, &script, &form).await, form.value),
         Err(NotSafe::Stale(fields)) => (Err(Refusal::stale()), fields),
@@ -198,8 +198,8 @@ fn notice(errors: &[ArgError]) -> String {
 
 impl<'a> Reader<'a> {
     /// A script that this user may see; another one does not exist.
-    fn find(self, name: &ScriptName) -> Result<Arc<Script>, Problem> {
-        let catalog = self.state.app.catalog();
+    async fn find(self, name: &ScriptName) -> Result<Arc<Script>, Problem> {
+        let catalog = self.state.app.catalog().await;
         let script = catalog.get(name).cloned().ok_or_else(Problem::not_found)?;
         self.may_view(&script)?;
         Ok(script)
@@ -219,14 +219,17 @@ impl<'a> Reader<'a> {
     }
 
     /// To admins, a script whose definition is broken says why.
-    fn broken(self, name: &ScriptName) -> Option<Response> {
+    async fn broken(self, name: &ScriptName) -> Option<Response> {
         let is_admin = self.me.0.user.is_admin();
-        let catalog = self.state.app.catalog();
+        let catalog = self.state.app.catalog().await;
         let is_broken = catalog
             .broken()
             .iter()
             .any(|broken| broken.name.as_deref() == Some(name.as_str()));
-        (is_admin && is_broken).then(|| super::health::page(self.state, self.me, Some(name)))
+        if !is_admin || !is_broken {
+            return None;
+        }
+        Some(super::health::page(self.state, self.me, Some(name)).await)
     }
 
     async fn show(

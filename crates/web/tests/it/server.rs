@@ -110,7 +110,7 @@ impl TestServer {
             connection,
         );
         let app = App::start(parts).await.expect("an application");
-        let catalog = app.catalog();
+        let catalog = app.catalog().await;
         assert!(catalog.broken().is_empty(), "{:?}", catalog.broken());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
