@@ -2,6 +2,7 @@
 //! before the router sees it.
 
 pub(crate) mod body;
+mod client;
 mod connection;
 mod gate;
 mod heads;
@@ -21,7 +22,6 @@ use tokio_util::task::TaskTracker;
 use crate::routes;
 use crate::state::AppState;
 use connection::Patience;
-use gate::Hosts;
 use limits::Limits;
 use reception::Reception;
 
@@ -103,7 +103,7 @@ pub async fn serve(
 fn reception(state: AppState, options: &WebOptions) -> Reception {
     let router = routes::router(&state);
     let now = Arc::new(move || state.app.clock().now());
-    Reception::new(router, Hosts::new(&options.public_hosts), now)
+    Reception::new(router, options, now)
 }
 
 #[cfg(test)]

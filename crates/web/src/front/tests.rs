@@ -40,7 +40,7 @@ async fn server() -> (SocketAddr, CancellationToken) {
     let address = listener.local_addr().expect("an address");
     let shutdown = CancellationToken::new();
     let door = connection::Door {
-        reception: Reception::new(router, Hosts::new(&[]), now),
+        reception: Reception::new(router, &WebOptions::default(), now),
         limits: Arc::default(),
         shutdown: shutdown.clone(),
         port: address.port(),
