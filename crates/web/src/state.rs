@@ -6,6 +6,8 @@ use std::sync::Arc;
 use stagedoor_app::app::App;
 use tokio_util::sync::CancellationToken;
 
+use crate::policy_reports::PolicyReports;
+
 /// Cheap to clone: the router does so some times for each request.
 #[derive(Clone)]
 pub(crate) struct AppState(Arc<Reachable>);
@@ -16,11 +18,17 @@ pub(crate) struct Reachable {
     pub app: App,
     /// Cancelled when the server begins to drain: long answers (live streams) end then.
     pub shutdown: CancellationToken,
+    /// What browsers reported of our pages.
+    pub policy_reports: PolicyReports,
 }
 
 impl AppState {
     pub fn new(app: App, shutdown: CancellationToken) -> Self {
-        Self(Arc::new(Reachable { app, shutdown }))
+        Self(Arc::new(Reachable {
+            app,
+            shutdown,
+            policy_reports: PolicyReports::default(),
+        }))
     }
 }
 
