@@ -23,6 +23,8 @@ mod faults_disk;
 #[cfg(test)]
 mod form;
 #[cfg(test)]
+mod headers;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod http;
@@ -34,6 +36,8 @@ mod kill_loops;
 mod pages;
 #[cfg(test)]
 mod person;
+#[cfg(test)]
+mod policy;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]
