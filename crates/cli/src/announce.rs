@@ -23,6 +23,7 @@ pub async fn setup_link(
     state: &State,
     clock: &SystemClock,
     listeners: &[TcpListener],
+    base_path: &str,
 ) -> anyhow::Result<()> {
     if store.has_admin().await? {
         let _ = std::fs::remove_file(state.setup_link());
@@ -39,7 +40,7 @@ pub async fn setup_link(
     else {
         return Ok(());
     };
-    let url = format!("http://{address}/setup?key={key}");
+    let url = format!("http://{address}{base_path}/setup?key={key}");
     state.write_setup_link(&url)?;
     eprintln!(
         "\nOpen this link to create the first account: {url}\nIt works once, for 24 hours.\n"
@@ -48,13 +49,13 @@ pub async fn setup_link(
 }
 
 /// Where it listens, and what it found.
-pub async fn serving(listeners: &[TcpListener], root: &Path, app: &App) {
+pub async fn serving(listeners: &[TcpListener], base_path: &str, root: &Path, app: &App) {
     let snapshot = app.catalog().await;
     let scripts = snapshot.len();
     let broken = snapshot.broken().len();
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
-            tracing::info!("listening on http://{address}");
+            tracing::info!("listening on http://{address}{base_path}");
         }
     }
     tracing::info!(scripts, folder = %root.display(), "serving");

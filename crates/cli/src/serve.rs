@@ -274,7 +274,7 @@ async fn assemble(
     let chance = Arc::new(KernelChance);
     let store = Store::open(&state.dir)
         .with_context(|| format!("could not open the database in {}", state.dir.display()))?;
-    announce::setup_link(&store, &state, &clock, &listeners).await?;
+    announce::setup_link(&store, &state, &clock, &listeners, &settings.base_path).await?;
     let folder = state.dir.join("output");
     let (outputs, pump_events) = Outputs::open(&folder, PUMPS, clock.clone())
         .with_context(|| format!("could not use {} for output", folder.display()))?;
@@ -298,7 +298,7 @@ async fn assemble(
         options: options_of(&settings, environment),
     })
     .await?;
-    announce::serving(&listeners, &root_path, &app).await;
+    announce::serving(&listeners, &settings.base_path, &root_path, &app).await;
     Ok((app, listeners, state))
 }
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 use cookie::{Cookie, SameSite};
 use http::header::{COOKIE, HeaderMap, HeaderValue};
 
+use crate::base_path::BasePath;
+
 /// Which cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Jar {
@@ -41,10 +43,16 @@ impl Jar {
     }
 
     /// `Set-Cookie` with a value (row W73). `None` when it cannot stand in a header.
-    pub fn set(self, port: u16, value: &str, lifetime: Duration) -> Option<HeaderValue> {
+    pub fn set(
+        self,
+        port: u16,
+        base: &BasePath,
+        value: &str,
+        lifetime: Duration,
+    ) -> Option<HeaderValue> {
         let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
         let mut cookie = Cookie::new(self.name(port), value.to_owned());
-        cookie.set_path("/");
+        cookie.set_path(base.of_cookies().to_owned());
         cookie.set_same_site(SameSite::Strict);
         cookie.set_http_only(true);
         cookie.set_max_age(cookie::time::Duration::seconds(seconds));
@@ -52,8 +60,8 @@ impl Jar {
     }
 
     /// `Set-Cookie` that takes it away.
-    pub fn expire(self, port: u16) -> Option<HeaderValue> {
-        self.set(port, "", Duration::ZERO)
+    pub fn expire(self, port: u16, base: &BasePath) -> Option<HeaderValue> {
+        self.set(port, base, "", Duration::ZERO)
     }
 }
 
@@ -71,7 +79,7 @@ mod tests {
     #[test]
     fn w73_the_session_cookie_has_its_attributes() {
         let line = Jar::Session
-            .set(7373, "1:ab", Duration::from_hours(1))
+            .set(7373, &BasePath::default(), "1:ab", Duration::from_hours(1))
             .expect("a header");
         let line = line.to_str().expect("text");
         for part in [
@@ -84,6 +92,19 @@ mod tests {
             assert!(line.split("; ").any(|p| p == part), "{part} in {line}");
         }
         assert!(!line.contains("Secure") && !line.contains("Domain"));
+    }
+
+    #[test]
+    fn over_plain_http_a_cookie_is_kept_from_what_stands_beside_the_base_path() {
+        let base = BasePath::new("/door");
+        for line in [
+            Jar::Session.set(7373, &base, "x", Duration::from_hours(1)),
+            Jar::PreSession.expire(7373, &base),
+        ] {
+            let line = line.expect("a header");
+            let line = line.to_str().expect("text");
+            assert!(line.split("; ").any(|p| p == "Path=/door"), "{line}");
+        }
     }
 
     #[test]

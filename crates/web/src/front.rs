@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::base_path::BasePath;
 use crate::routes;
 use crate::state::AppState;
 use connection::Patience;
@@ -67,7 +68,9 @@ pub async fn serve(
     if listeners.is_empty() {
         return Err(ServeError::NoListener);
     }
-    let reception = reception(AppState::new(app, shutdown.clone()), &options);
+    let base = BasePath::new(&options.base_path);
+    let state = AppState::new(app, base, shutdown.clone());
+    let reception = reception(state, &options);
     let limits = Arc::new(Limits::default());
     let connections = TaskTracker::new();
     let accepting = TaskTracker::new();
@@ -102,8 +105,9 @@ pub async fn serve(
 /// The router and what stands around it.
 fn reception(state: AppState, options: &WebOptions) -> Reception {
     let router = routes::router(&state);
+    let base = state.base.clone();
     let now = Arc::new(move || state.app.clock().now());
-    Reception::new(router, Hosts::new(&options.public_hosts), now)
+    Reception::new(router, base, Hosts::new(&options.public_hosts), now)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 
 mod api;
 mod assets;
+mod base_path;
 mod cookies;
 mod front;
 mod guard;

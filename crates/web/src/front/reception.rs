@@ -15,6 +15,7 @@ use tower::ServiceExt as _;
 
 use super::LARGEST_BODY;
 use super::gate::{self, Hosts};
+use crate::base_path::BasePath;
 use crate::headers;
 use crate::problem::{self, Now};
 
@@ -22,15 +23,17 @@ use crate::problem::{self, Now};
 #[derive(Clone)]
 pub(super) struct Reception {
     router: Router,
+    base: BasePath,
     hosts: Arc<Hosts>,
     now: Now,
 }
 
 impl Reception {
     /// `now` names failed requests.
-    pub fn new(router: Router, hosts: Hosts, now: Now) -> Self {
+    pub fn new(router: Router, base: BasePath, hosts: Hosts, now: Now) -> Self {
         Self {
             router: router.layer(DefaultBodyLimit::max(LARGEST_BODY)),
+            base,
             hosts: Arc::new(hosts),
             now,
         }
@@ -38,14 +41,19 @@ impl Reception {
 
     /// The gate, the router, and for whatever they gave: a body of ours for refusals and
     /// failures, and the security headers.
-    pub async fn answer(&self, request: Request<Body>) -> Response {
+    pub async fn answer(&self, mut request: Request<Body>) -> Response {
         let began = (self.now)();
+        let outside = self.base.enter(&mut request);
         let is_api = request.uri().path().starts_with("/api/");
         let response = match gate::check(&self.hosts, request.uri(), request.headers()) {
-            Ok(()) => self.route(request).await,
+            Ok(()) => match outside {
+                None => self.route(request).await,
+                Some(response) => response,
+            },
             Err(problem) => problem.into_response(),
         };
-        let mut response = problem::render(response, is_api, began);
+        let mut response = problem::render(response, is_api, &self.base, began);
+        self.base.leave(&mut response);
         headers::apply(&mut response);
         response
     }

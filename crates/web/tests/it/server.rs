@@ -28,6 +28,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
 
+/// Enough for tests that do not ask about it.
+pub const CAPACITY: Capacity = Capacity {
+    running: 4,
+    starting: 64,
+    queued: 100,
+    queued_per_user: 50,
+};
+
 pub struct Machine {
     start: Instant,
 }
@@ -77,19 +85,15 @@ impl Drop for TestServer {
 impl TestServer {
     /// With these files, `(path, text)`; those that begin with `#!` can be executed.
     pub async fn with(files: &[(&str, &str)]) -> Self {
-        Self::with_capacity(
-            files,
-            Capacity {
-                running: 4,
-                starting: 64,
-                queued: 100,
-                queued_per_user: 50,
-            },
-        )
-        .await
+        Self::with_capacity(files, CAPACITY).await
     }
 
     pub async fn with_capacity(files: &[(&str, &str)], capacity: Capacity) -> Self {
+        Self::with_web(files, capacity, WebOptions::default()).await
+    }
+
+    /// With what an operator has set of the web door.
+    pub async fn with_web(files: &[(&str, &str)], capacity: Capacity, options: WebOptions) -> Self {
         let scripts = tempfile::tempdir().expect("a folder");
         for (path, text) in files {
             write(&scripts.path().join(path), text);
@@ -115,12 +119,7 @@ impl TestServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let shutdown = CancellationToken::new();
-        tokio::spawn(serve(
-            vec![listener],
-            app,
-            WebOptions::default(),
-            shutdown.clone(),
-        ));
+        tokio::spawn(serve(vec![listener], app, options, shutdown.clone()));
         Self {
             address,
             store,
