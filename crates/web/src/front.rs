@@ -2,6 +2,7 @@
 //! before the router sees it.
 
 pub(crate) mod body;
+mod client;
 mod connection;
 mod gate;
 mod heads;
@@ -22,7 +23,6 @@ use crate::base_path::BasePath;
 use crate::routes;
 use crate::state::AppState;
 use connection::Patience;
-use gate::Hosts;
 use limits::Limits;
 use reception::Reception;
 
@@ -105,9 +105,8 @@ pub async fn serve(
 /// The router and what stands around it.
 fn reception(state: AppState, options: &WebOptions) -> Reception {
     let router = routes::router(&state);
-    let base = state.base.clone();
     let now = Arc::new(move || state.app.clock().now());
-    Reception::new(router, base, Hosts::new(&options.public_hosts), now)
+    Reception::new(router, options, now)
 }
 
 #[cfg(test)]

@@ -38,6 +38,17 @@ pub enum CsrfClass {
     /// By session: the header `X-CSRF-Token` with a one-time token. By bearer token: nothing, for
     /// a browser cannot be made to send one.
     Header,
+    /// What a browser tells of a page of ours by itself. It reads no cookie and changes nothing
+    /// of any user, so a request that was forged is worth no more than one that was made up.
+    Report,
+}
+
+impl CsrfClass {
+    /// Must a browser say that a page of ours sent the request? Not a report: browsers differ in
+    /// what they say of it, and the page that it is about stands in it.
+    pub(crate) fn checks_origin(self) -> bool {
+        matches!(self, Self::Form | Self::Header)
+    }
 }
 
 /// One route, as `stagedoor routes --json` prints it.

@@ -10,7 +10,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::base_path::BasePath;
 use crate::{headers, problem};
 
 const HEAD: Duration = Duration::from_millis(300);
@@ -41,7 +40,7 @@ async fn server() -> (SocketAddr, CancellationToken) {
     let address = listener.local_addr().expect("an address");
     let shutdown = CancellationToken::new();
     let door = connection::Door {
-        reception: Reception::new(router, BasePath::default(), Hosts::new(&[]), now),
+        reception: Reception::new(router, &WebOptions::default(), now),
         limits: Arc::default(),
         shutdown: shutdown.clone(),
         port: address.port(),

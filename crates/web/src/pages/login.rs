@@ -132,7 +132,7 @@ pub(crate) async fn leave(
     let SafeForm { value: (), .. } = form;
     state.app.sign_out(&signed_in.session).await?;
     let cookie = Jar::Session
-        .expire(arrival.port, &state.base)
+        .expire(arrival, &state.base)
         .map(|cookie| (SET_COOKIE, cookie));
     let mut response = (AppendHeaders(cookie), Redirect::to(paths::LOGIN)).into_response();
     response.extensions_mut().insert(SignedOut);
@@ -170,15 +170,15 @@ pub(super) fn pre_session(
     headers: &HeaderMap,
 ) -> (String, Option<HeaderValue>) {
     let csrf = state.app.csrf();
-    let known = Jar::PreSession.read(headers, arrival.port);
-    if let Some(key) = known.as_deref().and_then(SessionKey::of) {
+    let known = Jar::PreSession.read(headers, arrival);
+    if let Some(key) = known.and_then(SessionKey::of) {
         return (csrf.mint(&key), None);
     }
     let (value, key) = csrf.pre_session();
     let lifetime = state.app.options().session_absolute;
     (
         csrf.mint(&key),
-        Jar::PreSession.set(arrival.port, &state.base, &value, lifetime),
+        Jar::PreSession.set(arrival, &state.base, &value, lifetime),
     )
 }
 
@@ -192,8 +192,8 @@ pub(super) fn enter(
 ) -> Response {
     let lifetime = state.app.options().session_absolute;
     let cookies = [
-        Jar::Session.set(arrival.port, &state.base, &session.cookie_value, lifetime),
-        Jar::PreSession.expire(arrival.port, &state.base),
+        Jar::Session.set(arrival, &state.base, &session.cookie_value, lifetime),
+        Jar::PreSession.expire(arrival, &state.base),
     ];
     let cookies = cookies
         .into_iter()
