@@ -39,6 +39,8 @@ mod processes;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
 mod robot;
 #[cfg(test)]
 mod small_disk;
