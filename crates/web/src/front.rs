@@ -24,6 +24,7 @@ use crate::routes;
 use crate::state::AppState;
 use connection::Patience;
 use limits::Limits;
+pub(crate) use limits::network;
 use reception::Reception;
 
 /// How long open requests may go on after the shutdown began.

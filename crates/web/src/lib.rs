@@ -16,6 +16,7 @@ mod headers;
 mod language;
 mod output;
 mod pages;
+mod policy_reports;
 mod problem;
 pub mod routes;
 mod safe_form;

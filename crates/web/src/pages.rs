@@ -7,6 +7,7 @@ pub(crate) mod health;
 pub(crate) mod login;
 pub(crate) mod markdown;
 pub(crate) mod paths;
+pub(crate) mod policy_reports;
 pub(crate) mod problem;
 pub(crate) mod run;
 pub(crate) mod runs;
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::post("/runs/{id}/stop", SignedIn, Form, run::stop),
         Route::get("/account", SignedIn, account::show),
         Route::get("/admin/health", Admin, health::show),
+        Route::get("/admin/csp-reports", Admin, policy_reports::show),
     ]
 }
 

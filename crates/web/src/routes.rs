@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::guard::Guarded;
 use crate::state::AppState;
-use crate::{api, assets, pages};
+use crate::{api, assets, pages, policy_reports};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -113,6 +113,7 @@ fn all() -> Vec<Route> {
     let mut routes = pages::routes();
     routes.extend(api::routes());
     routes.push(assets::route());
+    routes.push(policy_reports::route());
     routes
 }
 
@@ -143,6 +144,16 @@ mod tests {
             let reads = route.method == "GET";
             assert_eq!(reads, route.csrf == CsrfClass::Safe, "{route:?}");
         }
+    }
+
+    #[test]
+    fn w77_only_what_browsers_report_may_come_from_anywhere() {
+        let reports: Vec<_> = table()
+            .into_iter()
+            .filter(|route| route.csrf == CsrfClass::Report)
+            .map(|route| (route.method, route.path, route.access))
+            .collect();
+        assert_eq!(reports, [("POST", "/csp-report", Access::Public)]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use stagedoor_app::app::App;
 use tokio_util::sync::CancellationToken;
 
 use crate::base_path::BasePath;
+use crate::policy_reports::PolicyReports;
 
 /// Cheap to clone: the router does so some times for each request.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub(crate) struct Reachable {
     pub base: BasePath,
     /// Cancelled when the server begins to drain: long answers (live streams) end then.
     pub shutdown: CancellationToken,
+    /// What browsers reported of our pages.
+    pub policy_reports: PolicyReports,
 }
 
 impl AppState {
@@ -28,6 +31,7 @@ impl AppState {
             app,
             base,
             shutdown,
+            policy_reports: PolicyReports::default(),
         };
         Self(Arc::new(reachable))
     }

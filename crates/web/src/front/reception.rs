@@ -78,17 +78,16 @@ impl Reception {
         response
     }
 
-    /// Passes the gate, and tells the handlers who the client is.
+    /// Tells the handlers who the client is, and passes the gate. In this order, so that a refusal
+    /// goes out with the headers of the scheme by which the request came.
     fn admit(&self, request: &mut Request<Body>, now: Timestamp) -> Result<(), Problem> {
-        gate::check(&self.rules.hosts, request.uri(), request.headers())?;
-        let Some(proxies) = &self.rules.proxies else {
-            return Ok(());
-        };
-        let came = request.extensions().get::<Arrival>().copied();
-        let came = came.ok_or_else(Arrival::missing)?;
-        let arrival = proxies.arrival(came, request.headers(), request.uri().path(), now)?;
-        request.extensions_mut().insert(arrival);
-        Ok(())
+        if let Some(proxies) = &self.rules.proxies {
+            let came = request.extensions().get::<Arrival>().copied();
+            let came = came.ok_or_else(Arrival::missing)?;
+            let arrival = proxies.arrival(came, request.headers(), request.uri().path(), now)?;
+            request.extensions_mut().insert(arrival);
+        }
+        gate::check(&self.rules.hosts, request.uri(), request.headers())
     }
 
     /// A handler that panics fails this one request.

@@ -9,6 +9,7 @@ use super::catalog::{Card, CatalogPage, FolderView, LastRun};
 use super::health::{BrokenView, HealthPage, ProblemView};
 use super::login::LoginPage;
 use super::markdown::{self, Prose};
+use super::policy_reports::{PolicyReportsPage, ReportRow};
 use super::problem::ProblemPage;
 use super::run::RunPage;
 use super::run::output;
@@ -301,10 +302,28 @@ fn health(x: &str) -> HealthPage {
         running: 1,
         waiting: 1,
         scripts: 1,
+        reports: 1,
         broken: vec![BrokenView {
             title: x.to_owned(),
             problems: vec![problem],
         }],
+    }
+}
+
+fn policy_reports(x: &str) -> PolicyReportsPage {
+    PolicyReportsPage {
+        shell: shell(x),
+        rows: vec![ReportRow {
+            tried: "Run a script",
+            directive: x.to_owned(),
+            blocked: x.to_owned(),
+            page: x.to_owned(),
+            source: x.to_owned(),
+            count: 1,
+            first: when(x),
+            last: when(x),
+        }],
+        dropped: 1,
     }
 }
 
@@ -359,6 +378,7 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         ("runs.html, not understood", html(none.render())),
         ("runs.html, none so far", html(none_yet.render())),
         ("health.html", html(health(x).render())),
+        ("policy_reports.html", html(policy_reports(x).render())),
         ("login.html", html(login.render())),
         ("setup.html", html(setup.render())),
         ("problem.html", html(problem.render())),

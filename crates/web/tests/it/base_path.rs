@@ -6,7 +6,7 @@ use stagedoor_web::WebOptions;
 
 use crate::client::{Answer, Client};
 use crate::pages::{fresh, location, post, token};
-use crate::server::{CAPACITY, TestServer};
+use crate::server::{ROOMY, TestServer};
 
 const SCRIPT: (&str, &str) = (
     "ops/hello.sh",
@@ -26,7 +26,7 @@ async fn door(files: &[(&str, &str)]) -> TestServer {
         base_path: "/door".to_owned(),
         ..WebOptions::default()
     };
-    TestServer::with_web(files, CAPACITY, options).await
+    TestServer::start(files, ROOMY, options).await
 }
 
 /// Every address in a page, as a browser reads it.

@@ -33,6 +33,10 @@ mod page_texts;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod policy_reports;
+#[cfg(test)]
+mod proxied;
+#[cfg(test)]
 mod scripts;
 #[cfg(test)]
 mod server;
