@@ -22,5 +22,7 @@ pub mod routes;
 mod safe_form;
 mod session;
 mod state;
+mod tls;
 
-pub use front::{ServeError, WebOptions, serve};
+pub use front::{Doors, ServeError, WebOptions, serve};
+pub use tls::{Certificates, Keepers, TlsError};
