@@ -11,6 +11,7 @@ use std::time::Duration;
 use cookie::{Cookie, SameSite};
 use http::header::{COOKIE, HeaderMap, HeaderValue};
 
+use crate::base_path::BasePath;
 use crate::session::Arrival;
 
 /// Which cookie.
@@ -59,7 +60,13 @@ impl Jar {
     }
 
     /// `Set-Cookie` with a value (row W73). `None` when it cannot stand in a header.
-    pub fn set(self, arrival: Arrival, value: &str, lifetime: Duration) -> Option<HeaderValue> {
+    pub fn set(
+        self,
+        arrival: Arrival,
+        base: &BasePath,
+        value: &str,
+        lifetime: Duration,
+    ) -> Option<HeaderValue> {
         let name = self.name(arrival);
         let name = if arrival.is_secure {
             Cow::Borrowed(name)
@@ -68,7 +75,12 @@ impl Jar {
         };
         let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
         let mut cookie = Cookie::new(name, value);
-        cookie.set_path("/");
+        // A name that begins with `__Host-` is taken with the path `/` only.
+        cookie.set_path(if arrival.is_secure {
+            "/"
+        } else {
+            base.of_cookies()
+        });
         cookie.set_same_site(SameSite::Strict);
         cookie.set_http_only(true);
         cookie.set_secure(arrival.is_secure);
@@ -77,8 +89,8 @@ impl Jar {
     }
 
     /// `Set-Cookie` that takes it away.
-    pub fn expire(self, arrival: Arrival) -> Option<HeaderValue> {
-        self.set(arrival, "", Duration::ZERO)
+    pub fn expire(self, arrival: Arrival, base: &BasePath) -> Option<HeaderValue> {
+        self.set(arrival, base, "", Duration::ZERO)
     }
 }
 
@@ -108,7 +120,7 @@ mod tests {
             (false, "SessionID-7373=1:ab"),
             (true, "__Host-SessionID=1:ab"),
         ] {
-            let line = Jar::Session.set(at(7373, is_secure), "1:ab", hour);
+            let line = Jar::Session.set(at(7373, is_secure), &BasePath::default(), "1:ab", hour);
             let line = line.expect("a header");
             let line = line.to_str().expect("text");
             for part in [
@@ -122,6 +134,21 @@ mod tests {
             }
             assert_eq!(line.split("; ").any(|p| p == "Secure"), is_secure, "{line}");
             assert!(!line.contains("Domain"), "{line}");
+        }
+    }
+
+    #[test]
+    fn over_plain_http_a_cookie_is_kept_from_what_stands_beside_the_base_path() {
+        let (base, hour) = (BasePath::new("/door"), Duration::from_hours(1));
+        for (is_secure, path) in [(false, "Path=/door"), (true, "Path=/")] {
+            for line in [
+                Jar::Session.set(at(7373, is_secure), &base, "x", hour),
+                Jar::PreSession.expire(at(7373, is_secure), &base),
+            ] {
+                let line = line.expect("a header");
+                let line = line.to_str().expect("text");
+                assert!(line.split("; ").any(|p| p == path), "{line}");
+            }
         }
     }
 

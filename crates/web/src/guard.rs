@@ -82,7 +82,7 @@ async fn page<N: Future<Output = Response>>(
         Err(problem) => return problem.into_response(),
     };
     let Some(signed_in) = found else {
-        return not_signed_in(&request);
+        return not_signed_in(state, &request);
     };
     if spec.access == Access::Admin && !signed_in.user.is_admin() {
         return Problem::not_found().into_response();
@@ -104,10 +104,10 @@ async fn signed_in(
 
 /// A strict cookie is not sent when another site leads here. A page that reloads itself comes
 /// from our own site, so the second request has the cookie, if there is one.
-fn not_signed_in(request: &Request) -> Response {
+fn not_signed_in(state: &AppState, request: &Request) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if reads && is_cross_site(request.headers()) {
-        return pages::arrival::page();
+        return pages::arrival::page(&state.base);
     }
     let target = request
         .uri()

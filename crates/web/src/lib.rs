@@ -8,6 +8,7 @@
 
 mod api;
 mod assets;
+mod base_path;
 mod cookies;
 mod front;
 mod guard;
@@ -21,5 +22,7 @@ pub mod routes;
 mod safe_form;
 mod session;
 mod state;
+mod tls;
 
-pub use front::{ServeError, WebOptions, serve};
+pub use front::{Doors, ServeError, WebOptions, serve};
+pub use tls::{Certificates, Keepers, TlsError};

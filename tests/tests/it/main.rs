@@ -21,6 +21,8 @@ mod faults;
 #[cfg(test)]
 mod faults_disk;
 #[cfg(test)]
+mod floods;
+#[cfg(test)]
 mod form;
 #[cfg(test)]
 mod headers;
@@ -38,17 +40,28 @@ mod pages;
 mod person;
 #[cfg(test)]
 mod policy;
+mod preface;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
+mod redirect;
+#[cfg(test)]
 mod robot;
 #[cfg(test)]
+mod secure;
+#[cfg(test)]
 mod small_disk;
+#[cfg(test)]
+mod sockets;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod stubborn;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tree;

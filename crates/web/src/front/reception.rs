@@ -17,6 +17,7 @@ use tower::ServiceExt as _;
 use super::client::Proxies;
 use super::gate::{self, Hosts};
 use super::{LARGEST_BODY, WebOptions};
+use crate::base_path::BasePath;
 use crate::headers;
 use crate::problem::{self, Now, Problem};
 use crate::session::Arrival;
@@ -31,6 +32,7 @@ pub(super) struct Reception {
 
 /// What the operator has set.
 struct Rules {
+    base: BasePath,
     hosts: Hosts,
     proxies: Option<Proxies>,
     headers: headers::Sets,
@@ -40,6 +42,7 @@ impl Reception {
     /// `now` names failed requests.
     pub fn new(router: Router, options: &WebOptions, now: Now) -> Self {
         let rules = Rules {
+            base: BasePath::new(&options.base_path),
             hosts: Hosts::new(&options.public_hosts),
             proxies: Proxies::new(options.proxy.as_ref()),
             headers: headers::Sets::new(options.hsts, &options.base_path),
@@ -55,6 +58,7 @@ impl Reception {
     /// failures, and the security headers.
     pub async fn answer(&self, mut request: Request<Body>) -> Response {
         let began = (self.now)();
+        let outside = self.rules.base.enter(&mut request);
         let is_api = request.uri().path().starts_with("/api/");
         let admitted = self.admit(&mut request, began);
         let is_secure = request
@@ -62,25 +66,28 @@ impl Reception {
             .get::<Arrival>()
             .is_some_and(|arrival| arrival.is_secure);
         let response = match admitted {
-            Ok(()) => self.route(request).await,
+            Ok(()) => match outside {
+                None => self.route(request).await,
+                Some(response) => response,
+            },
             Err(problem) => problem.into_response(),
         };
-        let mut response = problem::render(response, is_api, began);
+        let mut response = problem::render(response, is_api, &self.rules.base, began);
+        self.rules.base.leave(&mut response);
         self.rules.headers.apply(&mut response, is_secure);
         response
     }
 
-    /// Passes the gate, and tells the handlers who the client is.
+    /// Tells the handlers who the client is, and passes the gate. In this order, so that a refusal
+    /// goes out with the headers of the scheme by which the request came.
     fn admit(&self, request: &mut Request<Body>, now: Timestamp) -> Result<(), Problem> {
-        gate::check(&self.rules.hosts, request.uri(), request.headers())?;
-        let Some(proxies) = &self.rules.proxies else {
-            return Ok(());
-        };
-        let came = request.extensions().get::<Arrival>().copied();
-        let came = came.ok_or_else(Arrival::missing)?;
-        let arrival = proxies.arrival(came, request.headers(), request.uri().path(), now)?;
-        request.extensions_mut().insert(arrival);
-        Ok(())
+        if let Some(proxies) = &self.rules.proxies {
+            let came = request.extensions().get::<Arrival>().copied();
+            let came = came.ok_or_else(Arrival::missing)?;
+            let arrival = proxies.arrival(came, request.headers(), request.uri().path(), now)?;
+            request.extensions_mut().insert(arrival);
+        }
+        gate::check(&self.rules.hosts, request.uri(), request.headers())
     }
 
     /// A handler that panics fails this one request.

@@ -20,6 +20,7 @@ use super::script::field::{Choosable, Control, Field, Line};
 use super::script::view::{DocsView, ScriptPage, Section};
 use super::setup::SetupPage;
 use super::shell::{Here, Person, Shell};
+use crate::base_path::BasePath;
 use crate::language::Text;
 
 /// Each would make markup, if one template wrote it as it is.
@@ -37,7 +38,7 @@ fn shell(x: &str) -> Shell {
             admin: true,
         }),
         here: Some(Here::Scripts),
-        ..Shell::outside(x.to_owned())
+        ..Shell::outside(&BasePath::new("/door"), x.to_owned())
     }
 }
 
@@ -430,10 +431,32 @@ fn a_page_of_runs_that_found_none_so_far_leads_on_and_one_at_the_end_does_not() 
         };
         page.render().expect("rendered")
     };
-    let link = "<a href=\"/runs?cursor=1\">Look at older ones</a>";
+    let link = "<a href=\"/door/runs?cursor=1\">Look at older ones</a>";
     let (so_far, at_the_end) = (shown(Some("/runs?cursor=1")), shown(None));
     assert!(so_far.contains(link) && !so_far.contains("No run matches"));
     assert!(!at_the_end.contains("older ones") && at_the_end.contains("No run matches"));
+}
+
+#[test]
+fn every_address_of_a_template_stands_below_the_base_path() {
+    for (name, html) in pages("/x") {
+        let mut seen = 0;
+        for attribute in [" href=\"", " src=\"", " action=\""] {
+            for address in html.split(attribute).skip(1) {
+                let address = address.split('"').next().unwrap_or("");
+                let is_author_s = address.starts_with("https://");
+                assert!(
+                    is_author_s
+                        || address.is_empty()
+                        || address.starts_with('#')
+                        || address.starts_with("/door/"),
+                    "{name}:{attribute}{address}"
+                );
+                seen += usize::from(address.starts_with("/door/"));
+            }
+        }
+        assert!(seen > 2, "{name}");
+    }
 }
 
 #[test]

@@ -54,7 +54,7 @@ impl Chance for Machine {
 }
 
 /// More than a test needs that is about something else.
-const ROOMY: Capacity = Capacity {
+pub const ROOMY: Capacity = Capacity {
     running: 4,
     starting: 64,
     queued: 100,
@@ -107,7 +107,8 @@ impl TestServer {
         Self::start(files, ROOMY, options).await
     }
 
-    async fn start(files: &[(&str, &str)], capacity: Capacity, options: WebOptions) -> Self {
+    /// With what an operator has set of the web door.
+    pub async fn start(files: &[(&str, &str)], capacity: Capacity, options: WebOptions) -> Self {
         let scripts = tempfile::tempdir().expect("a folder");
         for (path, text) in files {
             write(&scripts.path().join(path), text);
