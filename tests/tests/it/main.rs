@@ -40,6 +40,9 @@ mod pages;
 mod person;
 #[cfg(test)]
 mod policy;
+#[cfg(test)]
+mod policy_over_https;
+#[cfg(test)]
 mod preface;
 #[cfg(test)]
 mod processes;
