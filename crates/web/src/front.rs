@@ -3,10 +3,13 @@
 
 pub(crate) mod body;
 mod connection;
+mod framing;
 mod gate;
+mod gated;
 mod heads;
 mod limits;
 mod reception;
+mod refused;
 mod stall;
 
 use std::sync::Arc;

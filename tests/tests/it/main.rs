@@ -23,6 +23,8 @@ mod faults_disk;
 #[cfg(test)]
 mod form;
 #[cfg(test)]
+mod gate;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod http;
@@ -30,6 +32,8 @@ mod http;
 mod journeys;
 #[cfg(test)]
 mod kill_loops;
+#[cfg(test)]
+mod malformed;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]

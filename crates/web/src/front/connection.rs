@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::Request;
+use http::header::{CONNECTION, HeaderValue};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::body::timed;
+use super::gated::Gated;
 use super::heads::Heads;
 use super::limits::{Limits, Place};
 use super::reception::Reception;
@@ -140,7 +142,7 @@ async fn connection(stream: TcpStream, peer: IpAddr, door: Door, place: Place) {
     };
     let (reception, patience) = (door.reception, door.patience);
     let heads = Heads::new(patience.head);
-    let stream = Stall::new(stream, heads.timer());
+    let mut gated = Gated::new(Stall::new(stream, heads.timer()), heads.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let answering = heads.answering();
         let timed = |body| Body::new(timed(body, patience.body, patience.whole_body));
@@ -148,7 +150,11 @@ async fn connection(stream: TcpStream, peer: IpAddr, door: Door, place: Place) {
         request.extensions_mut().insert(arrival);
         let reception = reception.clone();
         async move {
-            let response = reception.answer(request).await;
+            let mut response = reception.answer(request).await;
+            if answering.leaves_a_body() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
             // The answer is over when hyper drops its body.
             Ok::<_, Infallible>(response.map(|body| {
                 body.map_err(move |error| {
@@ -158,22 +164,25 @@ async fn connection(stream: TcpStream, peer: IpAddr, door: Door, place: Place) {
             }))
         }
     });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience.idle)
-        .max_headers(MOST_HEADERS)
-        .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(serving);
-    let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = door.shutdown.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+    let ended = {
+        let serving = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(patience.idle)
+            .max_headers(MOST_HEADERS)
+            .max_buf_size(LARGEST_HEAD)
+            .serve_connection(TokioIo::new(&mut gated), service);
+        tokio::pin!(serving);
+        tokio::select! {
+            ended = serving.as_mut() => ended,
+            () = door.shutdown.cancelled() => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a connection ended early");
     }
+    gated.finish(peer).await;
     drop(place);
 }
