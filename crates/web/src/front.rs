@@ -110,4 +110,9 @@ fn reception(state: AppState, options: &WebOptions) -> Reception {
 }
 
 #[cfg(test)]
+mod gate_fuzz;
+#[cfg(test)]
+#[path = "../../../tests/tests/it/malformed.rs"]
+mod malformed;
+#[cfg(test)]
 mod tests;

@@ -216,6 +216,31 @@ fn a_request_before_a_bad_one_is_answered_first() {
     assert!(second.contains("must have one Host"), "{answers}");
 }
 
+/// Whoever answers without reading a body cannot tell where the next request begins.
+#[test]
+fn an_answer_that_leaves_a_body_unread_ends_the_connection_and_says_so() {
+    let program = Program::with_scripts(SCRIPTS);
+    let second = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let body = b"POST /api/v1/runs HTTP/1.1\r\nHost: localhost\r\n";
+    for frame in [
+        "Transfer-Encoding: chunked\r\n\r\n+1\r\n",
+        "Content-Length: 9999\r\n\r\n",
+    ] {
+        let bytes = [body.as_slice(), frame.as_bytes(), second].concat();
+        let answer = Raw::of(&exchange(&program, &bytes)).expect("an answer");
+        assert_eq!(answer.status(), 401, "{}", answer.head);
+        assert_eq!(answer.all("connection"), ["close"], "{}", answer.head);
+        assert!(!answer.body.contains("HTTP/1.1"), "{}", answer.body);
+    }
+    // One that was there needs not be read to be passed over.
+    let whole = b"Content-Length: 2\r\n\r\n{}GET / HTTP/1.1\r\nHost : a\r\n\r\n";
+    let answer = exchange(&program, &[body.as_slice(), whole].concat());
+    let answer = Raw::of(&answer).expect("an answer");
+    assert_eq!(answer.status(), 401, "{}", answer.head);
+    assert!(answer.all("connection").is_empty(), "{}", answer.head);
+    assert!(answer.body.contains("HTTP/1.1 400 "), "{}", answer.body);
+}
+
 #[test]
 fn a_client_that_stops_sending_after_a_bad_request_sees_the_refusal() {
     let program = Program::with_scripts(SCRIPTS);

@@ -132,6 +132,17 @@ fn refuse(stream: &TcpStream) {
     let _ = stream.try_write(answer.as_bytes());
 }
 
+/// hyper's part. It is never the first to find a head too large: see [`super::framing`].
+pub(super) fn http1(patience: Patience) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience.idle)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(LARGEST_HEAD);
+    builder
+}
+
 async fn connection(stream: TcpStream, peer: IpAddr, door: Door, place: Place) {
     // Small answers must not wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
@@ -165,12 +176,7 @@ async fn connection(stream: TcpStream, peer: IpAddr, door: Door, place: Place) {
         }
     });
     let ended = {
-        let serving = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(patience.idle)
-            .max_headers(MOST_HEADERS)
-            .max_buf_size(LARGEST_HEAD)
-            .serve_connection(TokioIo::new(&mut gated), service);
+        let serving = http1(patience).serve_connection(TokioIo::new(&mut gated), service);
         tokio::pin!(serving);
         tokio::select! {
             ended = serving.as_mut() => ended,

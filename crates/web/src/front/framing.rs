@@ -173,3 +173,6 @@ impl Framing {
         self.asked
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -311,3 +311,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
