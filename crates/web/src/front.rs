@@ -21,6 +21,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+#[doc(hidden)]
+pub use framing::Framing;
+
 use crate::routes;
 use crate::state::AppState;
 use connection::Patience;

@@ -22,3 +22,7 @@ mod session;
 mod state;
 
 pub use front::{ServeError, WebOptions, serve};
+
+// For the benchmark alone.
+#[doc(hidden)]
+pub use front::Framing;
