@@ -90,7 +90,7 @@ impl House {
             house.write_script(file, text);
         }
         house.serve().await;
-        let catalog = house.inside(|app| async move { app.catalog() }).await;
+        let catalog = house.inside(|app| async move { app.catalog().await }).await;
         assert!(catalog.broken().is_empty(), "{:?}", catalog.broken());
         house
     }
