@@ -25,6 +25,8 @@ mod floods;
 #[cfg(test)]
 mod form;
 #[cfg(test)]
+mod gate;
+#[cfg(test)]
 mod headers;
 #[cfg(test)]
 mod hostile;
@@ -34,6 +36,8 @@ mod http;
 mod journeys;
 #[cfg(test)]
 mod kill_loops;
+#[cfg(test)]
+mod malformed;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]

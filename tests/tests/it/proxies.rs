@@ -4,8 +4,10 @@
 //! What a file says is changed in the places that its first lines name, and where it asks for ports
 //! and an account that a test does not have.
 
+mod chains;
 mod everyday;
 mod forged;
+mod journey;
 mod refusals;
 mod shipped;
 mod visitor;

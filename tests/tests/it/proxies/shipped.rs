@@ -57,6 +57,8 @@ pub struct Proxy {
     /// Where it speaks TLS, and where it leads to that.
     pub tls: u16,
     pub plain: u16,
+    /// The one behind it, if that is not the server.
+    next: Option<Box<Proxy>>,
 }
 
 impl Drop for Proxy {
@@ -127,7 +129,14 @@ impl Proxy {
             folder,
             tls,
             plain,
+            next: None,
         }
+    }
+
+    /// Keeps the next one running as long as this one.
+    pub fn before(mut self, next: Self) -> Self {
+        self.next = Some(Box::new(next));
+        self
     }
 
     /// Waits until both ports take connections; not if it ends before.

@@ -159,6 +159,11 @@ impl Visitor {
         StreamOwned::new(tls, connect(self.from, self.port))
     }
 
+    /// Is there a cookie of this name?
+    pub fn keeps(&self, name: &str) -> bool {
+        self.cookies.iter().any(|(known, _)| known == name)
+    }
+
     fn keep(&mut self, answer: &Answer) {
         for (name, line) in &answer.headers {
             if !name.eq_ignore_ascii_case("set-cookie") {
