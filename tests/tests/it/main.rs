@@ -33,6 +33,8 @@ mod journeys;
 #[cfg(test)]
 mod kill_loops;
 #[cfg(test)]
+mod malformed;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod person;

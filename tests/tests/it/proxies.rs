@@ -8,7 +8,9 @@ mod chains;
 mod everyday;
 mod forged;
 mod journey;
+mod raw;
 mod refusals;
+mod running;
 mod shipped;
 mod visitor;
 
@@ -18,7 +20,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::program::{Home, Program};
 use crate::robot::PASSWORD;
-use shipped::{Certificate, Kind, Proxy};
+use running::{Certificate, Proxy};
+use shipped::Kind;
 use visitor::Visitor;
 
 /// Where clients of these tests are.
@@ -47,12 +50,18 @@ impl House {
 
     /// With these settings; `before` starts the proxy before the server at this address.
     fn with(settings: &str, before: impl FnOnce(&str, &Certificate) -> Proxy) -> Self {
+        Self::with_scripts(settings, &[("live", LIVE)], before)
+    }
+
+    /// With these scripts beside `hello`.
+    fn with_scripts(
+        settings: &str,
+        scripts: &[(&str, &str)],
+        before: impl FnOnce(&str, &Certificate) -> Proxy,
+    ) -> Self {
         let home = Home::new();
-        let scripts = home.scripts(&[
-            ("stagedoor.toml", settings),
-            ("hello", HELLO),
-            ("live", LIVE),
-        ]);
+        let more = [("stagedoor.toml", settings), ("hello", HELLO)];
+        let scripts = home.scripts(&[more.as_slice(), scripts].concat());
         let program = Program::serve(home, &scripts);
         let words = [
             "user",
@@ -95,6 +104,21 @@ impl House {
         let rows = asked.query_map([], |row| row.get(0)).expect("an answer");
         rows.map(|row| row.expect("an address")).collect()
     }
+}
+
+#[test]
+fn f8_through_nginx_nothing_behind_a_malformed_request_is_run() {
+    raw::nothing_is_smuggled(Kind::Nginx);
+}
+
+#[test]
+fn f8_through_apache_nothing_behind_a_malformed_request_is_run() {
+    raw::nothing_is_smuggled(Kind::Apache);
+}
+
+#[test]
+fn f8_through_haproxy_nothing_behind_a_malformed_request_is_run() {
+    raw::nothing_is_smuggled(Kind::Haproxy);
 }
 
 macro_rules! behind_each_proxy {
