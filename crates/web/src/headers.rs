@@ -139,8 +139,12 @@ impl Set {
             .into_iter()
             .map(|(name, value)| (name, HeaderValue::from_static(value)))
             .collect();
-        let endpoints = value(format!("csp=\"{base_path}{REPORTS}\""));
-        lines.push((HeaderName::from_static("reporting-endpoints"), endpoints));
+        // Over plain HTTP browsers take no endpoint from a header, and one that the policy names
+        // would keep Chromium from using `report-uri`.
+        if hsts.is_some() {
+            let endpoints = value(format!("csp=\"{base_path}{REPORTS}\""));
+            lines.push((HeaderName::from_static("reporting-endpoints"), endpoints));
+        }
         let promise = match hsts {
             Some(Hsts::Full) => Some("max-age=63072000; includeSubDomains; preload"),
             Some(Hsts::Host) => Some("max-age=63072000"),
@@ -161,8 +165,8 @@ impl Set {
 
 /// Row W8. No page script makes a Trusted Types policy, so none is allowed.
 fn policy(form_action: &str, base_path: &str, is_secure: bool) -> String {
-    let upgrade = if is_secure {
-        "; upgrade-insecure-requests"
+    let over_https = if is_secure {
+        "; report-to csp; upgrade-insecure-requests"
     } else {
         ""
     };
@@ -170,8 +174,8 @@ fn policy(form_action: &str, base_path: &str, is_secure: bool) -> String {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
          font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
          form-action {form_action}; frame-ancestors 'none'; object-src 'none'; \
-         require-trusted-types-for 'script'; trusted-types 'none'; report-to csp; \
-         report-uri {base_path}{REPORTS}{upgrade}"
+         require-trusted-types-for 'script'; trusted-types 'none'; \
+         report-uri {base_path}{REPORTS}{over_https}"
     )
 }
 
@@ -232,14 +236,20 @@ mod tests {
     }
 
     #[test]
-    fn w8_reports_go_below_the_base_path() {
-        let mut response = Response::default();
-        Sets::new(Hsts::Full, "/a/b").apply(&mut response, true);
-        let headers = response.headers();
-        assert_eq!(headers["reporting-endpoints"], "csp=\"/a/b/csp-report\"");
-        let policy = policy_of(headers);
-        let ends = policy.contains("; report-to csp; report-uri /a/b/csp-report;");
-        assert!(ends, "{policy}");
+    fn w8_reports_go_below_the_base_path_in_the_way_that_the_scheme_allows() {
+        let sets = Sets::new(Hsts::Full, "/a/b");
+        for is_secure in [false, true] {
+            let mut response = Response::default();
+            sets.apply(&mut response, is_secure);
+            let headers = response.headers();
+            let policy = policy_of(headers);
+            assert!(policy.contains("; report-uri /a/b/csp-report"), "{policy}");
+            assert_eq!(policy.contains("; report-to csp;"), is_secure, "{policy}");
+            let endpoints = headers.get("reporting-endpoints");
+            let endpoints = endpoints.map(|value| value.to_str().expect("text"));
+            let expected = is_secure.then_some("csp=\"/a/b/csp-report\"");
+            assert_eq!(endpoints, expected);
+        }
     }
 
     #[test]

@@ -25,6 +25,8 @@ mod floods;
 #[cfg(test)]
 mod form;
 #[cfg(test)]
+mod headers;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod http;
@@ -38,6 +40,10 @@ mod malformed;
 mod pages;
 #[cfg(test)]
 mod person;
+#[cfg(test)]
+mod policy;
+#[cfg(test)]
+mod policy_over_https;
 #[cfg(test)]
 mod preface;
 #[cfg(test)]

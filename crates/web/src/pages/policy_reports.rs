@@ -74,7 +74,7 @@ fn tried(directive: &str) -> &'static str {
         "frame-ancestors" => "Be shown inside another page",
         "form-action" => "Send a form",
         "base-uri" => "Change what addresses mean",
-        "require-trusted-types-for" | "trusted-types" => "Write markup by a script",
+        "require-trusted-types-for" | "trusted-types" => "Add a script or markup",
         _ => "Something else",
     }
 }
