@@ -12,6 +12,7 @@ mod raw;
 mod refusals;
 mod running;
 mod shipped;
+mod texts;
 mod visitor;
 
 use std::net::Ipv4Addr;
@@ -137,7 +138,7 @@ macro_rules! behind_each_proxy {
             }
 
             #[test]
-            fn p11_what_the_server_refuses_stays_refused_and_nothing_is_added() {
+            fn p5_p11_what_the_server_refuses_stays_refused_and_nothing_is_added() {
                 refusals::pass_through(&House::behind($kind));
             }
 
