@@ -29,14 +29,14 @@ const FALL_THROUGH: [&str; 14] = [
     "handle_errors",
 ];
 
-/// The lines that say something.
+/// The lines that say something, each with a blank at its end.
 fn settings(text: &str) -> String {
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('#'));
-    lines
-        .map(|line| format!("{} \n", line.split(" # ").next().unwrap_or(line).trim()))
-        .collect()
+    let said = text.lines().filter_map(|line| line.split('#').next());
+    let mut settings = String::new();
+    for line in said.map(str::trim).filter(|line| !line.is_empty()) {
+        settings.extend([line, " \n"]);
+    }
+    settings
 }
 
 fn falls_through(text: &str) -> Option<&'static str> {
