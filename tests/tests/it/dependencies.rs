@@ -32,7 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "domain", "config", "catalog", "store", "runner", "output", "app", "audit", "web",
         ],
     ),
-    ("bench", &["domain", "store"]),
+    ("bench", &["domain", "store", "web"]),
     ("tests", &[]),
 ];
 

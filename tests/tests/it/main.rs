@@ -25,6 +25,8 @@ mod floods;
 #[cfg(test)]
 mod form;
 #[cfg(test)]
+mod gate;
+#[cfg(test)]
 mod headers;
 #[cfg(test)]
 mod hostile;

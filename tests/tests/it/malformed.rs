@@ -6,7 +6,10 @@
 //! is never run. The server itself refuses with `status`. A proxy may refuse with another one, or
 //! mend the request and pass it on, when `good_status` is right too.
 
+// Named, because the parser's own tests take this file too, from another place.
+#[path = "malformed/bodies.rs"]
 mod bodies;
+#[path = "malformed/heads.rs"]
 mod heads;
 
 /// One of them.

@@ -6,6 +6,7 @@ use http::Request;
 
 use super::reception::Reception;
 use super::redirect::Redirect;
+use crate::headers;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -22,6 +23,14 @@ impl Desk {
         match self {
             Desk::Reception(reception) => reception.answer(request).await,
             Desk::Redirect(redirect) => redirect.answer(request).await,
+        }
+    }
+
+    /// The security headers as lines of text, for answers that are written below HTTP.
+    pub fn header_lines(&self, is_secure: bool) -> String {
+        match self {
+            Desk::Reception(reception) => reception.header_lines(is_secure),
+            Desk::Redirect(_) => headers::as_text(),
         }
     }
 }

@@ -78,6 +78,11 @@ impl Reception {
         response
     }
 
+    /// The security headers as lines of text.
+    pub fn header_lines(&self, is_secure: bool) -> String {
+        self.rules.headers.as_text(is_secure)
+    }
+
     /// Tells the handlers who the client is, and passes the gate. In this order, so that a refusal
     /// goes out with the headers of the scheme by which the request came.
     fn admit(&self, request: &mut Request<Body>, now: Timestamp) -> Result<(), Problem> {

@@ -45,7 +45,7 @@ const CHUNKS: &[Row] = &[
     ("bare LF behind the last size", 400, "12\r\n{\"script\":\"hello\"}\r\n0\n\r\n", ""),
     ("bare LF at the end", 400, "12\r\n{\"script\":\"hello\"}\r\n0\r\n\n", ""),
     ("CR and something at the end", 400, "12\r\n{\"script\":\"hello\"}\r\n0\r\n\rX", ""),
-    ("no end behind the last chunk", 400, "12\r\n{\"script\":\"hello\"}\r\n00\r\nX", ""),
+    ("no end behind the last chunk", 400, "12\r\n{\"script\":\"hello\"}\r\n00\r\nX\r\n\r\n", ""),
 ];
 
 /// One trailer, with its end.
