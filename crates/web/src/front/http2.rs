@@ -2,6 +2,7 @@
 //! the server as those of HTTP/1.1 do.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::body::Body;
 use http::header::HOST;
@@ -10,7 +11,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
@@ -34,6 +34,8 @@ const CONNECTION_WINDOW: u32 = 256 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
 /// A client that is silent is asked after this time, and given up after as much again.
 const PING: Duration = Duration::from_secs(20);
+/// How long a client without requests may take to go when it is told to.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves until the client or the shutdown ends it.
 pub(super) async fn serve<S>(stream: S, door: Door, arrival: Arrival) -> Result<(), hyper::Error>
@@ -61,21 +63,16 @@ where
     loop {
         tokio::select! {
             ended = serving.as_mut() => return ended,
-            () = door.shutdown.cancelled(), if !is_ending => {
-                is_ending = true;
-                serving.as_mut().graceful_shutdown();
-            }
+            () = door.shutdown.cancelled(), if !is_ending => {}
             () = sleep_until(streams.due()) => match streams.judge(Instant::now()) {
-                Verdict::Good => {}
-                // It is told, and has a moment to go.
-                Verdict::Idle if !is_ending => {
-                    is_ending = true;
-                    streams.extend(patience.head);
-                    serving.as_mut().graceful_shutdown();
-                }
+                Verdict::Good => continue,
+                Verdict::Idle if !is_ending => {}
                 Verdict::Idle | Verdict::Stalled => return Ok(()),
             }
         }
+        is_ending = true;
+        streams.extend(FAREWELL);
+        serving.as_mut().graceful_shutdown();
     }
 }
 
