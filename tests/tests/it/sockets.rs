@@ -9,21 +9,32 @@ use std::sync::Arc;
 use crate::program::{self, Home, Program};
 use crate::secure::{self, HELLO, Identity};
 
-/// Every TCP socket of this process that listens.
-fn listening(pid: u32) -> BTreeSet<SocketAddr> {
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("its descriptors");
-    let own: BTreeSet<String> = descriptors
-        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
-        .map(|link| link.display().to_string())
-        .collect();
+/// Every TCP socket of the program that listens. Nobody but root may look at a server's descriptors,
+/// not even its own account: then those at its port.
+fn listening(program: &Program) -> BTreeSet<SocketAddr> {
+    let pid = program.pid();
+    let own: Option<BTreeSet<String>> =
+        fs::read_dir(format!("/proc/{pid}/fd"))
+            .ok()
+            .map(|descriptors| {
+                descriptors
+                    .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+                    .map(|link| link.display().to_string())
+                    .collect()
+            });
     let mut found = BTreeSet::new();
     for file in ["tcp", "tcp6"] {
-        let table = fs::read_to_string(format!("/proc/{pid}/net/{file}")).unwrap_or_default();
+        let table = fs::read_to_string(format!("/proc/net/{file}")).unwrap_or_default();
         for line in table.lines().skip(1) {
             let fields: Vec<&str> = line.split_whitespace().collect();
+            let (address, socket) = (address(fields[1]), format!("socket:[{}]", fields[9]));
+            let is_own = match &own {
+                Some(own) => own.contains(&socket),
+                None => address.port() == secure::address(program).port(),
+            };
             // State 0A is LISTEN; the tenth field is the socket's inode.
-            if fields[3] == "0A" && own.contains(&format!("socket:[{}]", fields[9])) {
-                found.insert(address(fields[1]));
+            if fields[3] == "0A" && is_own {
+                found.insert(address);
             }
         }
     }
@@ -52,7 +63,7 @@ fn w5_a_start_without_settings_listens_on_this_machine_only() {
     let folder = home.scripts(&[HELLO]);
     // The default but for the port, which may be taken on this machine.
     let program = Program::serve_with(home, &folder, &["--listen", "localhost:0"], "http://");
-    let found = listening(program.pid());
+    let found = listening(&program);
     let ips: BTreeSet<IpAddr> = found.iter().map(SocketAddr::ip).collect();
     assert!(ips.contains(&Ipv4Addr::LOCALHOST.into()), "{found:?}");
     let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
@@ -85,7 +96,7 @@ fn w2_beyond_this_machine_it_listens_with_tls_only() {
     let folder = home.scripts(&[("stagedoor.toml", &secure::settings(&home))]);
     let words = ["--listen", "0.0.0.0:0"];
     let program = Program::serve_with(Arc::clone(&home), &folder, &words, "https://");
-    let found = listening(program.pid());
+    let found = listening(&program);
     assert!(
         found.iter().any(|address| address.ip().is_unspecified()),
         "{found:?}"
