@@ -192,6 +192,40 @@ async fn b7_an_answer_that_a_client_of_http_2_leaves_lying_ends_its_connection()
     assert!(!String::from_utf8_lossy(&bytes).contains("127.0.0.1"));
 }
 
+#[tokio::test]
+async fn b7_a_body_over_http_2_that_does_not_arrive_is_refused_and_the_connection_goes_on() {
+    let front = front(true, false).await;
+    let mut stream = front.http2(&[]).await;
+    let head = [
+        &[0x83, 0x87, 0x04, 5][..],
+        b"/body",
+        &[0x01, 9],
+        b"localhost",
+    ]
+    .concat();
+    stream
+        .write_all(&frame(1, 0x4, 1, &head))
+        .await
+        .expect("sent");
+    stream
+        .write_all(&frame(0, 0, 1, b"abc"))
+        .await
+        .expect("sent");
+    let mut bytes = Vec::new();
+    let said = |bytes: &[u8], text: &str| String::from_utf8_lossy(bytes).contains(text);
+    while !said(&bytes, "The request did not arrive in time") {
+        let read = tokio::time::timeout(SOON, stream.read_buf(&mut bytes)).await;
+        assert!(read.expect("an answer soon").expect("open") > 0);
+    }
+    stream.write_all(&request(3)).await.expect("sent");
+    let (bytes, _) = to_the_end(stream).await;
+    assert!(
+        said(&bytes, "127.0.0.1 true"),
+        "{}",
+        String::from_utf8_lossy(&bytes)
+    );
+}
+
 fn preface(source: [u8; 4], additions: &[u8]) -> Vec<u8> {
     let length = u8::try_from(12 + additions.len()).expect("short");
     let addresses = [&source[..], &[10, 0, 0, 1, 0x80, 0, 1, 0xbb]].concat();
