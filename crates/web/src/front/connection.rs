@@ -189,6 +189,6 @@ async fn connection(stream: TcpStream, peer: IpAddr, door: Door, place: Place) {
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a connection ended early");
     }
-    gated.finish(peer).await;
+    gated.finish(peer, headers::as_text).await;
     drop(place);
 }

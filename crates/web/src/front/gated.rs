@@ -290,14 +290,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gated<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
     /// Once hyper is done: says what is to be said, and ends the connection so that the client
-    /// sees the last answer.
-    pub async fn finish(mut self, peer: IpAddr) {
+    /// sees the last answer. `headers` are the lines that every answer has.
+    pub async fn finish(mut self, peer: IpAddr, headers: impl FnOnce() -> String) {
         let asked = self.framing.asked();
         let is_unread = self.is_within || !self.held.is_empty();
         match self.flow {
             Flow::Refused(refusal) => {
                 refused::log(peer, refusal);
-                refused::answer(&mut self.stream, refusal, asked).await;
+                let text = refused::text(refusal, asked, &headers());
+                refused::say(&mut self.stream, &text).await;
             }
             Flow::Broken(refusal) => refused::log(peer, refusal),
             Flow::Reading | Flow::Answering => {}

@@ -9,7 +9,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout};
 
 use super::framing::{Asked, Refusal};
-use crate::headers;
 
 /// How long a client may take to receive the last words, and again to stop sending.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -20,8 +19,7 @@ const MOST_LINES: u32 = 10;
 const A_SECOND: Duration = Duration::from_secs(1);
 
 /// Writes the answer. Nothing depends on whether it arrives.
-pub(super) async fn answer<S: AsyncWrite + Unpin>(stream: &mut S, refusal: Refusal, asked: Asked) {
-    let text = text(refusal, asked);
+pub(super) async fn say<S: AsyncWrite + Unpin>(stream: &mut S, text: &str) {
     let _ = timeout(PATIENCE, stream.write_all(text.as_bytes())).await;
 }
 
@@ -45,8 +43,8 @@ pub(super) async fn drain<S: AsyncRead + Unpin>(stream: &mut S) {
     let _ = timeout(PATIENCE, reading).await;
 }
 
-/// The whole answer.
-fn text(refusal: Refusal, asked: Asked) -> String {
+/// The whole answer; `headers` are the lines that every answer has.
+pub(super) fn text(refusal: Refusal, asked: Asked, headers: &str) -> String {
     let Refusal { status, reason } = refusal;
     let title = status.canonical_reason().unwrap_or("Refused");
     let code = status.as_u16();
@@ -68,8 +66,7 @@ fn text(refusal: Refusal, asked: Asked) -> String {
     let shown = if asked.is_head { "" } else { &body };
     format!(
         "HTTP/1.1 {code} {title}\r\nconnection: close\r\ncontent-type: {kind}\r\n\
-         content-length: {length}\r\n{allow}{}\r\n{shown}",
-        headers::as_text(),
+         content-length: {length}\r\n{allow}{headers}\r\n{shown}"
     )
 }
 

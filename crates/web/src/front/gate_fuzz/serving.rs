@@ -19,6 +19,7 @@ use crate::front::connection::{Patience, http1};
 use crate::front::gated::Gated;
 use crate::front::heads::Heads;
 use crate::front::stall::Stall;
+use crate::headers;
 
 /// Far longer than all timers of a connection.
 const HANG: Duration = Duration::from_hours(1);
@@ -136,7 +137,8 @@ async fn server_of(server: DuplexStream, seen: &Arc<Mutex<Seen>>) {
     let _ = http1(patience)
         .serve_connection(TokioIo::new(&mut gated), service)
         .await;
-    gated.finish(IpAddr::from(Ipv4Addr::LOCALHOST)).await;
+    let peer = IpAddr::from(Ipv4Addr::LOCALHOST);
+    gated.finish(peer, headers::as_text).await;
 }
 
 fn says_close(headers: &HeaderMap) -> bool {

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::*;
 use crate::front::stall::Stall;
+use crate::headers;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const BAD: &[u8] = b"GET / HTTP/1.1\r\nHost : a\r\n\r\n";
@@ -39,7 +40,10 @@ async fn must_read(gated: &mut Gated<Stall<DuplexStream>>) -> Vec<u8> {
 async fn rest(gated: Gated<Stall<DuplexStream>>, mut client: DuplexStream) -> String {
     let peer = IpAddr::from(Ipv4Addr::LOCALHOST);
     let mut text = String::new();
-    let (read, ()) = tokio::join!(client.read_to_string(&mut text), gated.finish(peer));
+    let (read, ()) = tokio::join!(
+        client.read_to_string(&mut text),
+        gated.finish(peer, headers::as_text)
+    );
     read.expect("text");
     text
 }
