@@ -67,7 +67,7 @@ const JOBS: &[(&str, Fields, &str)] = &[
     ("diagnostics/flood", &[], "0000020000"),
 ];
 
-fn set_up(browser: &Browser, program: &mut Program) {
+pub fn set_up(browser: &Browser, program: &mut Program) {
     browser.goto(&program.setup_link());
     browser.fill("name", "admin");
     browser.fill("password", PASSWORD);

@@ -21,9 +21,13 @@ mod faults;
 #[cfg(test)]
 mod faults_disk;
 #[cfg(test)]
+mod floods;
+#[cfg(test)]
 mod form;
 #[cfg(test)]
 mod gate;
+#[cfg(test)]
+mod headers;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
@@ -39,16 +43,32 @@ mod pages;
 #[cfg(test)]
 mod person;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
+mod policy_over_https;
+#[cfg(test)]
+mod preface;
+#[cfg(test)]
 mod processes;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
+mod redirect;
+#[cfg(test)]
 mod robot;
 #[cfg(test)]
+mod secure;
+#[cfg(test)]
 mod small_disk;
+#[cfg(test)]
+mod sockets;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod stubborn;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tree;

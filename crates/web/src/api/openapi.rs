@@ -2,12 +2,15 @@
 
 use std::sync::LazyLock;
 
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
+use utoipa::openapi::Server;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::api::{events, lines, me, output, runs, scripts, start};
+use crate::state::AppState;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -39,16 +42,27 @@ impl Modify for Security {
     }
 }
 
-/// Made once: it is the same for every caller.
+/// Made once: it is the same for every caller. A base path is rare, and so are its readers.
 static TEXT: LazyLock<String> =
     LazyLock::new(|| Description::openapi().to_json().unwrap_or_default());
+
+/// For a server whose paths all stand below this one.
+fn below(base: &str) -> String {
+    let mut description = Description::openapi();
+    description.servers = Some(vec![Server::new(base)]);
+    description.to_json().unwrap_or_default()
+}
 
 /// This description.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "me", responses(
     (status = 200, content_type = "application/json", description = "OpenAPI 3.1"),
 ))]
-pub(super) async fn openapi() -> Response {
-    ([(CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
+pub(super) async fn openapi(State(state): State<AppState>) -> Response {
+    let kind = [(CONTENT_TYPE, "application/json")];
+    match state.base.as_str() {
+        "" => (kind, TEXT.as_str()).into_response(),
+        base => (kind, below(base)).into_response(),
+    }
 }
 
 #[cfg(test)]

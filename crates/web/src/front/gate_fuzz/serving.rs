@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex, split};
 
 use super::reference::Request;
-use crate::front::connection::{Patience, http1};
+use crate::front::connection::{Patience, builder};
 use crate::front::gated::Gated;
 use crate::front::heads::Heads;
 use crate::front::stall::Stall;
@@ -108,7 +108,7 @@ async fn client_of(client: DuplexStream, bytes: &[u8], cuts: &[usize]) -> Vec<u8
 async fn server_of(server: DuplexStream, seen: &Arc<Mutex<Seen>>) {
     let patience = Patience::default();
     let heads = Heads::new(patience.head);
-    let mut gated = Gated::new(Stall::new(server, heads.timer()), heads.clone());
+    let mut gated = Gated::new(heads.watch(Stall::new(server)), heads.clone());
     let service = service_fn(|request: http::Request<Incoming>| {
         let (answering, seen) = (heads.answering(), Arc::clone(seen));
         async move {
@@ -134,7 +134,7 @@ async fn server_of(server: DuplexStream, seen: &Arc<Mutex<Seen>>) {
         }
     });
     // How it ends is seen in what the client got.
-    let _ = http1(patience)
+    let _ = builder(patience)
         .serve_connection(TokioIo::new(&mut gated), service)
         .await;
     let peer = IpAddr::from(Ipv4Addr::LOCALHOST);

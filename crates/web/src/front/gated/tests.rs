@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::*;
-use crate::front::stall::Stall;
+use crate::front::heads::Headed;
 use crate::headers;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -14,22 +14,22 @@ const BAD: &[u8] = b"GET / HTTP/1.1\r\nHost : a\r\n\r\n";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A client, and its connection as hyper has it.
-fn connected() -> (DuplexStream, Gated<Stall<DuplexStream>>, Heads) {
+fn connected() -> (DuplexStream, Gated<Headed<DuplexStream>>, Heads) {
     let (client, server) = duplex(64 * 1024);
     let heads = Heads::new(PATIENCE);
-    let stream = Stall::new(server, heads.timer());
+    let stream = heads.watch(server);
     (client, Gated::new(stream, heads.clone()), heads)
 }
 
 /// One read; nothing if nothing may be read now.
-async fn read(gated: &mut Gated<Stall<DuplexStream>>) -> Option<io::Result<Vec<u8>>> {
+async fn read(gated: &mut Gated<Headed<DuplexStream>>) -> Option<io::Result<Vec<u8>>> {
     let mut bytes = vec![0; 16 * 1024];
     let size = tokio::time::timeout(Duration::ZERO, gated.read(&mut bytes)).await;
     let size = size.ok()?;
     Some(size.map(|size| bytes[..size].to_vec()))
 }
 
-async fn must_read(gated: &mut Gated<Stall<DuplexStream>>) -> Vec<u8> {
+async fn must_read(gated: &mut Gated<Headed<DuplexStream>>) -> Vec<u8> {
     read(gated)
         .await
         .expect("something to read")
@@ -37,7 +37,7 @@ async fn must_read(gated: &mut Gated<Stall<DuplexStream>>) -> Vec<u8> {
 }
 
 /// What the client gets once hyper is done.
-async fn rest(gated: Gated<Stall<DuplexStream>>, mut client: DuplexStream) -> String {
+async fn rest(gated: Gated<Headed<DuplexStream>>, mut client: DuplexStream) -> String {
     let peer = IpAddr::from(Ipv4Addr::LOCALHOST);
     let mut text = String::new();
     let (read, ()) = tokio::join!(
