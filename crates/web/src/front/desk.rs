@@ -6,7 +6,6 @@ use http::Request;
 
 use super::reception::Reception;
 use super::redirect::Redirect;
-use crate::headers;
 use crate::problem::Problem;
 
 /// Cheap to clone.
@@ -31,7 +30,7 @@ impl Desk {
     pub fn header_lines(&self, is_secure: bool) -> String {
         match self {
             Desk::Reception(reception) => reception.header_lines(is_secure),
-            Desk::Redirect(_) => headers::as_text(),
+            Desk::Redirect(redirect) => redirect.header_lines(),
         }
     }
 
