@@ -9,6 +9,14 @@ use http::header::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HasForm;
 
+/// Marks a page that shows what a script printed as HTML in a frame; it has forms too.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HasFrame;
+
+/// Marks the answer in that frame: a page of a script's own, of which nothing runs (row W8b).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sandboxed;
+
 /// Marks an answer whose address changes with its content.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Immutable;
@@ -19,9 +27,13 @@ pub(crate) struct SignedOut;
 
 macro_rules! policy {
     ($form_action:literal) => {
+        policy!($form_action, "")
+    };
+    ($form_action:literal, $frames:literal) => {
         concat!(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; ",
             "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; ",
+            $frames,
             "form-action ",
             $form_action,
             "; frame-ancestors 'none'; object-src 'none'; ",
@@ -31,6 +43,10 @@ macro_rules! policy {
 }
 const POLICY: &str = policy!("'none'");
 const POLICY_WITH_FORM: &str = policy!("'self'");
+const POLICY_WITH_FRAME: &str = policy!("'self'", "frame-src 'self'; ");
+/// Without `allow-scripts` and its like, `sandbox` takes everything from a page but to be seen.
+const POLICY_OF_SANDBOX: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; \
+    img-src data:; frame-ancestors 'self'";
 
 /// What pages may not use; none of them is needed. The four of row W16 stand first.
 const PERMISSIONS: &str = "microphone=(), camera=(), payment=(), geolocation=(), \
@@ -73,11 +89,27 @@ pub(crate) fn apply(response: &mut Response) {
     let has_form = response.extensions().get::<HasForm>().is_some();
     let is_immutable = response.extensions().get::<Immutable>().is_some();
     let signed_out = response.extensions().get::<SignedOut>().is_some();
+    let has_frame = response.extensions().get::<HasFrame>().is_some();
+    let is_sandboxed = response.extensions().get::<Sandboxed>().is_some();
     let headers = response.headers_mut();
     for (name, value) in FIXED {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    let policy = if has_form { POLICY_WITH_FORM } else { POLICY };
+    let policy = match (is_sandboxed, has_frame, has_form) {
+        (true, ..) => POLICY_OF_SANDBOX,
+        (_, true, _) => POLICY_WITH_FRAME,
+        (_, _, true) => POLICY_WITH_FORM,
+        _ => POLICY,
+    };
+    if is_sandboxed {
+        headers.insert(
+            header::X_FRAME_OPTIONS,
+            HeaderValue::from_static("SAMEORIGIN"),
+        );
+        // With any other value a browser refuses to show a page that is sandboxed in a tab of its own.
+        let opener = HeaderName::from_static("cross-origin-opener-policy");
+        headers.insert(opener, HeaderValue::from_static("unsafe-none"));
+    }
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     let cache = if is_immutable {
         "public, max-age=31536000, immutable"
@@ -141,6 +173,35 @@ mod tests {
             );
             assert!(!policy.contains("upgrade-insecure-requests"), "plain HTTP");
         }
+    }
+
+    #[test]
+    fn w8b_only_a_scripts_own_page_may_be_framed_and_only_its_frames_page_may_frame() {
+        let value = |headers: &HeaderMap, name: &str| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            value.expect("set").to_owned()
+        };
+        let plain = of(|_| {});
+        let page = of(|response| {
+            response.extensions_mut().insert(HasForm);
+            response.extensions_mut().insert(HasFrame);
+        });
+        let framed = of(|response| {
+            response.extensions_mut().insert(Sandboxed);
+        });
+        let policy = |headers| value(headers, "content-security-policy");
+        assert!(!policy(&plain).contains("frame-src"));
+        assert!(policy(&page).contains("frame-src 'self'; form-action 'self'"));
+        assert_eq!(
+            policy(&framed),
+            "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+             frame-ancestors 'self'"
+        );
+        let may_be_framed = |headers| value(headers, "x-frame-options") != "DENY";
+        assert_eq!(
+            [&plain, &page, &framed].map(may_be_framed),
+            [false, false, true]
+        );
     }
 
     #[test]

@@ -25,6 +25,8 @@ mod form;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod framed;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod journeys;

@@ -21,6 +21,8 @@ mod front;
 #[cfg(test)]
 mod page_broken;
 #[cfg(test)]
+mod page_framed;
+#[cfg(test)]
 mod page_history;
 #[cfg(test)]
 mod page_queue;
