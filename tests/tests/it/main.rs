@@ -9,7 +9,11 @@ mod conditions;
 #[cfg(test)]
 mod confinement;
 #[cfg(test)]
+mod crawl;
+#[cfg(test)]
 mod dependencies;
+#[cfg(test)]
+mod disguises;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
@@ -23,9 +27,9 @@ mod faults_disk;
 #[cfg(test)]
 mod form;
 #[cfg(test)]
-mod hostile;
-#[cfg(test)]
 mod framed;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod http;
 #[cfg(test)]

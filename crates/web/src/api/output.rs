@@ -27,6 +27,7 @@ use crate::state::AppState;
 pub(crate) struct OutputQuery {
     /// `stdout`, which is the default, or `stderr`. Both together have no bytes of their own:
     /// `lines` shows them in order.
+    #[param(pattern = "^(stdout|stderr)$")]
     stream: Option<String>,
 }
 

@@ -11,12 +11,19 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
+use http::StatusCode;
+use http::header::CONTENT_LENGTH;
 use tower::ServiceExt as _;
 
 use super::LARGEST_BODY;
 use super::gate::{self, Hosts};
 use crate::headers;
 use crate::problem::{self, Now};
+
+/// RFC 9110, section 8.6; the router adds one to the answer to HEAD.
+fn has_no_length(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
 
 /// The router and what stands around it. Cheap to clone.
 #[derive(Clone)]
@@ -47,6 +54,9 @@ impl Reception {
         };
         let mut response = problem::render(response, is_api, began);
         headers::apply(&mut response);
+        if has_no_length(response.status()) {
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
         response
     }
 

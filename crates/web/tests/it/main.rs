@@ -13,6 +13,8 @@ mod api_queue;
 #[cfg(test)]
 mod api_runs;
 #[cfg(test)]
+mod canonical;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod form_arguments;
