@@ -9,7 +9,11 @@ mod conditions;
 #[cfg(test)]
 mod confinement;
 #[cfg(test)]
+mod crawl;
+#[cfg(test)]
 mod dependencies;
+#[cfg(test)]
+mod disguises;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
@@ -24,6 +28,8 @@ mod faults_disk;
 mod floods;
 #[cfg(test)]
 mod form;
+#[cfg(test)]
+mod framed;
 #[cfg(test)]
 mod gate;
 #[cfg(test)]

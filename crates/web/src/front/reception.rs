@@ -11,6 +11,8 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
+use http::StatusCode;
+use http::header::CONTENT_LENGTH;
 use stagedoor_domain::time::Timestamp;
 use tower::ServiceExt as _;
 
@@ -21,6 +23,11 @@ use crate::base_path::BasePath;
 use crate::headers;
 use crate::problem::{self, Now, Problem};
 use crate::session::Arrival;
+
+/// RFC 9110, section 8.6; the router adds one to the answer to HEAD.
+fn has_no_length(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
 
 /// The router and what stands around it. Cheap to clone.
 #[derive(Clone)]
@@ -90,6 +97,9 @@ impl Reception {
         let mut response = problem::render(response, is_api, &self.rules.base, began);
         self.rules.base.leave(&mut response);
         self.rules.headers.apply(&mut response, is_secure);
+        if has_no_length(response.status()) {
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
         response
     }
 
