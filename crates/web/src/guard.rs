@@ -254,7 +254,7 @@ fn shows_no_browser(headers: &HeaderMap, arrival: Arrival) -> Result<(), Problem
 fn unauthorized() -> Problem {
     Problem::new(
         StatusCode::UNAUTHORIZED,
-        "Sign in, or send `Authorization: Bearer sd_…` with a token that is good.",
+        "Sign in, or send `Authorization: Bearer` with a token that is good.",
     )
     .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }

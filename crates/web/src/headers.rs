@@ -11,6 +11,14 @@ use stagedoor_config::Hsts;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HasForm;
 
+/// Marks a page that shows what a script printed as HTML in a frame; it has forms too.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HasFrame;
+
+/// Marks the answer in that frame: a page of a script's own, of which nothing runs (row W8b).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sandboxed;
+
 /// Marks an answer whose address changes with its content.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Immutable;
@@ -18,6 +26,11 @@ pub(crate) struct Immutable;
 /// Marks the answer to a log-out: the browser is to forget what it kept (row W14).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SignedOut;
+
+/// Without `allow-scripts` and its like, `sandbox` takes everything from a page but to be seen.
+static POLICY_OF_SANDBOX: HeaderValue = HeaderValue::from_static(
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",
+);
 
 /// What pages may not use; none of them is needed. The four of row W16 stand first.
 const PERMISSIONS: &str = "microphone=(), camera=(), payment=(), geolocation=(), \
@@ -70,9 +83,10 @@ pub(crate) struct Sets {
 struct Set {
     /// On every answer.
     lines: Vec<(HeaderName, HeaderValue)>,
-    /// The policy of what a page may do, without a form and with one.
+    /// What a page may do.
     policy: HeaderValue,
     policy_with_form: HeaderValue,
+    policy_with_frame: HeaderValue,
 }
 
 impl Sets {
@@ -92,17 +106,27 @@ impl Sets {
         let has_form = marks.get::<HasForm>().is_some();
         let is_immutable = marks.get::<Immutable>().is_some();
         let signed_out = marks.get::<SignedOut>().is_some();
+        let has_frame = marks.get::<HasFrame>().is_some();
+        let is_sandboxed = marks.get::<Sandboxed>().is_some();
         let headers = response.headers_mut();
         headers.reserve(set.lines.len() + 4);
         for (name, value) in &set.lines {
             headers.insert(name, value.clone());
         }
-        let policy = if has_form {
-            &set.policy_with_form
-        } else {
-            &set.policy
+        let policy = match (is_sandboxed, has_frame, has_form) {
+            (true, ..) => &POLICY_OF_SANDBOX,
+            (_, true, _) => &set.policy_with_frame,
+            (_, _, true) => &set.policy_with_form,
+            _ => &set.policy,
         };
         headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+        if is_sandboxed {
+            let own_pages = HeaderValue::from_static("SAMEORIGIN");
+            headers.insert(header::X_FRAME_OPTIONS, own_pages);
+            // With any other value a browser refuses to show a page that is sandboxed in a tab of its own.
+            let opener = HeaderName::from_static("cross-origin-opener-policy");
+            headers.insert(opener, HeaderValue::from_static("unsafe-none"));
+        }
         if is_immutable {
             let for_ever = HeaderValue::from_static("public, max-age=31536000, immutable");
             headers.insert(CACHE_CONTROL, for_ever);
@@ -154,17 +178,18 @@ impl Set {
             let promise = HeaderValue::from_static(promise);
             lines.push((STRICT_TRANSPORT_SECURITY, promise));
         }
-        let policy = |form| value(policy(form, base_path, hsts.is_some()));
+        let policy = |form, frames| value(policy(form, frames, base_path, hsts.is_some()));
         Self {
             lines,
-            policy: policy("'none'"),
-            policy_with_form: policy("'self'"),
+            policy: policy("'none'", ""),
+            policy_with_form: policy("'self'", ""),
+            policy_with_frame: policy("'self'", "frame-src 'self'; "),
         }
     }
 }
 
 /// Row W8. No page script makes a Trusted Types policy, so none is allowed.
-fn policy(form_action: &str, base_path: &str, is_secure: bool) -> String {
+fn policy(form_action: &str, frames: &str, base_path: &str, is_secure: bool) -> String {
     let over_https = if is_secure {
         "; report-to csp; upgrade-insecure-requests"
     } else {
@@ -173,7 +198,7 @@ fn policy(form_action: &str, base_path: &str, is_secure: bool) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
          font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
-         form-action {form_action}; frame-ancestors 'none'; object-src 'none'; \
+         {frames}form-action {form_action}; frame-ancestors 'none'; object-src 'none'; \
          require-trusted-types-for 'script'; trusted-types 'none'; \
          report-uri {base_path}{REPORTS}{over_https}"
     )
@@ -233,6 +258,35 @@ mod tests {
                 assert_eq!(upgrades, is_secure, "{policy}");
             }
         }
+    }
+
+    #[test]
+    fn w8b_only_a_scripts_own_page_may_be_framed_and_only_its_frames_page_may_frame() {
+        let value = |headers: &HeaderMap, name: &str| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            value.expect("set").to_owned()
+        };
+        let plain = of(|_| {});
+        let page = of(|response| {
+            response.extensions_mut().insert(HasForm);
+            response.extensions_mut().insert(HasFrame);
+        });
+        let framed = of(|response| {
+            response.extensions_mut().insert(Sandboxed);
+        });
+        let policy = |headers| value(headers, "content-security-policy");
+        assert!(!policy(&plain).contains("frame-src"));
+        assert!(policy(&page).contains("frame-src 'self'; form-action 'self'"));
+        assert_eq!(
+            policy(&framed),
+            "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+             frame-ancestors 'self'"
+        );
+        let may_be_framed = |headers| value(headers, "x-frame-options") != "DENY";
+        assert_eq!(
+            [&plain, &page, &framed].map(may_be_framed),
+            [false, false, true]
+        );
     }
 
     #[test]

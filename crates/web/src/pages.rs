@@ -42,6 +42,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::post("/scripts/{*name}", SignedIn, Form, script::send),
         Route::get("/runs", SignedIn, runs::list),
         Route::get("/runs/{id}", SignedIn, run::show),
+        Route::get("/runs/{id}/html", SignedIn, run::html::show),
         Route::post("/runs/{id}/stop", SignedIn, Form, run::stop),
         Route::get("/account", SignedIn, account::show),
         Route::get("/admin/health", Admin, health::show),

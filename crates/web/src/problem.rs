@@ -23,7 +23,7 @@ pub(crate) const SOON: HeaderValue = HeaderValue::from_static("5");
 pub(crate) const LATER: HeaderValue = HeaderValue::from_static("30");
 
 /// What is wrong with one argument.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct FieldError {
     /// Which, as the client named it.
     pub param: Option<String>,
@@ -269,7 +269,6 @@ fn say(status: StatusCode, headers: &HeaderMap) -> String {
         StatusCode::METHOD_NOT_ALLOWED => {
             match headers.get(ALLOW).and_then(|methods| methods.to_str().ok()) {
                 Some(methods) => {
-                    let methods = methods.replace(',', ", ");
                     format!("This address does not take that method; it takes {methods}.")
                 }
                 None => "This address does not take that method.".to_owned(),

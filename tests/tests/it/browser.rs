@@ -222,6 +222,31 @@ impl Browser {
         filled.unwrap_or_else(|error| panic!("fill {css} at {}: {error}", self.url()));
     }
 
+    /// What is looked at from now on stands in this frame.
+    #[track_caller]
+    pub fn enter_frame(&self, css: &str) {
+        let entered = self.runtime.block_on(async {
+            let frame = self.client().find(Locator::Css(css)).await?;
+            frame.enter_frame().await
+        });
+        entered.unwrap_or_else(|error| panic!("enter {css} at {}: {error}", self.url()));
+    }
+
+    /// Back to the page that has the frame.
+    pub fn leave_frame(&self) {
+        self.runtime
+            .block_on(self.client().enter_parent_frame())
+            .expect("the page");
+    }
+
+    /// How many windows and tabs are open.
+    pub fn windows(&self) -> usize {
+        self.runtime
+            .block_on(self.client().windows())
+            .expect("the windows")
+            .len()
+    }
+
     /// Runs our own script in the page, to look at it; its answer.
     pub fn look(&self, script: &str) -> Value {
         self.runtime

@@ -9,7 +9,11 @@ mod conditions;
 #[cfg(test)]
 mod confinement;
 #[cfg(test)]
+mod crawl;
+#[cfg(test)]
 mod dependencies;
+#[cfg(test)]
+mod disguises;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
@@ -25,6 +29,8 @@ mod floods;
 #[cfg(test)]
 mod form;
 #[cfg(test)]
+mod framed;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod headers;
@@ -32,6 +38,8 @@ mod headers;
 mod hostile;
 #[cfg(test)]
 mod http;
+#[cfg(test)]
+mod http2;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]

@@ -31,6 +31,11 @@ impl Robot {
         }
     }
 
+    /// What it sends in `Authorization`.
+    pub fn credential(&self) -> &str {
+        &self.token
+    }
+
     /// A user in no group.
     pub fn user(program: &Program) -> Self {
         Self::new(program, "ann", &[])

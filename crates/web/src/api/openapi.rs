@@ -1,5 +1,7 @@
 //! `GET /openapi.json`: the description of this API, made from the types that are served.
 
+mod refusals;
+
 use std::sync::LazyLock;
 
 use axum::extract::State;
@@ -8,6 +10,8 @@ use http::header::CONTENT_TYPE;
 use utoipa::openapi::Server;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
+
+use refusals::{ProblemText, Refusals};
 
 use crate::api::{events, lines, me, output, runs, scripts, start};
 use crate::state::AppState;
@@ -25,7 +29,8 @@ use crate::state::AppState;
         scripts::list, scripts::one, start::start, runs::list, runs::one, runs::stop,
         output::output, lines::lines, lines::search, events::events, me::me, me::csrf, openapi,
     ),
-    modifiers(&Security),
+    components(schemas(ProblemText)),
+    modifiers(&Security, &Refusals),
     security(("token" = []), ("session" = [])),
 )]
 struct Description;

@@ -12,6 +12,7 @@ use super::markdown::{self, Prose};
 use super::policy_reports::{PolicyReportsPage, ReportRow};
 use super::problem::ProblemPage;
 use super::run::RunPage;
+use super::run::html::{Framed, Report};
 use super::run::output;
 use super::run::search::Found;
 use super::runs::{Filter, OutcomeOption, Row, RunsPage};
@@ -214,6 +215,11 @@ fn run(x: &str) -> RunPage {
         ended: Some(when(x)),
         arguments: vec![(x.to_owned(), x.to_owned())],
         leftovers: 2,
+        framed: Framed::Now(Report {
+            address: x.to_owned(),
+            cut: Some((8, 9)),
+            unfold: true,
+        }),
         rows: vec![output::Row {
             number: 1,
             is_error: true,

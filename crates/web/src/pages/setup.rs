@@ -74,7 +74,7 @@ pub(crate) async fn form(
     if !state.app.setup_is_open().await? {
         return Err(Problem::new(
             StatusCode::GONE,
-            "The setup is done, or its link has expired. Sign in, or start Stagedoor again to get \
+            "The setup is done, or its link has expired. Sign in, or start the server again to get \
              a new link.",
         ));
     }

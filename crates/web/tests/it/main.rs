@@ -15,6 +15,8 @@ mod api_runs;
 #[cfg(test)]
 mod base_path;
 #[cfg(test)]
+mod canonical;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod form_arguments;
@@ -22,6 +24,8 @@ mod form_arguments;
 mod front;
 #[cfg(test)]
 mod page_broken;
+#[cfg(test)]
+mod page_framed;
 #[cfg(test)]
 mod page_history;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Two proxies in a row, and a proxy that tells of the client before the first request.
 
-use super::shipped::{Certificate, Kind, Proxy};
+use super::running::{Certificate, Proxy};
+use super::shipped::Kind;
 use super::visitor::Lines;
 use super::{ELSEWHERE, HERE, House};
 use crate::person::led_to;
@@ -33,7 +34,7 @@ fn settings(proxy: &str) -> String {
     format!("behind_proxy = true\n[proxy]\ntrusted = [\"127.0.0.1\"]\n{proxy}\n")
 }
 
-/// HAProxy, behind it nginx over TLS, behind that the server.
+/// One of them leads to the other over TLS, and that one to the server.
 fn haproxy_and_nginx(server: &str, certificate: &Certificate) -> Proxy {
     let nginx = Proxy::start(Kind::Nginx, server, certificate, &[]);
     let next = format!("127.0.0.1:{} ssl verify none sni str(localhost)", nginx.tls);
@@ -63,7 +64,7 @@ fn w3_with_fewer_proxies_than_the_settings_say_everything_is_refused() {
 fn w3_a_second_proxy_that_the_settings_do_not_know_is_taken_for_the_client() {
     let house = House::with(&settings("hops = 1"), haproxy_and_nginx);
     let mut ann = house.visitor();
-    assert_eq!(led_to(&ann.sign_in("", "ann", &FORGED[1])), "/");
+    assert_eq!(led_to(&ann.sign_in("", "ann", FORGED[1])), "/");
     assert_eq!(house.addresses(), ["127.0.0.1"]);
 }
 

@@ -1,6 +1,7 @@
 //! A browser behind nginx, below a base path.
 
-use super::shipped::{Kind, Proxy};
+use super::running::Proxy;
+use super::shipped::Kind;
 use super::{House, SETTINGS};
 use crate::browser::{Browser, JavaScript};
 use crate::robot::PASSWORD;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::shipped::Certificate;
+use super::running::Certificate;
 use crate::form::Form;
 use crate::http::Answer;
 use crate::robot::PASSWORD;
