@@ -33,6 +33,8 @@ mod hostile;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod journeys;
 #[cfg(test)]
 mod kill_loops;

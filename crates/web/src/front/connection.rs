@@ -37,7 +37,7 @@ use crate::session::Arrival;
 /// Most bytes of a head.
 pub(super) const LARGEST_HEAD: usize = 16 * 1024;
 /// Most header lines.
-const MOST_HEADERS: usize = 100;
+pub(super) const MOST_HEADERS: usize = 100;
 /// When no descriptor is left, some must be given back first.
 const BREATH: Duration = Duration::from_millis(50);
 

@@ -6,7 +6,7 @@ use http::Request;
 
 use super::reception::Reception;
 use super::redirect::Redirect;
-use crate::headers;
+use crate::problem::Problem;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -30,7 +30,16 @@ impl Desk {
     pub fn header_lines(&self, is_secure: bool) -> String {
         match self {
             Desk::Reception(reception) => reception.header_lines(is_secure),
-            Desk::Redirect(_) => headers::as_text(),
+            Desk::Redirect(redirect) => redirect.header_lines(),
+        }
+    }
+
+    /// Refuses a request that was not even looked at, with the security headers too.
+    pub async fn refuse(&self, request: Request<Body>, problem: Problem) -> Response {
+        match self {
+            Desk::Reception(reception) => reception.refuse(request, problem),
+            // It refuses everything by itself.
+            Desk::Redirect(redirect) => redirect.answer(request).await,
         }
     }
 }

@@ -65,7 +65,7 @@ impl fmt::Display for Refusal {
 pub struct Asked {
     /// The answer has no body.
     pub is_head: bool,
-    /// The target lies below `/api/`.
+    /// The target lies below `/api/`, as far as can be told without the base path.
     pub is_api: bool,
 }
 

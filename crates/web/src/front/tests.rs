@@ -12,11 +12,20 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::{headers, problem};
 
+mod entry;
+
 const HEAD: Duration = Duration::from_millis(300);
 /// Far longer than a head, so that a busy machine does not mix them up.
 const IDLE: Duration = Duration::from_secs(2);
 const BODY: Duration = Duration::from_millis(200);
 const WHOLE_BODY: Duration = Duration::from_secs(1);
+const PATIENCE: Patience = Patience {
+    head: HEAD,
+    idle: IDLE,
+    body: BODY,
+    handshake: HEAD,
+    whole_body: WHOLE_BODY,
+};
 /// Far less than what clients are given outside of tests.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -44,13 +53,7 @@ async fn server() -> (SocketAddr, CancellationToken) {
         limits: Arc::default(),
         shutdown: shutdown.clone(),
         port: address.port(),
-        patience: Patience {
-            head: HEAD,
-            idle: IDLE,
-            body: BODY,
-            handshake: HEAD,
-            whole_body: WHOLE_BODY,
-        },
+        patience: PATIENCE,
         tls: None,
         proxy: None,
     };

@@ -58,7 +58,7 @@ impl RequestLine {
             _ => path_of(target),
         };
         self.target = path.map_or(Target::Bad, |_| Target::Path);
-        self.asked.is_api = path.is_some_and(|path| path.starts_with(b"/api/"));
+        self.asked.is_api = path.is_some_and(is_api);
     }
 
     /// The last word of the line; the verdict on all of it.
@@ -98,6 +98,13 @@ impl RequestLine {
     pub fn asked(&self) -> Asked {
         self.asked
     }
+}
+
+/// Whether programs ask for such addresses; a base path may stand before it.
+fn is_api(path: &[u8]) -> bool {
+    let end = path.iter().position(|byte| *byte == b'?');
+    let path = path.get(..end.unwrap_or(path.len())).unwrap_or_default();
+    path.starts_with(b"/api/") || path.windows(8).any(|part| part == b"/api/v1/")
 }
 
 /// Of `http://host/path`: what stands behind the host, which may be nothing.

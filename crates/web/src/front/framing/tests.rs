@@ -114,7 +114,8 @@ fn what_is_known_of_a_bad_request_is_known() {
     assert_eq!(asked("HEAD /runs HTTP/1.1"), (true, false));
     assert_eq!(asked("HEAD /api/v1/runs HTTP/1.1"), (true, true));
     assert_eq!(asked("GET http://a/api/v1/runs HTTP/1.1"), (false, true));
-    assert_eq!(asked("GET http://a/?/api/ HTTP/1.1"), (false, false));
+    assert_eq!(asked("GET /base/api/v1/runs HTTP/1.1"), (false, true));
+    assert_eq!(asked("GET http://a/?/api/v1/ HTTP/1.1"), (false, false));
     assert_eq!(asked("GET /apis HTTP/1.1"), (false, false));
 }
 
