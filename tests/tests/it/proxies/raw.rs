@@ -13,8 +13,8 @@ use crate::malformed::{Case, cases, start};
 
 /// Ends the connection.
 const LAST: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-/// Of them, those that a proxy makes good requests of, or that are good as it passes them on. 52 for
-/// nginx 1.22.
+/// Of them, those that a proxy makes good requests of, or that are good as it passes them on: of 168,
+/// 50 by nginx 1.22, 32 by `HAProxy` 2.6, 28 by Apache 2.4.71.
 const MOST_MENDED: usize = 60;
 /// The least status of a refusal.
 const REFUSED: u16 = 400;
@@ -91,8 +91,9 @@ pub fn nothing_is_smuggled(kind: Kind) {
     assert_eq!(faults, Vec::<String>::new());
     assert!(
         mended.len() <= MOST_MENDED,
-        "{} are mended: {mended:#?}",
-        mended.len()
+        "{} of {} are mended: {mended:#?}",
+        mended.len(),
+        all.len()
     );
     its_twin_runs(&house, &mut robot, &behind);
 }
