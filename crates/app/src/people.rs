@@ -236,6 +236,36 @@ impl App {
         }
         Ok(Some(owner.user))
     }
+
+    /// A token has crossed a network in the clear: if it is one of ours, that is noted, and the
+    /// log says so once. Nobody is told here whether it is.
+    pub async fn expose_token(&self, token: &str) {
+        let (token, owner) = match self.inner.store.token(token_hash(token)).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%error, "could not look for a token that was sent in the clear");
+                return;
+            }
+        };
+        if token.exposed_at.is_some() {
+            return;
+        }
+        tracing::warn!(
+            token = token.id.0,
+            user = owner.user.name.as_str(),
+            "a token was sent over plain HTTP, where others can read it; run: stagedoor token \
+             revoke {}",
+            token.id.0
+        );
+        let (store, now) = (self.inner.store.clone(), self.clock().now());
+        // Aside, so that the answer takes as long as for a token that is none.
+        tokio::spawn(async move {
+            if let Err(error) = store.expose_token(token.id, now).await {
+                tracing::warn!(%error, "could not note that a token was sent in the clear");
+            }
+        });
+    }
 }
 
 /// Removes sessions that ended without anybody presenting them again, once an hour.

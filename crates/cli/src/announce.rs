@@ -1,15 +1,17 @@
 //! What a server says when it starts: the setup link while there is no administrator, and where it
 //! listens.
 
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use stagedoor_app::app::App;
 use stagedoor_app::session_key::{new_setup_key, setup_hash};
+use stagedoor_config::Settings;
 use stagedoor_domain::time::Clock as _;
 use stagedoor_store::Store;
+use stagedoor_web::Doors;
 
 use crate::state::State;
 use crate::system::{KernelChance, SystemClock};
@@ -17,12 +19,47 @@ use crate::system::{KernelChance, SystemClock};
 /// How long the setup link works.
 const SETUP_LIFETIME: Duration = Duration::from_hours(24);
 
+/// Where people find Stagedoor, as far as the settings tell; none when it listens nowhere.
+pub fn site(settings: &Settings, doors: &Doors) -> Option<String> {
+    let address = doors.listeners.first()?.local_addr().ok()?;
+    Some(site_at(settings, address))
+}
+
+fn site_at(settings: &Settings, address: SocketAddr) -> String {
+    let (host, path) = (settings.public_host.first(), &settings.base_path);
+    // People speak to the proxy, at the port that browsers take by themselves.
+    if let (Some(host), Some(_)) = (host, &settings.proxy) {
+        return format!("https://{host}{path}");
+    }
+    let (scheme, usual) = match settings.tls {
+        Some(_) => ("https", 443),
+        None => ("http", 80),
+    };
+    let is_public = settings.tls.is_some() || address.ip().is_unspecified();
+    let host = match host.filter(|_| is_public) {
+        Some(host) if address.port() == usual => host.clone(),
+        Some(host) => format!("{host}:{}", address.port()),
+        None => reachable(address).to_string(),
+    };
+    format!("{scheme}://{host}{path}")
+}
+
+/// Nobody can open `0.0.0.0`.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
 /// Prints the one-time link while there is no administrator.
 pub async fn setup_link(
     store: &Store,
     state: &State,
     clock: &SystemClock,
-    listeners: &[TcpListener],
+    site: Option<&str>,
 ) -> anyhow::Result<()> {
     if store.has_admin().await? {
         let _ = std::fs::remove_file(state.setup_link());
@@ -33,13 +70,10 @@ pub async fn setup_link(
         .put_setup(setup_hash(&key), clock.now().plus(SETUP_LIFETIME))
         .await
         .with_context(|| format!("could not write to the database in {}", state.dir.display()))?;
-    let Some(address) = listeners
-        .first()
-        .and_then(|listener| listener.local_addr().ok())
-    else {
+    let Some(site) = site else {
         return Ok(());
     };
-    let url = format!("http://{address}/setup?key={key}");
+    let url = format!("{site}/setup?key={key}");
     state.write_setup_link(&url)?;
     eprintln!(
         "\nOpen this link to create the first account: {url}\nIt works once, for 24 hours.\n"
@@ -48,14 +82,19 @@ pub async fn setup_link(
 }
 
 /// Where it listens, and what it found.
-pub async fn serving(listeners: &[TcpListener], root: &Path, app: &App) {
+pub async fn serving(doors: &Doors, root: &Path, app: &App) {
     let snapshot = app.catalog().await;
     let scripts = snapshot.len();
     let broken = snapshot.broken().len();
-    for listener in listeners {
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!("listening on http://{address}");
-        }
+    let scheme = match doors.certificates {
+        Some(_) => "https",
+        None => "http",
+    };
+    for address in addresses(&doors.listeners) {
+        tracing::info!("listening on {scheme}://{address}");
+    }
+    for address in addresses(&doors.redirects) {
+        tracing::info!("leading from http://{address} to HTTPS");
     }
     tracing::info!(scripts, folder = %root.display(), "serving");
     if broken > 0 {
@@ -65,4 +104,10 @@ pub async fn serving(listeners: &[TcpListener], root: &Path, app: &App) {
             root.display()
         );
     }
+}
+
+fn addresses(listeners: &[TcpListener]) -> impl Iterator<Item = SocketAddr> {
+    listeners
+        .iter()
+        .filter_map(|listener| listener.local_addr().ok())
 }

@@ -1,13 +1,43 @@
-//! Binds the addresses to listen on, while there may still be the rights for low ports.
+//! Binds the addresses to listen on and reads the certificate, while there may still be the rights
+//! for low ports and for a key of root's.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 
-use anyhow::anyhow;
-use stagedoor_config::Listen;
+use anyhow::{Context as _, anyhow};
+use rustix::process::{getegid, getuid};
+use stagedoor_config::{Listen, Settings};
+use stagedoor_domain::time::Clock as _;
+use stagedoor_web::{Certificates, Doors, Keepers};
+
+use crate::accounts::Accounts;
+use crate::system::SystemClock;
+
+/// Everything that requests come in by.
+pub fn open(settings: &Settings, accounts: &Accounts) -> anyhow::Result<Doors> {
+    let redirects = settings.tls.as_ref().map(|tls| &tls.redirect_listen);
+    Ok(Doors {
+        certificates: certificates(settings, accounts)?,
+        listeners: bind(&settings.listen)?,
+        redirects: redirects.map_or(Ok(Vec::new()), |redirects| bind(redirects))?,
+    })
+}
+
+fn certificates(settings: &Settings, accounts: &Accounts) -> anyhow::Result<Option<Certificates>> {
+    let Some(tls) = &settings.tls else {
+        return Ok(None);
+    };
+    let group = accounts.server.as_ref().map(|account| account.gid);
+    let keepers = Keepers {
+        owners: vec![0, getuid().as_raw(), accounts.server_uid],
+        group: group.unwrap_or_else(|| getegid().as_raw()),
+    };
+    let certificates = Certificates::load(tls, keepers, SystemClock::new().now());
+    Ok(Some(certificates.context("HTTPS is not possible")?))
+}
 
 /// All listeners, or why one of them cannot be had.
-pub fn bind(wanted: &[Listen]) -> anyhow::Result<Vec<TcpListener>> {
+fn bind(wanted: &[Listen]) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for listen in wanted {
         let first = bind_one(listen.address).map_err(|error| explain(listen.address, error))?;

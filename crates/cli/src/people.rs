@@ -13,7 +13,7 @@ use stagedoor_domain::name::{GroupName, UserName};
 use stagedoor_domain::quantity::parse_duration;
 use stagedoor_domain::time::{Clock as _, Timestamp};
 use stagedoor_runner::Account;
-use stagedoor_store::{NewToken, NewUser, Store, TokenId, UserRecord};
+use stagedoor_store::{NewToken, NewUser, Store, TokenId, TokenRecord, UserRecord};
 
 use crate::EXIT_OK;
 use crate::args::{StateOption, TokenCommand, UserCommand};
@@ -223,14 +223,25 @@ async fn list_tokens(store: &Store, user: Option<&str>) -> anyhow::Result<()> {
             |at| format!("last used {}", at.rfc3339()),
         );
         println!(
-            "{:>4}  {:<20} {:<20} {}, {last_used}",
+            "{:>4}  {:<20} {:<20} {}, {last_used}{}",
             token.id.0,
             owner,
             token.name,
-            until(token.expires_at)
+            until(token.expires_at),
+            exposed(&token)
         );
     }
     Ok(())
+}
+
+fn exposed(token: &TokenRecord) -> String {
+    token.exposed_at.map_or_else(String::new, |at| {
+        format!(
+            "\n      EXPOSED: sent over plain HTTP at {}; run: stagedoor token revoke {}",
+            at.rfc3339(),
+            token.id.0
+        )
+    })
 }
 
 fn until(expires_at: Option<Timestamp>) -> String {

@@ -4,7 +4,6 @@
 //! root; everything that talks to the network runs after the server has dropped it.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +20,7 @@ use stagedoor_domain::queue::Capacity;
 use stagedoor_output::Outputs;
 use stagedoor_runner::{Connection, Reports, Runner, RunnerOptions};
 use stagedoor_store::Store;
+use stagedoor_web::Doors;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
@@ -44,7 +44,7 @@ struct Prepared {
     root_path: PathBuf,
     root: OwnedFd,
     state: State,
-    listeners: Vec<TcpListener>,
+    doors: Doors,
     is_root: bool,
 }
 
@@ -86,7 +86,7 @@ fn prepare(
     let settings = load(options, &root_path, &environment, is_root)?;
     let accounts = Accounts::choose(&settings)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
-    let listeners = listen::bind(&settings.listen)?;
+    let doors = listen::open(&settings, &accounts)?;
     let runner = connect_runner(&state.dir, &root_path, &root, &settings, &accounts)?
         .after(state.earlier_runner().as_deref());
     // After the runner, which passes the limit that it was started with to scripts.
@@ -98,7 +98,7 @@ fn prepare(
         root_path,
         root,
         state,
-        listeners,
+        doors,
         is_root,
     };
     Ok((prepared, runner))
@@ -195,6 +195,7 @@ async fn run(
         folder: prepared.root.try_clone()?,
         environment: prepared.environment.clone(),
         is_root: prepared.is_root,
+        certificates: prepared.doors.certificates.clone(),
     };
     let web = stagedoor_web::WebOptions {
         public_hosts: prepared.settings.public_host.clone(),
@@ -203,12 +204,12 @@ async fn run(
         base_path: prepared.settings.base_path.clone(),
         hsts: prepared.settings.hsts,
     };
-    let (app, listeners, _state) = start_app(prepared, runner, arguments.all).await?;
+    let (app, doors, _state) = start_app(prepared, runner, arguments.all).await?;
     let (shutdown, linger) = (CancellationToken::new(), CancellationToken::new());
     let signals = signals::listen(app.clone(), shutdown.clone(), linger.clone(), reload);
     tokio::spawn(signals);
     tokio::select! {
-        served = stagedoor_web::serve(listeners, app.clone(), web, shutdown) => {
+        served = stagedoor_web::serve(doors, app.clone(), web, shutdown) => {
             served?;
             app.drain();
             tokio::select! {
@@ -233,7 +234,7 @@ async fn start_app(
     prepared: Prepared,
     runner: Connection,
     all: bool,
-) -> anyhow::Result<(App, Vec<TcpListener>, State)> {
+) -> anyhow::Result<(App, Doors, State)> {
     let note = runner.identity().map(|id| prepared.state.runner_note(id));
     if let Some(note) = note.as_ref().filter(|_| runner.knows_all()) {
         note.write();
@@ -260,21 +261,22 @@ async fn assemble(
     runner: Runner,
     reports: Reports,
     all: bool,
-) -> anyhow::Result<(App, Vec<TcpListener>, State)> {
+) -> anyhow::Result<(App, Doors, State)> {
     let Prepared {
         settings,
         environment,
         root_path,
         root,
         state,
-        listeners,
+        doors,
         ..
     } = prepared;
     let clock = Arc::new(SystemClock::new());
     let chance = Arc::new(KernelChance);
     let store = Store::open(&state.dir)
         .with_context(|| format!("could not open the database in {}", state.dir.display()))?;
-    announce::setup_link(&store, &state, &clock, &listeners).await?;
+    let site = announce::site(&settings, &doors);
+    announce::setup_link(&store, &state, &clock, site.as_deref()).await?;
     let folder = state.dir.join("output");
     let (outputs, pump_events) = Outputs::open(&folder, PUMPS, clock.clone())
         .with_context(|| format!("could not use {} for output", folder.display()))?;
@@ -298,8 +300,8 @@ async fn assemble(
         options: options_of(&settings, environment),
     })
     .await?;
-    announce::serving(&listeners, &root_path, &app).await;
-    Ok((app, listeners, state))
+    announce::serving(&doors, &root_path, &app).await;
+    Ok((app, doors, state))
 }
 
 pub fn options_of(settings: &Settings, environment: Environment) -> Options {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use stagedoor_app::app::App;
 use stagedoor_config::Environment;
+use stagedoor_web::Certificates;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +22,8 @@ pub struct Reload {
     pub environment: Environment,
     /// Whether root started the server.
     pub is_root: bool,
+    /// Read again too.
+    pub certificates: Option<Certificates>,
 }
 
 /// Waits for signals as long as the server lives; cancels `shutdown` at the first.
@@ -72,6 +75,9 @@ fn say(app: &App, more: &str) {
 
 /// A file with an error changes nothing.
 fn reload(app: &App, from: &Reload) {
+    if let Some(certificates) = &from.certificates {
+        certificates.reload(app.clock().now());
+    }
     let folder = PathBuf::from(format!("/proc/self/fd/{}", from.folder.as_raw_fd()));
     match serve::load(&from.arguments, &folder, &from.environment, from.is_root) {
         Ok(settings) => {

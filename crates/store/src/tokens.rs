@@ -40,12 +40,14 @@ pub struct TokenRecord {
     pub expires_at: Option<Timestamp>,
     /// Its last request, as of the last [`Store::touch_token`].
     pub last_used: Option<Timestamp>,
+    /// When it was first sent over a network in the clear.
+    pub exposed_at: Option<Timestamp>,
 }
 
 macro_rules! token_columns {
     () => {
         "tokens.id AS id, tokens.user_id AS user_id, tokens.name AS name, \
-         tokens.created_at AS created_at, expires_at, last_used"
+         tokens.created_at AS created_at, expires_at, last_used, exposed_at"
     };
 }
 
@@ -122,6 +124,17 @@ impl Store {
         })
         .await
     }
+
+    /// Notes that others may know this token since `now`; the first time counts.
+    pub async fn expose_token(&self, id: TokenId, now: Timestamp) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE tokens SET exposed_at = coalesce(exposed_at, ?2) WHERE id = ?1";
+        self.write(move |db| {
+            db.prepare_cached(SQL)?
+                .execute((id.0, now.millis()))
+                .map(|_| ())
+        })
+        .await
+    }
 }
 
 fn read_token(row: &Row<'_>) -> rusqlite::Result<TokenRecord> {
@@ -138,5 +151,6 @@ fn read_token(row: &Row<'_>) -> rusqlite::Result<TokenRecord> {
         created_at: Timestamp::from_millis(row.get("created_at")?),
         expires_at: time("expires_at")?,
         last_used: time("last_used")?,
+        exposed_at: time("exposed_at")?,
     })
 }

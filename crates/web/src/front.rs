@@ -2,12 +2,20 @@
 //! before the router sees it.
 
 pub(crate) mod body;
+mod client;
 mod connection;
+mod desk;
+mod entry;
+mod frames;
 mod gate;
 mod heads;
+mod http2;
 mod limits;
+mod preface;
 mod reception;
+mod redirect;
 mod stall;
+mod streams;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +23,20 @@ use std::time::Duration;
 use stagedoor_app::app::App;
 use stagedoor_config::{Hsts, Proxy, Tls};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::base_path::BasePath;
 use crate::routes;
 use crate::state::AppState;
-use connection::Patience;
-use gate::Hosts;
+use crate::tls::Certificates;
+use connection::{Door, Patience};
+use desk::Desk;
 use limits::Limits;
+pub(crate) use limits::network;
 use reception::Reception;
+use redirect::Redirect;
 
 /// How long open requests may go on after the shutdown began.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -45,12 +58,39 @@ pub struct WebOptions {
     pub hsts: Hsts,
 }
 
+/// What requests come in by: bound, and read, while there may still be the rights for it.
+#[derive(Debug, Default)]
+pub struct Doors {
+    /// Where Stagedoor is served.
+    pub listeners: Vec<std::net::TcpListener>,
+    /// Where plain HTTP leads to HTTPS.
+    pub redirects: Vec<std::net::TcpListener>,
+    /// HTTPS on all of `listeners`.
+    pub certificates: Option<Certificates>,
+}
+
+/// Plain HTTP.
+impl From<Vec<std::net::TcpListener>> for Doors {
+    fn from(listeners: Vec<std::net::TcpListener>) -> Self {
+        Self {
+            listeners,
+            ..Self::default()
+        }
+    }
+}
+
 /// Why the server could not work.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// There is nothing to listen on.
     #[error("there is no address to listen on")]
     NoListener,
+    /// HTTPS is wanted, and there is no certificate.
+    #[error("there is no certificate for HTTPS")]
+    NoCertificate,
+    /// The TLS library does not work.
+    #[error("could not set HTTPS up: {0}")]
+    Tls(#[from] rustls::Error),
     /// A listener could not be handed to the runtime.
     #[error("could not listen: {0}")]
     Listen(#[source] std::io::Error),
@@ -59,29 +99,67 @@ pub enum ServeError {
 /// Serves until `shutdown` is cancelled and the open requests are done, at most 10 s later.
 /// Runs go on meanwhile and afterwards.
 pub async fn serve(
-    listeners: Vec<std::net::TcpListener>,
+    doors: impl Into<Doors>,
     app: App,
     options: WebOptions,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
-    if listeners.is_empty() {
-        return Err(ServeError::NoListener);
-    }
-    let reception = reception(AppState::new(app, shutdown.clone()), &options);
+    let doors = doors.into();
+    let tls = acceptor(&doors, &options)?;
+    let main = doors.listeners.first().ok_or(ServeError::NoListener)?;
+    let https = main.local_addr().map_err(ServeError::Listen)?.port();
     let limits = Arc::new(Limits::default());
+    let door = |desk, tls| Door {
+        desk,
+        limits: Arc::clone(&limits),
+        shutdown: shutdown.clone(),
+        port: 0,
+        patience: Patience::default(),
+        tls,
+        proxy: options.proxy.clone().map(Arc::new),
+    };
+    let base = BasePath::new(&options.base_path);
+    let state = AppState::new(app.clone(), base, shutdown.clone());
+    let reception = reception(state, &options);
+    let mut all = Vec::new();
+    for listener in doors.listeners {
+        let desk = Desk::Reception(reception.clone());
+        all.push((listener, door(desk, tls.clone())));
+    }
+    if let Some(host) = options.public_hosts.first() {
+        let redirect = Redirect::new(host, https, &options.base_path, app.clone());
+        for listener in doors.redirects {
+            all.push((listener, door(Desk::Redirect(redirect.clone()), None)));
+        }
+    }
+    if let Some(certificates) = doors.certificates {
+        let watch = certificates.watch(app);
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(watch));
+    }
+    listen(all).await
+}
+
+/// HTTPS, where it is wanted.
+fn acceptor(doors: &Doors, options: &WebOptions) -> Result<Option<TlsAcceptor>, ServeError> {
+    match &doors.certificates {
+        Some(certificates) => {
+            let config = certificates.server_config()?;
+            Ok(Some(TlsAcceptor::from(Arc::new(config))))
+        }
+        // Never plain HTTP by mistake.
+        None if options.tls.is_some() => Err(ServeError::NoCertificate),
+        None => Ok(None),
+    }
+}
+
+/// Accepts at all doors until the shutdown, then waits for what is open.
+async fn listen(doors: Vec<(std::net::TcpListener, Door)>) -> Result<(), ServeError> {
     let connections = TaskTracker::new();
     let accepting = TaskTracker::new();
-    for listener in listeners {
+    for (listener, mut door) in doors {
         listener.set_nonblocking(true).map_err(ServeError::Listen)?;
         let listener = TcpListener::from_std(listener).map_err(ServeError::Listen)?;
-        let port = listener.local_addr().map_err(ServeError::Listen)?.port();
-        let door = connection::Door {
-            reception: reception.clone(),
-            limits: Arc::clone(&limits),
-            shutdown: shutdown.clone(),
-            port,
-            patience: Patience::default(),
-        };
+        door.port = listener.local_addr().map_err(ServeError::Listen)?.port();
         accepting.spawn(connection::accept(listener, door, connections.clone()));
     }
     accepting.close();
@@ -103,7 +181,7 @@ pub async fn serve(
 fn reception(state: AppState, options: &WebOptions) -> Reception {
     let router = routes::router(&state);
     let now = Arc::new(move || state.app.clock().now());
-    Reception::new(router, Hosts::new(&options.public_hosts), now)
+    Reception::new(router, options, now)
 }
 
 #[cfg(test)]

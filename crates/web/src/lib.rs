@@ -8,6 +8,7 @@
 
 mod api;
 mod assets;
+mod base_path;
 mod cookies;
 mod front;
 mod guard;
@@ -15,10 +16,13 @@ mod headers;
 mod language;
 mod output;
 mod pages;
+mod policy_reports;
 mod problem;
 pub mod routes;
 mod safe_form;
 mod session;
 mod state;
+mod tls;
 
-pub use front::{ServeError, WebOptions, serve};
+pub use front::{Doors, ServeError, WebOptions, serve};
+pub use tls::{Certificates, Keepers, TlsError};

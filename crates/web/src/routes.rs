@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::guard::Guarded;
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::{api, assets, pages};
+use crate::{api, assets, pages, policy_reports};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,6 +45,17 @@ pub enum CsrfClass {
     /// By session: the header `X-CSRF-Token` with a one-time token. By bearer token: nothing, for
     /// a browser cannot be made to send one.
     Header,
+    /// What a browser tells of a page of ours by itself. It reads no cookie and changes nothing
+    /// of any user, so a request that was forged is worth no more than one that was made up.
+    Report,
+}
+
+impl CsrfClass {
+    /// Must a browser say that a page of ours sent the request? Not a report: browsers differ in
+    /// what they say of it, and the page that it is about stands in it.
+    pub(crate) fn checks_origin(self) -> bool {
+        matches!(self, Self::Form | Self::Header)
+    }
 }
 
 /// One route, as `stagedoor routes --json` prints it.
@@ -109,6 +120,7 @@ fn all() -> Vec<Route> {
     let mut routes = pages::routes();
     routes.extend(api::routes());
     routes.extend(assets::routes());
+    routes.push(policy_reports::route());
     routes
 }
 
@@ -180,6 +192,16 @@ mod tests {
             let reads = route.method == "GET";
             assert_eq!(reads, route.csrf == CsrfClass::Safe, "{route:?}");
         }
+    }
+
+    #[test]
+    fn w77_only_what_browsers_report_may_come_from_anywhere() {
+        let reports: Vec<_> = table()
+            .into_iter()
+            .filter(|route| route.csrf == CsrfClass::Report)
+            .map(|route| (route.method, route.path, route.access))
+            .collect();
+        assert_eq!(reports, [("POST", "/csp-report", Access::Public)]);
     }
 
     #[test]

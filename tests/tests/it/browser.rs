@@ -111,6 +111,33 @@ impl Browser {
             .expect("the page loads");
     }
 
+    /// The browser's button.
+    pub fn back(&self) {
+        self.runtime
+            .block_on(self.client().back())
+            .expect("the page before");
+    }
+
+    /// What a reader sees in a frame of the page.
+    pub fn text_in_frame(&self, number: u16) -> String {
+        self.runtime
+            .block_on(async {
+                self.client().enter_frame(number).await?;
+                let body = self.client().find(Locator::Css("body")).await?;
+                let text = body.text().await?;
+                self.client().enter_parent_frame().await?;
+                Ok::<_, fantoccini::error::CmdError>(text)
+            })
+            .expect("a frame")
+    }
+
+    /// The names of the cookies that it would send to this page.
+    pub fn cookie_names(&self) -> Vec<String> {
+        let cookies = self.runtime.block_on(self.client().get_all_cookies());
+        let cookies = cookies.expect("its cookies");
+        cookies.iter().map(|c| c.name().to_owned()).collect()
+    }
+
     pub fn url(&self) -> String {
         self.runtime
             .block_on(self.client().current_url())

@@ -250,4 +250,5 @@ fn f9_headers_do_not_become_environment() {
         !page.contains("HTTP_") && !page.contains("127.0.0.1:1<"),
         "{page}"
     );
+    assert!(!page.to_ascii_lowercase().contains("http_proxy"), "{page}");
 }

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod asvs;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod conditions;
@@ -25,9 +27,13 @@ mod faults;
 #[cfg(test)]
 mod faults_disk;
 #[cfg(test)]
+mod floods;
+#[cfg(test)]
 mod form;
 #[cfg(test)]
 mod framed;
+#[cfg(test)]
+mod headers;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
@@ -41,16 +47,29 @@ mod pages;
 #[cfg(test)]
 mod person;
 #[cfg(test)]
+mod policy;
+mod preface;
+#[cfg(test)]
 mod processes;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
+mod redirect;
+#[cfg(test)]
 mod robot;
 #[cfg(test)]
+mod secure;
+#[cfg(test)]
 mod small_disk;
+#[cfg(test)]
+mod sockets;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod stubborn;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tree;

@@ -46,6 +46,11 @@ impl Home {
         self.dir.path().join("state")
     }
 
+    /// Where everything of this home lies.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// A folder with these files, each executable.
     pub fn scripts(&self, files: &[(&str, &str)]) -> PathBuf {
         let folder = self.dir.path().join("scripts");
@@ -153,12 +158,17 @@ impl Program {
 
     /// Serves a folder on a home, which may have been used before.
     pub fn serve(home: Arc<Home>, scripts: &Path) -> Self {
+        Self::serve_with(home, scripts, &["--listen", "127.0.0.1:0"], "http://")
+    }
+
+    /// The same with these words on the command line; `scheme` is that of its addresses.
+    pub fn serve_with(home: Arc<Home>, scripts: &Path, words: &[&str], scheme: &str) -> Self {
         let mut child = command(&binary())
             .arg("serve")
             .arg(scripts)
             .arg("--state")
             .arg(home.state())
-            .args(["--listen", "127.0.0.1:0"])
+            .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -173,7 +183,7 @@ impl Program {
             log,
             url: String::new(),
         };
-        program.url = program.said("listening on http://", START);
+        program.url = program.said(&format!("listening on {scheme}"), START);
         program
     }
 

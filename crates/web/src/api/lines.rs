@@ -18,6 +18,7 @@ const USUAL_LINES: usize = 200;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct LinesQuery {
     /// `both`, which is the default, `stdout` or `stderr`. Each numbers its lines by itself.
     #[param(pattern = "^(both|stdout|stderr)$")]
@@ -108,6 +109,7 @@ pub(super) async fn lines(
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct SearchQuery {
     /// `both`, which is the default, `stdout` or `stderr`.
     #[param(pattern = "^(both|stdout|stderr)$")]

@@ -1,4 +1,4 @@
-//! One connection: accepted, counted, served by hyper's own HTTP/1 with timers, drained.
+//! One connection: accepted, counted, served by hyper's own HTTP/1 or HTTP/2 with timers, drained.
 //!
 //! Not `axum::serve`: it sets no timers. Not hyper-util's builder either: while it finds out
 //! which HTTP a client speaks, it has no timer.
@@ -16,20 +16,24 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use stagedoor_config::Proxy;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::body::timed;
+use super::desk::Desk;
+use super::entry::{self, Stream};
 use super::heads::Heads;
+use super::http2;
 use super::limits::{Limits, Place};
-use super::reception::Reception;
-use super::stall::Stall;
 use crate::headers;
 use crate::session::Arrival;
 
 /// Most bytes of a head.
-const LARGEST_HEAD: usize = 16 * 1024;
+pub(super) const LARGEST_HEAD: usize = 16 * 1024;
 /// Most header lines.
 const MOST_HEADERS: usize = 100;
 /// When no descriptor is left, some must be given back first.
@@ -45,6 +49,8 @@ pub(super) struct Patience {
     pub idle: Duration,
     /// Between two pieces of a body.
     pub body: Duration,
+    /// From a connection's beginning to the end of the TLS handshake.
+    pub handshake: Duration,
     /// From when a body is asked for to its end. Who has [`super::LARGEST_BODY`] to send must
     /// send 35 KB a second.
     pub whole_body: Duration,
@@ -56,6 +62,7 @@ impl Default for Patience {
             head: Duration::from_secs(10),
             idle: Duration::from_mins(1),
             body: Duration::from_secs(10),
+            handshake: Duration::from_secs(10),
             whole_body: Duration::from_secs(30),
         }
     }
@@ -65,7 +72,7 @@ impl Default for Patience {
 #[derive(Clone)]
 pub(super) struct Door {
     /// Answers.
-    pub reception: Reception,
+    pub desk: Desk,
     /// Counts.
     pub limits: Arc<Limits>,
     /// Ends.
@@ -74,6 +81,31 @@ pub(super) struct Door {
     pub port: u16,
     /// Ends connections that hold a place for nothing.
     pub patience: Patience,
+    /// HTTPS.
+    pub tls: Option<TlsAcceptor>,
+    /// Who may hand on connections of others.
+    pub proxy: Option<Arc<Proxy>>,
+}
+
+impl Door {
+    /// A trusted proxy has the connections of many.
+    fn trusts(&self, peer: IpAddr) -> bool {
+        let trusted = self.proxy.iter().flat_map(|proxy| &proxy.trusted);
+        trusted.into_iter().any(|network| network.contains(peer))
+    }
+
+    /// The connection begins with a header of the PROXY protocol.
+    pub fn begins_with_preface(&self, peer: IpAddr) -> bool {
+        self.proxy.as_ref().is_some_and(|proxy| proxy.protocol) && self.trusts(peer)
+    }
+
+    fn place(&self, peer: IpAddr) -> Option<Place> {
+        if self.trusts(peer) {
+            self.limits.enter_proxy()
+        } else {
+            self.limits.enter(peer)
+        }
+    }
 }
 
 /// Takes connections until the shutdown begins.
@@ -90,10 +122,11 @@ pub(super) async fn accept(listener: TcpListener, door: Door, connections: TaskT
                     tracing::info!("connections are accepted again");
                 }
                 let peer = address.ip().to_canonical();
-                match door.limits.enter(peer) {
+                match door.place(peer) {
                     Some(place) => {
                         connections.spawn(connection(stream, peer, door.clone(), place));
                     }
+                    None if door.tls.is_some() => drop(stream),
                     None => refuse(&stream),
                 }
             }
@@ -118,7 +151,7 @@ async fn hold_breath(error: &io::Error, is_blocked: &mut bool) {
 }
 
 /// One that is too many gets a short answer if its buffer takes it, and is closed.
-fn refuse(stream: &TcpStream) {
+pub(super) fn refuse(stream: &TcpStream) {
     let text = "There are too many connections. Try again in a moment.\n";
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
@@ -130,25 +163,46 @@ fn refuse(stream: &TcpStream) {
     let _ = stream.try_write(answer.as_bytes());
 }
 
-async fn connection(stream: TcpStream, peer: IpAddr, door: Door, place: Place) {
+async fn connection(stream: TcpStream, peer: IpAddr, door: Door, mut place: Place) {
     // Small answers must not wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
-    let arrival = Arrival {
-        peer,
-        port: door.port,
-        is_secure: false,
+    let entered = tokio::select! {
+        entered = entry::enter(stream, peer, &door, &mut place) => entered,
+        () = door.shutdown.cancelled() => return,
     };
-    let (reception, patience) = (door.reception, door.patience);
+    let Some((stream, arrival)) = entered else {
+        return;
+    };
+    let ended = match stream {
+        Stream::Plain(stream) => http1(stream, door, arrival).await,
+        Stream::Tls(stream) if entry::chose_http2(&stream) => {
+            // Large, and not to weigh on every other connection.
+            Box::pin(http2::serve(*stream, door, arrival)).await
+        }
+        Stream::Tls(stream) => http1(*stream, door, arrival).await,
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection ended early");
+    }
+    drop(place);
+}
+
+/// HTTP/1.1 on any stream, until the client or the shutdown ends it.
+async fn http1<S>(stream: S, door: Door, arrival: Arrival) -> Result<(), hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (desk, patience) = (door.desk, door.patience);
     let heads = Heads::new(patience.head);
-    let stream = Stall::new(stream, heads.timer());
+    let stream = heads.watch(stream);
     let service = service_fn(move |request: Request<Incoming>| {
         let answering = heads.answering();
         let timed = |body| Body::new(timed(body, patience.body, patience.whole_body));
         let mut request = request.map(timed);
         request.extensions_mut().insert(arrival);
-        let reception = reception.clone();
+        let desk = desk.clone();
         async move {
-            let response = reception.answer(request).await;
+            let response = desk.answer(request).await;
             // The answer is over when hyper drops its body.
             Ok::<_, Infallible>(response.map(|body| {
                 body.map_err(move |error| {
@@ -165,15 +219,11 @@ async fn connection(stream: TcpStream, peer: IpAddr, door: Door, place: Place) {
         .max_buf_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(serving);
-    let ended = tokio::select! {
+    tokio::select! {
         ended = serving.as_mut() => ended,
         () = door.shutdown.cancelled() => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "a connection ended early");
     }
-    drop(place);
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 /// What a connection does, as far as heads matter.
@@ -32,8 +33,13 @@ pub(super) struct Heads {
 #[derive(Debug)]
 pub(super) struct Answering(Heads);
 
-/// Of one stream.
-pub(super) struct HeadTimer {
+/// A stream of requests that ends when a head is late.
+pub(super) struct Headed<S> {
+    stream: S,
+    timer: HeadTimer,
+}
+
+struct HeadTimer {
     heads: Heads,
     timer: Pin<Box<Sleep>>,
 }
@@ -48,12 +54,13 @@ impl Heads {
         }
     }
 
-    /// To be asked about each read.
-    pub fn timer(&self) -> HeadTimer {
-        HeadTimer {
+    /// Watches what is read from the stream.
+    pub fn watch<S>(&self, stream: S) -> Headed<S> {
+        let timer = HeadTimer {
             heads: self.clone(),
             timer: Box::pin(tokio::time::sleep(self.patience)),
-        }
+        };
+        Headed { stream, timer }
     }
 
     /// A head has come whole; the answer is over when what is returned is dropped.
@@ -79,7 +86,7 @@ impl Drop for Answering {
 
 impl HeadTimer {
     /// `read` is what the stream said to a read, `came` whether it gave bytes.
-    pub fn watch(
+    fn watch(
         &mut self,
         read: Poll<io::Result<()>>,
         came: bool,
@@ -100,5 +107,48 @@ impl HeadTimer {
             }
             Phase::Idle | Phase::Head(_) | Phase::Answering => read,
         }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Headed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let came = buffer.filled().len() > before;
+        self.timer.watch(read, came, cx)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Headed<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -1,8 +1,9 @@
 //! How many connections there may be, in all and from one address.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// In all.
 const MOST: usize = 1024;
@@ -25,48 +26,73 @@ struct Open {
 #[derive(Debug)]
 pub(super) struct Place {
     limits: Arc<Limits>,
-    network: IpAddr,
+    /// Whose connections it counts among; none while that is a proxy, who has many.
+    network: Option<IpAddr>,
 }
 
 impl Limits {
     /// A place for a connection from this address, if there is one.
     pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let network = network(address);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = open.by_address.get(&network).copied().unwrap_or(0);
-        if open.all >= MOST || here >= MOST_PER_ADDRESS {
+        let mut place = self.enter_proxy()?;
+        place.belongs_to(address).then_some(place)
+    }
+
+    /// A place for a connection of a trusted proxy: it counts among all, and not for its address.
+    pub fn enter_proxy(self: &Arc<Self>) -> Option<Place> {
+        let mut open = self.open();
+        if open.all >= MOST {
             return None;
         }
         open.all += 1;
-        open.by_address.insert(network, here + 1);
         Some(Place {
             limits: Arc::clone(self),
-            network,
+            network: None,
         })
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// From now on it counts for this client too; false when the client has too many.
+    pub fn belongs_to(&mut self, client: IpAddr) -> bool {
+        let network = network(client);
+        let mut open = self.limits.open();
+        open.leave(self.network.take());
+        let here = open.by_address.entry(network).or_default();
+        if *here >= MOST_PER_ADDRESS {
+            return false;
+        }
+        *here += 1;
+        self.network = Some(network);
+        true
+    }
+}
+
+impl Open {
+    fn leave(&mut self, network: Option<IpAddr>) {
+        let Some(network) = network else { return };
+        if let Entry::Occupied(mut count) = self.by_address.entry(network) {
+            *count.get_mut() = count.get().saturating_sub(1);
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self
-            .limits
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.limits.open();
         open.all = open.all.saturating_sub(1);
-        let left = open
-            .by_address
-            .get(&self.network)
-            .map_or(0, |count| count.saturating_sub(1));
-        if left == 0 {
-            open.by_address.remove(&self.network);
-        } else {
-            open.by_address.insert(self.network, left);
-        }
+        open.leave(self.network.take());
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+/// What counts as one client: an address, or one /64 network of IPv6.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
             let [a, b, c, d, ..] = address.segments();
@@ -98,6 +124,29 @@ mod tests {
     }
 
     #[test]
+    fn b7_a_proxy_may_have_more_and_each_of_its_clients_may_not() {
+        let limits = Arc::new(Limits::default());
+        let mut held: Vec<_> = (0..=MOST_PER_ADDRESS)
+            .filter_map(|_| limits.enter_proxy())
+            .collect();
+        assert_eq!(held.len(), MOST_PER_ADDRESS + 1);
+        let client = address("10.0.0.1");
+        let has_place = |place: &mut Place| place.belongs_to(client);
+        assert_eq!(
+            held.iter_mut()
+                .filter_map(|p| has_place(p).then_some(()))
+                .count(),
+            MOST_PER_ADDRESS
+        );
+        assert!(limits.enter(client).is_none());
+        assert!(limits.enter(address("10.0.0.2")).is_some());
+        drop(held);
+        assert!(limits.enter(client).is_some());
+        let open = limits.open();
+        assert_eq!((open.all, open.by_address.len()), (0, 0));
+    }
+
+    #[test]
     fn a_network_of_ipv6_counts_as_one_address() {
         assert_eq!(
             network(address("2001:db8::1")),
@@ -118,7 +167,7 @@ mod tests {
             .collect();
         assert_eq!(held.len(), MOST);
         drop(held);
-        let open = limits.open.lock().expect("not poisoned");
+        let open = limits.open();
         assert_eq!((open.all, open.by_address.len()), (0, 0));
     }
 }

@@ -1,5 +1,5 @@
-//! A connection whose client does not take what we send, or begins a request and does not go on,
-//! holds a place for nothing: after a while it is closed.
+//! A connection whose client does not take what we send holds a place for nothing: after a while
+//! it is closed. Below TLS, so that each byte that the client takes counts.
 
 use std::io;
 use std::pin::Pin;
@@ -9,27 +9,23 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::heads::HeadTimer;
-
 /// How long nothing may be taken.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A stream that ends when a write makes no progress for a minute, or a head is late.
+/// A stream that ends when a write makes no progress for a minute.
 pub(super) struct Stall<S> {
     stream: S,
     patience: Pin<Box<Sleep>>,
     waits: bool,
-    heads: HeadTimer,
 }
 
 impl<S> Stall<S> {
     /// Wraps it.
-    pub fn new(stream: S, heads: HeadTimer) -> Self {
+    pub fn new(stream: S) -> Self {
         Self {
             stream,
             patience: Box::pin(tokio::time::sleep(PATIENCE)),
             waits: false,
-            heads,
         }
     }
 
@@ -54,10 +50,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stall<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        let came = buffer.filled().len() > before;
-        self.heads.watch(read, came, cx)
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
@@ -96,17 +89,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stall<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::front::heads::Heads;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-    fn stall<S>(stream: S) -> Stall<S> {
-        Stall::new(stream, Heads::new(PATIENCE).timer())
-    }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_nothing_is_given_up() {
         let (mut client, server) = tokio::io::duplex(8);
-        let mut server = stall(server);
+        let mut server = Stall::new(server);
         server.write_all(b"12345678").await.expect("room for it");
         let error = server.write_all(b"9").await.expect_err("nobody reads");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -119,7 +107,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_client_is_not() {
         let (mut client, server) = tokio::io::duplex(1);
-        let mut server = stall(server);
+        let mut server = Stall::new(server);
         let reader = tokio::spawn(async move {
             for _ in 0..5 {
                 tokio::time::sleep(Duration::from_secs(50)).await;

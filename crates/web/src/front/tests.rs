@@ -21,7 +21,7 @@ const WHOLE_BODY: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_secs(5);
 
 async fn panics() -> &'static str {
-    panic!("the secret is 42")
+    panic!("the secret is forty-two")
 }
 
 async fn length(request: axum::extract::Request) -> Result<String, problem::Problem> {
@@ -40,7 +40,7 @@ async fn server() -> (SocketAddr, CancellationToken) {
     let address = listener.local_addr().expect("an address");
     let shutdown = CancellationToken::new();
     let door = connection::Door {
-        reception: Reception::new(router, Hosts::new(&[]), now),
+        desk: Desk::Reception(Reception::new(router, &WebOptions::default(), now)),
         limits: Arc::default(),
         shutdown: shutdown.clone(),
         port: address.port(),
@@ -48,8 +48,11 @@ async fn server() -> (SocketAddr, CancellationToken) {
             head: HEAD,
             idle: IDLE,
             body: BODY,
+            handshake: HEAD,
             whole_body: WHOLE_BODY,
         },
+        tls: None,
+        proxy: None,
     };
     tokio::spawn(connection::accept(listener, door, TaskTracker::new()));
     (address, shutdown)
@@ -89,7 +92,7 @@ async fn a_panic_fails_one_request_with_an_id_and_without_its_cause() {
             "{path}: {text}"
         );
         assert!(text.contains("1234-"), "{path} has no request id: {text}");
-        for hidden in ["secret", "42", "panic", ".rs"] {
+        for hidden in ["secret", "forty", "panic", ".rs"] {
             assert!(!text.contains(hidden), "{path} shows {hidden}: {text}");
         }
         for line in headers::as_text().lines() {

@@ -1,6 +1,7 @@
 //! What stands around every page: the bar with its links, and who is signed in.
 
-use crate::assets::asset;
+use crate::assets::{Script, asset, script};
+use crate::base_path::BasePath;
 use crate::session::Me;
 use crate::state::AppState;
 
@@ -29,12 +30,16 @@ pub(crate) struct Person {
 /// The frame of a page.
 #[derive(Debug, Clone)]
 pub(crate) struct Shell {
+    /// Before every address of the page.
+    pub base: BasePath,
     /// Addresses of static files, by their names in the templates.
     pub style: String,
     /// The icon.
     pub icon: String,
     /// The script that shows times in the viewer's zone.
-    pub times: String,
+    pub times: Script,
+    /// The script that shows a password.
+    pub show: Script,
     /// Nobody on the pages before signing in.
     pub person: Option<Person>,
     /// The current link.
@@ -53,16 +58,18 @@ impl Shell {
                 admin: signed_in.user.is_admin(),
             }),
             here: Some(here),
-            ..Self::outside(state.app.csrf().mint(&signed_in.session))
+            ..Self::outside(&state.base, state.app.csrf().mint(&signed_in.session))
         }
     }
 
     /// For somebody who is not signed in.
-    pub fn outside(token: String) -> Self {
+    pub fn outside(base: &BasePath, token: String) -> Self {
         Self {
+            base: base.clone(),
             style: asset("style.css"),
             icon: asset("door.svg"),
-            times: asset("times.js"),
+            times: script("times.js"),
+            show: script("show.js"),
             person: None,
             here: None,
             token,

@@ -13,6 +13,8 @@ mod api_queue;
 #[cfg(test)]
 mod api_runs;
 #[cfg(test)]
+mod base_path;
+#[cfg(test)]
 mod canonical;
 #[cfg(test)]
 mod client;
@@ -34,6 +36,10 @@ mod page_search;
 mod page_texts;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod policy_reports;
+#[cfg(test)]
+mod proxied;
 #[cfg(test)]
 mod scripts;
 #[cfg(test)]

@@ -1,0 +1,301 @@
+//! HTTPS by the server itself (rows W2, F12): versions, protocols, certificates good and bad, and
+//! their renewal.
+
+use std::fs;
+use std::io::Write;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::SupportedProtocolVersion;
+use rustls::version::{TLS12, TLS13};
+
+use crate::program::{self, Home, Program};
+use crate::secure::{self, HELLO, Identity, address, get};
+
+/// How long a change may take to be noticed on a busy machine.
+const NOTICED: Duration = Duration::from_secs(60);
+
+#[test]
+fn w2_tls_1_2_and_1_3_are_spoken() {
+    let identity = Identity::new();
+    let (program, _home) = secure::serve(&identity, "");
+    const EACH: [&[&SupportedProtocolVersion]; 2] = [&[&TLS12], &[&TLS13]];
+    for versions in EACH {
+        let mut client = identity.client();
+        client.versions = versions;
+        let text = client
+            .ask(address(&program), &get("/login"))
+            .expect("served");
+        assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+        assert!(text.contains("x-frame-options: DENY"), "{text}");
+    }
+}
+
+/// A `ClientHello` that offers TLS up to this version, in the words of the time before 1.3.
+fn hello(version: u8) -> Vec<u8> {
+    let suites = [0xc0, 0x2b, 0xc0, 0x2f, 0xc0, 0x09, 0xc0, 0x13, 0x00, 0x2f];
+    // Curves P-256 and P-384, signatures by ECDSA and RSA with SHA-256.
+    let extensions = [
+        0x00, 0x0a, 0, 6, 0, 4, 0, 23, 0, 24, 0x00, 0x0b, 0, 2, 1, 0, 0x00, 0x0d, 0, 6, 0, 4, 4, 3,
+        4, 1,
+    ];
+    let mut body = vec![3, version];
+    body.extend([7; 32]);
+    body.extend([0, 0, 10]);
+    body.extend(suites);
+    body.extend([1, 0, 0, 26]);
+    body.extend(extensions);
+    let size = |bytes: &[u8]| u8::try_from(bytes.len()).expect("short");
+    let mut message = vec![1, 0, 0, size(&body)];
+    message.extend(body);
+    let mut record = vec![0x16, 3, 1, 0, size(&message)];
+    record.extend(message);
+    record
+}
+
+#[test]
+fn w2_tls_1_1_is_refused() {
+    let (program, _home) = secure::serve(&Identity::new(), "");
+    let said = |version| {
+        let mut stream = secure::tcp(address(&program));
+        stream.write_all(&hello(version)).expect("sent");
+        let mut head = [0; 7];
+        std::io::Read::read_exact(&mut stream, &mut head).expect("an answer");
+        head
+    };
+    let [kind, _, _, _, _, level, what] = said(2);
+    // Alert, fatal, protocol_version.
+    assert_eq!((kind, level, what), (0x15, 2, 70));
+    assert_eq!(said(3)[0], 0x16, "1.2 in the same words is taken");
+}
+
+/// curl, with what it printed: the head of the answer, and its body.
+fn curl(program: &Program, home: &Home, words: &[&str], path: &str) -> String {
+    let port = address(program).port();
+    #[expect(clippy::disallowed_methods, reason = "a client of somebody else's")]
+    let output = Command::new("curl")
+        .args(["-sS", "-i", "--max-time", "60", "--cacert"])
+        .arg(secure::certificate_path(home))
+        .args(["--connect-to", &format!("::127.0.0.1:{port}")])
+        .args(words)
+        .arg(format!("https://localhost:{port}{path}"))
+        .output()
+        .expect("curl is here: tools/setup-tests");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn w2_http_2_and_http_1_serve_pages_and_the_api() {
+    let identity = Identity::new();
+    let (program, home) = secure::serve(&identity, "");
+    program.manage(
+        &["user", "add", "ann", "--password-stdin"],
+        crate::robot::PASSWORD,
+    );
+    let token = program.manage(&["token", "create", "--user", "ann"], "");
+    let bearer = format!("Authorization: Bearer {}", token.trim());
+    for (flag, version) in [("--http2", "HTTP/2"), ("--http1.1", "HTTP/1.1")] {
+        let page = curl(&program, &home, &[flag], "/login");
+        assert!(page.starts_with(&format!("{version} 200")), "{page}");
+        assert!(
+            page.contains("x-frame-options: DENY") && page.contains("Stagedoor"),
+            "{page}"
+        );
+        let list = curl(&program, &home, &[flag, "-H", &bearer], "/api/v1/scripts");
+        assert!(list.contains("\"hello\""), "{list}");
+        let body = "{\"script\":\"hello\",\"args\":{}}";
+        let json = "Content-Type: application/json";
+        let words = [flag, "-H", &bearer, "-H", json, "-d", body];
+        let run = curl(&program, &home, &words, "/api/v1/runs?wait=60");
+        assert!(run.contains("\"succeeded\""), "{run}");
+    }
+}
+
+#[test]
+fn w2_the_gate_stands_before_http_2_too() {
+    let (program, home) = secure::serve(&Identity::new(), "");
+    for (host, path, status) in [
+        ("localhost", "/login", "200"),
+        ("evil.example", "/login", "421"),
+        ("localhost", "/login/%2e", "404"),
+        ("localhost", "//login", "404"),
+    ] {
+        let host = format!("Host: {host}");
+        let words = ["--http2", "--path-as-is", "-H", &host];
+        let text = curl(&program, &home, &words, path);
+        assert!(
+            text.starts_with(&format!("HTTP/2 {status}")),
+            "{host} {path}: {text}"
+        );
+        assert!(
+            text.contains("x-frame-options: DENY"),
+            "{host} {path}: {text}"
+        );
+    }
+}
+
+#[test]
+fn f12_plain_http_to_the_port_of_https_is_told_where_it_is() {
+    let identity = Identity::new();
+    let (program, _home) = secure::serve(&identity, "");
+    let text = secure::ask_plain(address(&program), get("/login").as_bytes());
+    assert!(text.starts_with("HTTP/1.1 400 "), "{text}");
+    assert!(
+        text.contains("https://") && text.contains("x-frame-options: DENY"),
+        "{text}"
+    );
+    assert!(identity.client().is_served(address(&program)));
+}
+
+#[test]
+fn w2_the_setup_link_is_https_and_names_the_public_host() {
+    let (mut program, _home) =
+        secure::serve(&Identity::new(), "public_host = \"door.example.org\"\n");
+    let link = program.said("create the first account: https://", NOTICED);
+    let port = address(&program).port();
+    assert!(
+        link.starts_with(&format!("https://door.example.org:{port}/setup?key=")),
+        "{link}"
+    );
+}
+
+#[test]
+fn w2_an_expired_certificate_is_served_and_told() {
+    let identity = Identity::of_years(2020, 2021);
+    let (program, home) = secure::serve(&identity, "");
+    program.until_logged("expired at 2021-01-01T00:00:00.000Z", NOTICED);
+    let page = curl(&program, &home, &["-k"], "/login");
+    assert!(page.contains("200"), "{page}");
+    let error = identity
+        .client()
+        .connect(address(&program))
+        .expect_err("expired");
+    assert!(error.to_string().contains("xpired"), "{error}");
+    let (program, _home) = secure::serve(&Identity::of_years(2090, 2091), "");
+    program.until_logged("is not valid before 2090-01-01", NOTICED);
+}
+
+/// Starts a server that must not start; what it said.
+fn refused(spoil: impl FnOnce(&Home)) -> String {
+    let home = Home::new();
+    Identity::new().write(&home);
+    spoil(&home);
+    let settings = format!("listen = \"127.0.0.1:0\"\n{}", secure::settings(&home));
+    let folder = home.scripts(&[HELLO, ("stagedoor.toml", &settings)]);
+    let path = |path: &std::path::Path| path.to_str().expect("text").to_owned();
+    let words = ["serve", &path(&folder), "--state", &path(&home.state())];
+    let output = program::stagedoor(&words, "");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn w2_a_bad_certificate_or_key_refuses_the_start_and_says_what_to_do() {
+    let key = |home: &Home, text: &str, mode| secure::put(&secure::key_path(home), text, mode);
+    let certificate =
+        |home: &Home, text: &str| secure::put(&secure::certificate_path(home), text, 0o644);
+    let said = refused(|home| key(home, &Identity::new().key, 0o600));
+    assert!(
+        said.contains("does not belong to the first certificate"),
+        "{said}"
+    );
+    let said = refused(|home| key(home, &Identity::new().key, 0o644));
+    assert!(
+        said.contains("chmod 600") && said.contains("0644"),
+        "{said}"
+    );
+    let said = refused(|home| key(home, "no key\n", 0o600));
+    assert!(said.contains("holds no private key"), "{said}");
+    let said = refused(|home| certificate(home, "no certificate\n"));
+    assert!(said.contains("holds no certificate"), "{said}");
+    let spoiled = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let said = refused(|home| certificate(home, spoiled));
+    assert!(
+        said.contains("could not use") && said.contains("tls.pem"),
+        "{said}"
+    );
+    let said = refused(|home| fs::remove_file(secure::key_path(home)).expect("removed"));
+    assert!(
+        said.contains("could not read") && said.contains("tls.key"),
+        "{said}"
+    );
+    let said = refused(|home| {
+        fs::remove_file(secure::key_path(home)).expect("removed");
+        fs::create_dir(secure::key_path(home)).expect("made");
+    });
+    assert!(said.contains("it is not a file"), "{said}");
+}
+
+#[test]
+fn w2_a_key_of_a_stranger_is_refused() {
+    if !program::as_root() {
+        return;
+    }
+    let said = refused(|home| {
+        std::os::unix::fs::chown(secure::key_path(home), Some(4711), None).expect("chown");
+    });
+    assert!(
+        said.contains("uid 4711") && said.contains("chown"),
+        "{said}"
+    );
+}
+
+#[test]
+fn w2_a_new_certificate_is_served_on_hang_up_and_by_itself_and_a_bad_one_is_not() {
+    let first = Identity::new();
+    let (program, home) = secure::serve(&first, "");
+    let address = address(&program);
+    assert!(first.client().is_served(address));
+    let mut open = first.client().connect(address).expect("served");
+
+    let second = Identity::new();
+    second.write(&home);
+    program.hang_up();
+    program.until_logged("read the certificate again", NOTICED);
+    assert!(second.client().is_served(address));
+    assert!(!first.client().is_served(address));
+
+    open.write_all(get("/healthz").as_bytes())
+        .expect("still open");
+    assert!(secure::rest(&mut open).starts_with("HTTP/1.1 200 "));
+
+    // By itself, and a bad one first.
+    secure::put(&secure::key_path(&home), &Identity::new().key, 0o600);
+    program.until_logged("the certificate stays as it was", NOTICED);
+    assert!(second.client().is_served(address), "the one of before");
+    let third = Identity::new();
+    third.write(&home);
+    for _ in 0..600 {
+        if third.client().is_served(address) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(third.client().is_served(address));
+    let told = program.log().matches("stays as it was").count();
+    assert_eq!(told, 1, "{}", program.log());
+}
+
+#[test]
+fn w2_a_key_of_roots_alone_works_and_its_renewal_needs_a_start() {
+    if !program::as_root() {
+        return;
+    }
+    let home = Home::new();
+    let identity = Identity::new();
+    identity.write(&home);
+    std::os::unix::fs::chown(secure::key_path(&home), Some(0), Some(0)).expect("chown");
+    let settings = format!("listen = \"127.0.0.1:0\"\n{}", secure::settings(&home));
+    let folder = home.scripts(&[HELLO, ("stagedoor.toml", &settings)]);
+    let program = Program::serve_with(Arc::clone(&home), &folder, &[], "https://");
+    program.until_logged("start the server again", NOTICED);
+    program.hang_up();
+    program.until_logged("the certificate stays as it was", NOTICED);
+    assert!(identity.client().is_served(address(&program)));
+}
