@@ -115,7 +115,7 @@ pub(crate) struct SearchQuery {
     #[param(pattern = "^(both|stdout|stderr)$")]
     stream: Option<String>,
     /// The text to find; small and capital letters are the same.
-    #[param(min_length = 1, max_length = 256)]
+    #[param(min_length = 1, max_length = 1024)]
     q: String,
     /// The line to begin at, from 0.
     #[param(value_type = Option<u64>)]
@@ -183,7 +183,8 @@ pub(super) async fn search(
 }
 
 fn first_line(text: Option<&str>) -> Result<u64, Problem> {
-    let parse = |text: &str| text.parse().ok();
+    // Every client has 64 bits with a sign, and no run has so many lines.
+    let parse = |text: &str| text.parse().ok().filter(|n| i64::try_from(*n).is_ok());
     Ok(read("from", text, parse, "the number of a line, from 0")?.unwrap_or(0))
 }
 
