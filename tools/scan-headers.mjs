@@ -13,7 +13,7 @@ if (!existsSync(list)) {
 const part = (name) => import(`${home}/src/${name}`);
 const { retrieve } = await part("retriever/retriever.js");
 const { ALL_TESTS } = await part("constants.js");
-const { getGradeForScore, getScoreDescription, getScoreModifier } = await part("grader/grader.js");
+const { getGradeForScore, getScoreModifier } = await part("grader/grader.js");
 const { MINIMUM_SCORE_FOR_EXTRA_CREDIT } = await part("grader/charts.js");
 
 /** As the package's own scan adds up: extra points count only where nothing much is lost. */
@@ -35,7 +35,8 @@ async function scan(path) {
   console.log(`${url}  ${score}  ${letter}`);
   for (const result of results) {
     const points = getScoreModifier(result.result);
-    console.log(`  ${String(points).padStart(4)}  ${result.pass ? "pass" : "FAIL"}  ${result.result}: ${getScoreDescription(result.result)}`);
+    const verdict = result.pass ? "pass" : "FAIL";
+    console.log(`  ${String(points).padStart(4)}  ${verdict}  ${result.result}`);
   }
   return score;
 }

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use rust_embed::Embed;
@@ -37,6 +39,25 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 /// The address of a static file for templates: `asset("style.css")`.
 pub(crate) fn asset(name: &str) -> String {
     format!("/static/{}/{name}", *VERSION)
+}
+
+/// A script for templates: where it is, and what it must be. A browser runs nothing else under that
+/// address, whatever stands between it and this server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Script {
+    /// The address.
+    pub address: String,
+    /// For the attribute `integrity`.
+    pub integrity: String,
+}
+
+/// A script by its name: `script("run.js")`.
+pub(crate) fn script(name: &str) -> Script {
+    let hash = Files::get(name).map(|file| STANDARD.encode(file.metadata.sha256_hash()));
+    Script {
+        address: asset(name),
+        integrity: hash.map_or_else(String::new, |hash| format!("sha256-{hash}")),
+    }
 }
 
 /// Its routes.

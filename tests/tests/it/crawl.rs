@@ -121,7 +121,12 @@ fn crawl(person: &mut Person, start: &str) -> BTreeMap<Spot, String> {
         if !is_page || address.ends_with("/html") {
             continue;
         }
-        for spot in addresses(&answer.text()) {
+        let reports = answer
+            .header("content-security-policy")
+            .and_then(|policy| policy.split("report-uri ").nth(1))
+            .and_then(|rest| rest.split([';', ' ']).next())
+            .map(|address| ("POST".to_owned(), address.to_owned()));
+        for spot in addresses(&answer.text()).into_iter().chain(reports) {
             if !found.contains_key(&spot) {
                 if spot.0 == "GET" {
                     waiting.push(spot.1.clone());

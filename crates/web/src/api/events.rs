@@ -16,7 +16,6 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
-use utoipa::ToSchema;
 
 use crate::api::query::PathRun;
 use crate::problem::Problem;
@@ -27,18 +26,13 @@ use feed::Feed;
 /// A comment is sent when nothing else was: proxies end connections that are silent.
 const PING: Duration = Duration::from_secs(15);
 
-/// The stream of events. Each `tail` has an id, its number.
-#[derive(ToSchema)]
-#[schema(as = Events, value_type = String)]
-#[expect(dead_code, reason = "describes what is sent piece by piece")]
-pub(crate) struct EventsText(String);
-
-/// Follows a run: `state`, `tail` and at last `end`.
+/// Follows a run: `state`, `tail` and at last `end`. Each `tail` has an id, its number.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/events", tag = "output",
     params(("id" = String, Path, description = "the run's id"),
         ("Last-Event-ID" = Option<String>, Header, description = "sent by a browser that resumes")),
     responses(
-        (status = 200, content_type = "text/event-stream", body = String),
+        (status = 200, content_type = "text/event-stream",
+            description = "Events, until the run has ended."),
         (status = 404, description = "Unknown, or not for this caller: the same answer."),
     ))]
 pub(super) async fn events(

@@ -18,6 +18,7 @@ const USUAL_LINES: usize = 200;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct LinesQuery {
     /// `both`, which is the default, `stdout` or `stderr`. Each numbers its lines by itself.
     #[param(pattern = "^(both|stdout|stderr)$")]
@@ -108,12 +109,13 @@ pub(super) async fn lines(
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct SearchQuery {
     /// `both`, which is the default, `stdout` or `stderr`.
     #[param(pattern = "^(both|stdout|stderr)$")]
     stream: Option<String>,
     /// The text to find; small and capital letters are the same.
-    #[param(min_length = 1, max_length = 256)]
+    #[param(min_length = 1, max_length = 1024)]
     q: String,
     /// The line to begin at, from 0.
     #[param(value_type = Option<u64>)]
@@ -181,7 +183,8 @@ pub(super) async fn search(
 }
 
 fn first_line(text: Option<&str>) -> Result<u64, Problem> {
-    let parse = |text: &str| text.parse().ok();
+    // Every client has 64 bits with a sign, and no run has so many lines.
+    let parse = |text: &str| text.parse().ok().filter(|n| i64::try_from(*n).is_ok());
     Ok(read("from", text, parse, "the number of a line, from 0")?.unwrap_or(0))
 }
 

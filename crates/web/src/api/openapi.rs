@@ -1,5 +1,6 @@
 //! `GET /openapi.json`: the description of this API, made from the types that are served.
 
+mod absent;
 mod refusals;
 
 use std::sync::LazyLock;
@@ -11,6 +12,7 @@ use utoipa::openapi::Server;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use absent::Absent;
 use refusals::{ProblemText, Refusals};
 
 use crate::api::{events, lines, me, output, runs, scripts, start};
@@ -30,7 +32,7 @@ use crate::state::AppState;
         output::output, lines::lines, lines::search, events::events, me::me, me::csrf, openapi,
     ),
     components(schemas(ProblemText)),
-    modifiers(&Security, &Refusals),
+    modifiers(&Security, &Refusals, &Absent),
     security(("token" = []), ("session" = [])),
 )]
 struct Description;
@@ -117,6 +119,47 @@ mod tests {
         for reference in refs {
             let pointer = reference.trim_start_matches('#');
             assert!(json.pointer(pointer).is_some(), "{reference}");
+        }
+    }
+
+    /// Every call of the description.
+    fn calls(json: &serde_json::Value) -> impl Iterator<Item = &serde_json::Value> {
+        let paths = json["paths"].as_object().expect("paths");
+        paths
+            .values()
+            .flat_map(|calls| calls.as_object().expect("calls").values())
+    }
+
+    #[test]
+    fn what_stands_in_a_query_is_said_to_and_may_be_left_out_and_is_never_null() {
+        let json = described();
+        let mut keys = 0;
+        for call in calls(&json) {
+            for parameter in call["parameters"].as_array().into_iter().flatten() {
+                let is_path = ["id", "name"].contains(&parameter["name"].as_str().expect("a name"));
+                assert_eq!(parameter["in"] == "path", is_path, "{parameter}");
+                let must = is_path || parameter["name"] == "q";
+                assert_eq!(parameter["required"], must, "{parameter}");
+                assert!(parameter["schema"]["type"].is_string(), "{parameter}");
+                keys += 1;
+            }
+        }
+        assert!(keys > 20, "{keys}");
+    }
+
+    #[test]
+    fn every_refusal_is_described_as_problem_details() {
+        let json = described();
+        for call in calls(&json) {
+            let responses = call["responses"].as_object().expect("responses");
+            for status in ["400", "401", "403", "503"] {
+                assert!(responses.contains_key(status), "{status} of {call}");
+            }
+            for (status, response) in responses.iter().filter(|(s, _)| s.as_str() >= "400") {
+                let content = response["content"].as_object().expect("content");
+                let kinds: Vec<&String> = content.keys().collect();
+                assert_eq!(kinds, ["application/problem+json"], "{status} of {call}");
+            }
         }
     }
 

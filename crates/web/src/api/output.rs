@@ -24,6 +24,7 @@ use crate::state::AppState;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct OutputQuery {
     /// `stdout`, which is the default, or `stderr`. Both together have no bytes of their own:
     /// `lines` shows them in order.

@@ -82,7 +82,10 @@ pub(crate) enum StoppedJson {
 }
 
 /// As much of a run as those know who may stop it but not read it.
+///
+/// It has no other members, so an answer is one of the two and not both.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ToldRun)]
 pub(crate) struct ToldJson {
     /// As in a run.

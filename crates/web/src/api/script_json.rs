@@ -58,7 +58,7 @@ pub(crate) struct ScriptJson {
     pub output_format: &'static str,
     /// The author's own data.
     #[serde(skip_serializing_if = "serde_json::Value::is_null")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     pub extra: serde_json::Value,
     /// In the order of the form.
     pub params: Vec<ParamJson>,
@@ -99,7 +99,7 @@ pub(crate) struct ParamJson {
     pub multiple: bool,
     /// Used when nothing is given; a secret's is never shown.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = serde_json::Value)]
     pub default: Option<Value>,
     /// The only values allowed; empty means free.
     #[serde(skip_serializing_if = "Vec::is_empty")]

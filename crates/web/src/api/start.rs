@@ -46,6 +46,7 @@ pub(crate) struct StartJson {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct StartQuery {
     /// Answer when the run has ended, or after so many seconds; at most 300.
     #[param(value_type = Option<u64>, maximum = 300)]
@@ -57,7 +58,8 @@ pub(crate) struct StartQuery {
 /// With `Idempotency-Key` the same request, sent again, gets the run of the first time.
 #[utoipa::path(post, path = "/api/v1/runs", tag = "runs",
     params(StartQuery,
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters",
+            min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
         ("X-CSRF-Token" = Option<String>, Header, description = "with a session cookie only")),
     request_body = StartJson,
     responses(

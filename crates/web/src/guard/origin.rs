@@ -17,7 +17,7 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// our own over HTTPS: whoever sits between could have written it.
 pub(crate) fn check_origin(headers: &HeaderMap, is_secure: bool) -> Result<(), Problem> {
     let refused = || {
-        Problem::forbidden("This request did not come from one of Stagedoor's own pages.")
+        Problem::forbidden("This request did not come from one of this server's own pages.")
             .with_code("cross_site")
     };
     if headers.get_all(ORIGIN).iter().count() > 1 {

@@ -19,7 +19,7 @@ use stagedoor_domain::time::Timestamp;
 use super::said::{Chip, When, took};
 use super::shell::{Here, Shell};
 use super::{markdown, paths};
-use crate::assets::asset;
+use crate::assets;
 use crate::language::{Languages, Text};
 use crate::problem::Problem;
 use crate::session::Me;
@@ -29,7 +29,7 @@ use crate::state::AppState;
 #[template(path = "catalog.html")]
 pub(super) struct CatalogPage {
     pub shell: Shell,
-    pub search_script: String,
+    pub search_script: assets::Script,
     pub query: String,
     pub folders: Vec<FolderView>,
     pub count: usize,
@@ -86,7 +86,7 @@ pub(crate) async fn show(
     let is_admin = me.0.user.is_admin();
     let page = CatalogPage {
         shell: Shell::of(&state, &me, Here::Scripts),
-        search_script: asset("search.js"),
+        search_script: assets::script("search.js"),
         count: cards.len(),
         query,
         folders: by_folder(&catalog, cards),

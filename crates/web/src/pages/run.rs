@@ -22,7 +22,7 @@ use stagedoor_output::View;
 use super::said::{self, Chip, When};
 use super::shell::{Here, Shell};
 use super::{paths, runs};
-use crate::assets::asset;
+use crate::assets;
 use crate::headers::HasFrame;
 use crate::language::{Languages, Text};
 use crate::output::look;
@@ -38,7 +38,7 @@ use search::{Find, Found};
 #[template(path = "run.html")]
 pub(super) struct RunPage {
     pub shell: Shell,
-    pub run_script: String,
+    pub run_script: assets::Script,
     pub id: String,
     pub title: Text,
     pub script: String,
@@ -191,7 +191,7 @@ fn page(state: &AppState, me: &Me, about: About<'_>) -> RunPage {
     } = output.unwrap_or_default();
     RunPage {
         shell: Shell::of(state, me, Here::Runs),
-        run_script: asset("run.js"),
+        run_script: assets::script("run.js"),
         id: run.id.to_string(),
         title: about.title,
         script: run.script.to_string(),

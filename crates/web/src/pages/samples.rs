@@ -21,6 +21,7 @@ use super::script::field::{Choosable, Control, Field, Line};
 use super::script::view::{DocsView, ScriptPage, Section};
 use super::setup::SetupPage;
 use super::shell::{Here, Person, Shell};
+use crate::assets::Script;
 use crate::base_path::BasePath;
 use crate::language::Text;
 
@@ -40,6 +41,13 @@ fn shell(x: &str) -> Shell {
         }),
         here: Some(Here::Scripts),
         ..Shell::outside(&BasePath::new("/door"), x.to_owned())
+    }
+}
+
+fn file(x: &str) -> Script {
+    Script {
+        address: x.to_owned(),
+        integrity: x.to_owned(),
     }
 }
 
@@ -156,7 +164,7 @@ fn fields(x: &str) -> Vec<Field> {
 fn script(x: &str) -> ScriptPage {
     ScriptPage {
         shell: shell(x),
-        form_script: x.to_owned(),
+        form_script: file(x),
         name: x.to_owned(),
         folder: x.to_owned(),
         title: text(x),
@@ -194,7 +202,7 @@ fn run(x: &str) -> RunPage {
     };
     RunPage {
         shell: shell(x),
-        run_script: x.to_owned(),
+        run_script: file(x),
         id: x.to_owned(),
         title: text(x),
         script: x.to_owned(),
@@ -265,7 +273,7 @@ fn catalog(x: &str) -> CatalogPage {
     let cards = vec![card(Some(x.to_owned()), None), card(None, Some(last))];
     CatalogPage {
         shell: shell(x),
-        search_script: x.to_owned(),
+        search_script: file(x),
         query: x.to_owned(),
         folders: vec![
             FolderView { cards, ..folder() },

@@ -1,6 +1,6 @@
 //! What stands around every page: the bar with its links, and who is signed in.
 
-use crate::assets::asset;
+use crate::assets::{Script, asset, script};
 use crate::base_path::BasePath;
 use crate::session::Me;
 use crate::state::AppState;
@@ -37,7 +37,9 @@ pub(crate) struct Shell {
     /// The icon.
     pub icon: String,
     /// The script that shows times in the viewer's zone.
-    pub times: String,
+    pub times: Script,
+    /// The script that shows a password.
+    pub show: Script,
     /// Nobody on the pages before signing in.
     pub person: Option<Person>,
     /// The current link.
@@ -66,7 +68,8 @@ impl Shell {
             base: base.clone(),
             style: asset("style.css"),
             icon: asset("door.svg"),
-            times: asset("times.js"),
+            times: script("times.js"),
+            show: script("show.js"),
             person: None,
             here: None,
             token,

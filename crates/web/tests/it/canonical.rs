@@ -237,6 +237,22 @@ async fn f8_head_says_what_get_says_and_no_more() {
 }
 
 #[tokio::test]
+async fn f8_head_of_a_stream_is_answered_while_its_run_goes_on() {
+    let sleeps =
+        "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"ops\"] }\n# ///\nexec sleep 60\n";
+    let server = TestServer::with(&[("sleeps.sh", sleeps)]).await;
+    let program = server.program("pro", &["ops"]).await;
+    let body = json!({"script": "sleeps"}).to_string();
+    let run = program.post("/api/v1/runs", body).await.json();
+    let path = format!("/api/v1/runs/{}/events", run["id"].as_str().expect("an id"));
+    // The client would wait 20 s for the end of the answer, and then fail.
+    let head = program.send("HEAD", &path, &[], b"").await;
+    let kind = Some("text/event-stream; charset=utf-8");
+    assert_eq!((head.status, head.header("content-type")), (200, kind));
+    assert!(head.body.is_empty());
+}
+
+#[tokio::test]
 async fn f8_options_says_which_methods_an_address_takes_and_no_other_site_may_read() {
     let (place, _) = Place::new().await;
     let anon = place

@@ -14,7 +14,7 @@ use stagedoor_domain::script::Script;
 
 use super::Reader;
 use super::field::{Control, Field};
-use crate::assets::asset;
+use crate::assets;
 use crate::language::{Languages, Text};
 use crate::pages::markdown::{self, Mark, Piece, Prose};
 use crate::pages::runs::{Row, row};
@@ -44,7 +44,7 @@ pub(super) struct Said<'a> {
 #[template(path = "script.html")]
 pub(in crate::pages) struct ScriptPage {
     pub shell: Shell,
-    pub form_script: String,
+    pub form_script: assets::Script,
     pub name: String,
     pub folder: String,
     pub title: Text,
@@ -149,7 +149,7 @@ pub(super) fn page(
     sections.sort_by_key(|section| section.title.is_some());
     ScriptPage {
         shell: Shell::of(state, me, Here::Scripts),
-        form_script: asset("form.js"),
+        form_script: assets::script("form.js"),
         name: script.name.to_string(),
         folder: script.name.folder().to_owned(),
         rows: found
