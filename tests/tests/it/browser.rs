@@ -60,6 +60,8 @@ fn start_driver() -> (Child, String) {
 fn capabilities(profile: &TempDir, javascript: JavaScript, more: &[&str]) -> Value {
     let allowed = if javascript == JavaScript::On { 1 } else { 2 };
     let mut wanted = json!({
+        // Tests make their certificates themselves.
+        "acceptInsecureCerts": true,
         "goog:loggingPrefs": {"browser": "ALL"},
         "goog:chromeOptions": {
             "args": [

@@ -23,9 +23,7 @@ fn base64(bytes: &[u8]) -> String {
             text.push(char::from(DIGITS[all >> (18 - 6 * place) & 63]));
         }
     }
-    while text.len() % 4 > 0 {
-        text.push('=');
-    }
+    text.extend(std::iter::repeat_n('=', text.len().wrapping_neg() % 4));
     text
 }
 

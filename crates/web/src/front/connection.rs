@@ -165,6 +165,17 @@ pub(super) fn refuse(stream: &TcpStream) {
     let _ = stream.try_write(answer.as_bytes());
 }
 
+/// hyper's part. It is never the first to find a head too large: see [`super::framing`].
+pub(super) fn http1_builder(patience: Patience) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience.idle)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(LARGEST_HEAD);
+    builder
+}
+
 async fn connection(stream: TcpStream, peer: IpAddr, door: Door, mut place: Place) {
     // Small answers must not wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
@@ -195,9 +206,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (desk, patience) = (door.desk, door.patience);
+    let answers = desk.clone();
     let heads = Heads::new(patience.head);
     let mut gated = Gated::new(heads.watch(stream), heads.clone());
-    let at_desk = desk.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let answering = heads.answering();
         let timed = |body| Body::new(timed(body, patience.body, patience.whole_body));
@@ -220,7 +231,7 @@ where
         }
     });
     let ended = {
-        let serving = builder(patience).serve_connection(TokioIo::new(&mut gated), service);
+        let serving = http1_builder(patience).serve_connection(TokioIo::new(&mut gated), service);
         tokio::pin!(serving);
         tokio::select! {
             ended = serving.as_mut() => ended,
@@ -230,18 +241,7 @@ where
             }
         }
     };
-    let headers = || at_desk.header_lines(arrival.is_secure);
+    let headers = || answers.header_lines(arrival.is_secure);
     gated.finish(arrival.peer, headers).await;
     ended
-}
-
-/// hyper's part. It is never the first to find a head too large: see [`super::framing`].
-pub(super) fn builder(patience: Patience) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience.idle)
-        .max_headers(MOST_HEADERS)
-        .max_buf_size(LARGEST_HEAD);
-    builder
 }

@@ -6,6 +6,7 @@ use http::Request;
 
 use super::reception::Reception;
 use super::redirect::Redirect;
+use crate::headers;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -24,11 +25,12 @@ impl Desk {
             Desk::Redirect(redirect) => redirect.answer(request).await,
         }
     }
-    /// The lines that every answer has, for one that is written without a request.
+
+    /// The security headers as lines of text, for answers that are written below HTTP.
     pub fn header_lines(&self, is_secure: bool) -> String {
         match self {
             Desk::Reception(reception) => reception.header_lines(is_secure),
-            Desk::Redirect(redirect) => redirect.header_lines(),
+            Desk::Redirect(_) => headers::as_text(),
         }
     }
 }

@@ -297,8 +297,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
         match self.flow {
             Flow::Refused(refusal) => {
                 refused::log(peer, refusal);
-                let text = refused::text(refusal, asked, &headers());
-                refused::say(&mut self.stream, &text).await;
+                refused::answer(&mut self.stream, refusal, asked, &headers()).await;
             }
             Flow::Broken(refusal) => refused::log(peer, refusal),
             Flow::Reading | Flow::Answering => {}

@@ -78,7 +78,7 @@ impl Reception {
         response
     }
 
-    /// The security headers of an answer that is written elsewhere.
+    /// The security headers as lines of text.
     pub fn header_lines(&self, is_secure: bool) -> String {
         self.rules.headers.as_text(is_secure)
     }

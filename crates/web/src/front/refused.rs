@@ -19,7 +19,13 @@ const MOST_LINES: u32 = 10;
 const A_SECOND: Duration = Duration::from_secs(1);
 
 /// Writes the answer. Nothing depends on whether it arrives.
-pub(super) async fn say<S: AsyncWrite + Unpin>(stream: &mut S, text: &str) {
+pub(super) async fn answer<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    refusal: Refusal,
+    asked: Asked,
+    headers: &str,
+) {
+    let text = text(refusal, asked, headers);
     let _ = timeout(PATIENCE, stream.write_all(text.as_bytes())).await;
 }
 
@@ -43,8 +49,8 @@ pub(super) async fn drain<S: AsyncRead + Unpin>(stream: &mut S) {
     let _ = timeout(PATIENCE, reading).await;
 }
 
-/// The whole answer; `headers` are the lines that every answer has.
-pub(super) fn text(refusal: Refusal, asked: Asked, headers: &str) -> String {
+/// The whole answer.
+fn text(refusal: Refusal, asked: Asked, headers: &str) -> String {
     let Refusal { status, reason } = refusal;
     let title = status.canonical_reason().unwrap_or("Refused");
     let code = status.as_u16();

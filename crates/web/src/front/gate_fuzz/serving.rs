@@ -15,10 +15,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex, split};
 
 use super::reference::Request;
-use crate::front::connection::{Patience, builder};
+use crate::front::connection::{Patience, http1_builder};
 use crate::front::gated::Gated;
 use crate::front::heads::Heads;
-use crate::front::stall::Stall;
 use crate::headers;
 
 /// Far longer than all timers of a connection.
@@ -108,7 +107,7 @@ async fn client_of(client: DuplexStream, bytes: &[u8], cuts: &[usize]) -> Vec<u8
 async fn server_of(server: DuplexStream, seen: &Arc<Mutex<Seen>>) {
     let patience = Patience::default();
     let heads = Heads::new(patience.head);
-    let mut gated = Gated::new(heads.watch(Stall::new(server)), heads.clone());
+    let mut gated = Gated::new(heads.watch(server), heads.clone());
     let service = service_fn(|request: http::Request<Incoming>| {
         let (answering, seen) = (heads.answering(), Arc::clone(seen));
         async move {
@@ -134,11 +133,12 @@ async fn server_of(server: DuplexStream, seen: &Arc<Mutex<Seen>>) {
         }
     });
     // How it ends is seen in what the client got.
-    let _ = builder(patience)
+    let _ = http1_builder(patience)
         .serve_connection(TokioIo::new(&mut gated), service)
         .await;
-    let peer = IpAddr::from(Ipv4Addr::LOCALHOST);
-    gated.finish(peer, headers::as_text).await;
+    gated
+        .finish(IpAddr::from(Ipv4Addr::LOCALHOST), headers::as_text)
+        .await;
 }
 
 fn says_close(headers: &HeaderMap) -> bool {
