@@ -17,6 +17,8 @@ use serving::Served;
 
 /// In a plain run of the tests.
 const A_MOMENT: Duration = Duration::from_millis(400);
+/// Inputs, on a machine that is busy for the whole of a moment.
+const AT_LEAST: u64 = 50;
 
 #[expect(clippy::disallowed_methods, reason = "how long, and with which chance")]
 fn number(name: &str) -> Option<u64> {
@@ -95,7 +97,7 @@ fn f8_what_the_gate_lets_pass_means_the_same_to_hyper() {
     let mut chance = Chance::new(number("STAGEDOOR_FUZZ_SEED").unwrap_or(1));
     let long = number("STAGEDOOR_FUZZ_SECONDS").map_or(A_MOMENT, Duration::from_secs);
     let (begun, mut count, mut whole) = (Instant::now(), 0_u64, 0_u64);
-    while begun.elapsed() < long {
+    while begun.elapsed() < long || count < AT_LEAST {
         let bytes = chance.input(&seeds);
         if let Some(fault) = check(&bytes, &mut chance) {
             panic!("input {count}, {fault}: \"{}\"", bytes.escape_ascii());
@@ -104,7 +106,7 @@ fn f8_what_the_gate_lets_pass_means_the_same_to_hyper() {
         whole += found(&bytes, []).ends.len() as u64;
     }
     println!("{count} inputs, {whole} whole requests in them");
-    assert!(count > 10 && whole > 0, "{count} inputs, {whole} requests");
+    assert!(whole > 0, "nothing passed");
 }
 
 #[test]

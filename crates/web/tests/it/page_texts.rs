@@ -141,7 +141,11 @@ async fn what_is_not_translated_stays_in_the_author_s_words() {
     );
     for accept in ["en-GB,en;q=0.9,de;q=0.8", "it", "", "de;q=0"] {
         let page = ada.with("accept-language", accept).get(PATH).await;
-        assert_eq!(page.header("vary"), Some("accept-language, cookie"), "{accept}");
+        assert_eq!(
+            page.header("vary"),
+            Some("accept-language, cookie"),
+            "{accept}"
+        );
         assert!(
             page.text().contains("<h1><span>Back up</span></h1>"),
             "{accept}"
