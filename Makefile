@@ -21,6 +21,7 @@ test: ## install what the tests need, then format, lints and every test
 test-deep: ## the same with many more random cases, and ten times as many kills
 	tools/setup-tests
 	PROPTEST_CASES=4096 STAGEDOOR_KILLS=200 STAGEDOOR_SEEDS=10000 tools/test
+	tools/check-tls
 
 check: ## format, lints and rules of the tree, without running the program
 	tools/check
