@@ -6,6 +6,7 @@ use axum::Extension;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use stagedoor_config::{Proxy, Tls};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -94,19 +95,8 @@ impl Front {
     }
 
     pub(super) async fn secure(&self, tcp: TcpStream, alpn: &[u8]) -> TlsStream<TcpStream> {
-        let mut roots = RootCertStore::empty();
         let certificate = self.certificate.clone().expect("TLS");
-        roots.add(certificate).expect("a root");
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![alpn.to_vec()];
-        let name = ServerName::try_from("localhost").expect("a name");
-        let connector = TlsConnector::from(Arc::new(config));
-        connector.connect(name, tcp).await.expect("a handshake")
+        secure(certificate, tcp, alpn).await
     }
 
     async fn http2(&self, settings: &[u8]) -> TlsStream<TcpStream> {
@@ -119,6 +109,24 @@ impl Front {
         stream.write_all(&begun).await.expect("sent");
         stream
     }
+}
+
+async fn secure<S>(certificate: CertificateDer<'static>, stream: S, alpn: &[u8]) -> TlsStream<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).expect("a root");
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![alpn.to_vec()];
+    let name = ServerName::try_from("localhost").expect("a name");
+    let connector = TlsConnector::from(Arc::new(config));
+    connector.connect(name, stream).await.expect("a handshake")
 }
 
 fn frame(kind: u8, flags: u8, stream: u8, content: &[u8]) -> Vec<u8> {
@@ -168,6 +176,26 @@ async fn b7_a_handshake_that_does_not_go_on_ends_at_its_limit() {
     served.write_all(&get_who()).await.expect("sent");
     let text = String::from_utf8(to_the_end(served).await.0).expect("text");
     assert!(text.ends_with("127.0.0.1 true"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn b7_a_client_that_takes_nothing_is_given_up_over_tls_too() {
+    let (acceptor, certificate) = acceptor();
+    let (client, server) = tokio::io::duplex(4096);
+    let server = stall::Stall::new(server);
+    let (client, server) = tokio::join!(
+        secure(certificate.expect("one"), client, b"http/1.1"),
+        acceptor.expect("one").accept(server),
+    );
+    let mut server = server.expect("a handshake");
+    // Some of it waits inside of TLS: that nobody takes it must show at the end too.
+    server
+        .write_all(&[b'x'; 20_000])
+        .await
+        .expect("taken by TLS");
+    let error = server.shutdown().await.expect_err("nobody reads");
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    drop(client);
 }
 
 #[tokio::test]
