@@ -190,7 +190,7 @@ async fn b7_a_client_that_takes_nothing_is_given_up_over_tls_too() {
     let mut server = server.expect("a handshake");
     // Some of it waits inside of TLS: that nobody takes it must show at the end too.
     server
-        .write_all(&[b'x'; 20_000])
+        .write_all(&vec![b'x'; 20_000])
         .await
         .expect("taken by TLS");
     let error = server.shutdown().await.expect_err("nobody reads");
