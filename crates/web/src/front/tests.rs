@@ -13,6 +13,7 @@ use super::*;
 use crate::{headers, problem};
 
 mod entry;
+mod proxied;
 
 const HEAD: Duration = Duration::from_millis(300);
 /// Far longer than a head, so that a busy machine does not mix them up.
