@@ -1,6 +1,7 @@
 //! The front: listeners, connections and their limits, and the gate that each request passes
 //! before the router sees it.
 
+mod bare;
 pub(crate) mod body;
 mod client;
 mod connection;

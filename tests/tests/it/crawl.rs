@@ -1,5 +1,6 @@
 //! The table of routes and what can be reached are the same (row P19).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::person::Person;
@@ -127,11 +128,11 @@ fn crawl(person: &mut Person, start: &str) -> BTreeMap<Spot, String> {
             .and_then(|rest| rest.split([';', ' ']).next())
             .map(|address| ("POST".to_owned(), address.to_owned()));
         for spot in addresses(&answer.text()).into_iter().chain(reports) {
-            if !found.contains_key(&spot) {
-                if spot.0 == "GET" {
-                    waiting.push(spot.1.clone());
+            if let Entry::Vacant(place) = found.entry(spot) {
+                if place.key().0 == "GET" {
+                    waiting.push(place.key().1.clone());
                 }
-                found.insert(spot, address.clone());
+                place.insert(address.clone());
             }
         }
         assert!(found.len() < 500, "the crawl does not end");

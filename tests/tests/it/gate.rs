@@ -250,7 +250,7 @@ fn a_client_that_stops_sending_after_a_bad_request_sees_the_refusal() {
     // Far more behind it than is read before the answer.
     let bad = [
         b"GET / HTTP/1.1\r\nbad\r\n\r\n".as_slice(),
-        &[b'x'; 100_000],
+        &b"x".repeat(100_000),
     ]
     .concat();
     stream.write_all(&bad).expect("sent");

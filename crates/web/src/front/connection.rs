@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use http::Request;
 use http::header::{CONNECTION, HeaderValue};
+use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::bare::Bare;
 use super::body::timed;
 use super::desk::Desk;
 use super::entry::{self, Stream};
@@ -155,14 +156,12 @@ async fn hold_breath(error: &io::Error, is_blocked: &mut bool) {
 /// One that is too many gets a short answer if its buffer takes it, and is closed.
 pub(super) fn refuse(stream: &TcpStream) {
     let text = "There are too many connections. Try again in a moment.\n";
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
-         content-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n{}\r\n{text}",
-        text.len(),
-        headers::as_text(),
-    );
+    let answer = Bare {
+        lines: "retry-after: 5\r\n",
+        ..Bare::plain(StatusCode::SERVICE_UNAVAILABLE, text)
+    };
     // Nothing depends on whether it arrives.
-    let _ = stream.try_write(answer.as_bytes());
+    let _ = stream.try_write(answer.whole(&headers::as_text()).as_bytes());
 }
 
 /// hyper's part. It is never the first to find a head too large: see [`super::framing`].

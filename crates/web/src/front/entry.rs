@@ -5,11 +5,13 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
+use super::bare::Bare;
 use super::connection::{Door, refuse};
 use super::limits::Place;
 use super::preface::{self, BadPreface, Preface};
@@ -137,12 +139,7 @@ async fn secure(mut stream: TcpStream, door: &Door) -> Result<Stream, Ended> {
 /// Somebody forgot the `s` of `https`.
 async fn lead_to_https(stream: &mut TcpStream) {
     let text = "This port speaks HTTPS: the address begins with https://\n";
-    let answer = format!(
-        "HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
-         content-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n{}\r\n{text}",
-        text.len(),
-        headers::as_text(),
-    );
+    let answer = Bare::plain(StatusCode::BAD_REQUEST, text).whole(&headers::as_text());
     if stream.write_all(answer.as_bytes()).await.is_err() || stream.shutdown().await.is_err() {
         return;
     }

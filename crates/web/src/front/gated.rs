@@ -52,6 +52,8 @@ pub(super) struct Gated<S> {
     asked: u64,
     /// Some of a request has been passed, and not all.
     is_within: bool,
+    /// hyper has read the end of the stream because of a refusal, so it did not end by itself.
+    is_told: bool,
     /// The client sends no more.
     is_over: bool,
     is_shut: bool,
@@ -71,6 +73,7 @@ impl<S> Gated<S> {
             passed: 0,
             asked: 0,
             is_within: false,
+            is_told: false,
             is_over: false,
             is_shut: false,
         }
@@ -147,6 +150,7 @@ impl<S> Gated<S> {
         }
         if let Flow::Reading | Flow::Answering | Flow::Broken(_) = self.flow {
             self.flow = Flow::Refused(Refusal::bad("The request cannot be read."));
+            self.is_told = true;
         }
         true
     }
@@ -218,7 +222,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gated<S> {
                 return Poll::Ready(Ok(()));
             }
             let read = match this.flow {
-                Flow::Refused(_) => return Poll::Ready(Ok(())),
+                Flow::Refused(_) => {
+                    this.is_told = true;
+                    return Poll::Ready(Ok(()));
+                }
                 Flow::Broken(refusal) => return Poll::Ready(Err(io::Error::other(refusal.reason))),
                 Flow::Answering => return this.poll_while_answering(cx),
                 Flow::Reading if this.is_over => return Poll::Ready(Ok(())),
@@ -295,6 +302,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
         let asked = self.framing.asked();
         let is_unread = self.is_within || !self.held.is_empty();
         match self.flow {
+            // The last answer said that the connection closes: what is behind it is nobody's.
+            Flow::Refused(_) if !self.is_told => {}
             Flow::Refused(refusal) => {
                 refused::log(peer, refusal);
                 refused::answer(&mut self.stream, refusal, asked, &headers()).await;

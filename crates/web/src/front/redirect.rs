@@ -64,6 +64,11 @@ impl Redirect {
         response
     }
 
+    /// The security headers as lines of text, for answers that are written below HTTP.
+    pub fn header_lines(&self) -> String {
+        self.0.headers.as_text(false)
+    }
+
     /// Where this leads; none when it is not a page that a browser goes to.
     fn target(&self, request: &Request<Body>) -> Option<HeaderValue> {
         let uri = request.uri();

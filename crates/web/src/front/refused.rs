@@ -8,6 +8,7 @@ use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout};
 
+use super::bare::Bare;
 use super::framing::{Asked, Refusal};
 
 /// How long a client may take to receive the last words, and again to stop sending.
@@ -52,9 +53,9 @@ pub(super) async fn drain<S: AsyncRead + Unpin>(stream: &mut S) {
 /// The whole answer.
 fn text(refusal: Refusal, asked: Asked, headers: &str) -> String {
     let Refusal { status, reason } = refusal;
-    let title = status.canonical_reason().unwrap_or("Refused");
-    let code = status.as_u16();
     let (kind, body) = if asked.is_api {
+        let title = status.canonical_reason().unwrap_or("Refused");
+        let code = status.as_u16();
         // Reasons hold nothing that JSON would have to escape.
         let body = format!(
             r#"{{"type":"about:blank","title":"{title}","status":{code},"detail":"{reason}"}}"#
@@ -63,17 +64,23 @@ fn text(refusal: Refusal, asked: Asked, headers: &str) -> String {
     } else {
         ("text/plain; charset=utf-8", format!("{reason}\n"))
     };
-    let allow = if status == StatusCode::METHOD_NOT_ALLOWED {
-        "allow: GET, HEAD, POST\r\n"
+    // Which address it was does not matter: none takes such a method.
+    let lines = if status == StatusCode::METHOD_NOT_ALLOWED {
+        "allow: GET, HEAD, POST, OPTIONS\r\n"
     } else {
         ""
     };
-    let length = body.len();
-    let shown = if asked.is_head { "" } else { &body };
-    format!(
-        "HTTP/1.1 {code} {title}\r\nconnection: close\r\ncontent-type: {kind}\r\n\
-         content-length: {length}\r\n{allow}{headers}\r\n{shown}"
-    )
+    let bare = Bare {
+        status,
+        kind,
+        lines,
+        body: &body,
+    };
+    if asked.is_head {
+        bare.head(headers)
+    } else {
+        bare.whole(headers)
+    }
 }
 
 /// One line that says why; when there are many, most of them only for who looks closely.

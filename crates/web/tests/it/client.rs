@@ -100,7 +100,7 @@ impl Client {
         for (name, value) in own.chain(headers.iter().copied()) {
             head.extend([name, ": ", value, "\r\n"]);
         }
-        if method == "POST" {
+        if method == "POST" || !body.is_empty() {
             head.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
         }
         head.push_str("\r\n");
