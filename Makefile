@@ -18,9 +18,9 @@ test: ## install what the tests need, then format, lints and every test
 	tools/setup-tests
 	tools/test
 
-test-deep: ## the same with many more random cases, and ten times as many kills
+test-deep: ## the same with many more random cases, ten times as many kills, and ten minutes of fuzzing
 	tools/setup-tests
-	PROPTEST_CASES=4096 STAGEDOOR_KILLS=200 STAGEDOOR_SEEDS=10000 tools/test
+	PROPTEST_CASES=4096 STAGEDOOR_KILLS=200 STAGEDOOR_SEEDS=10000 STAGEDOOR_FUZZ_SECONDS=600 tools/test
 	tools/check-tls
 
 check: ## format, lints and rules of the tree, without running the program

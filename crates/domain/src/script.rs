@@ -28,6 +28,8 @@ pub struct Script {
     pub order: i64,
     /// Not listed, still reachable for who may.
     pub hidden: bool,
+    /// How its output is shown.
+    pub output_format: OutputFormat,
     /// Refused with this reason.
     pub disabled: Option<String>,
     /// What is started.
@@ -64,6 +66,27 @@ pub struct Script {
     pub source: Source,
     /// Which file was checked; none when a `command` outside the catalog is started.
     pub fingerprint: Option<Fingerprint>,
+}
+
+/// How output is shown. What a script printed is kept and downloaded as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// As lines of a terminal.
+    #[default]
+    Text,
+    /// What it prints to stdout is an HTML page, shown in a frame where nothing of it runs
+    /// (row W8b). stderr is text all the same.
+    Html,
+}
+
+impl OutputFormat {
+    /// The word in definitions and in the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Html => "html",
+        }
+    }
 }
 
 /// What is started.

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use rust_embed::Embed;
 
 use crate::headers::Immutable;
@@ -30,10 +31,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
             }
             all
         });
-    all.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&all)
 });
 
 /// The address of a static file for templates: `asset("style.css")`.
@@ -41,19 +39,60 @@ pub(crate) fn asset(name: &str) -> String {
     format!("/static/{}/{name}", *VERSION)
 }
 
-/// `GET /static/{version}/{file}`
-pub(crate) fn route() -> Route {
-    Route::get("/static/{version}/{file}", Access::Public, file)
+/// Its routes.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/static/{version}/{file}", Access::Public, file),
+        Route::get("/favicon.ico", Access::Public, favicon),
+    ]
 }
 
-async fn file(Path((version, name)): Path<(String, String)>) -> Result<Response, Problem> {
+/// Our pages name their icon; where a browser guesses, beside what is no page, there is none.
+async fn favicon() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+async fn file(
+    Path((version, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let file = (version == *VERSION).then(|| Files::get(&name)).flatten();
     let file = file.ok_or_else(Problem::not_found)?;
     let kind = kind(&name).ok_or_else(Problem::not_found)?;
-    let headers = [(CONTENT_TYPE, HeaderValue::from_static(kind))];
-    let mut response = (headers, file.data).into_response();
+    let tag = tag(&file.metadata.sha256_hash());
+    let mut response = if is_known(&headers, &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let kind = [(CONTENT_TYPE, HeaderValue::from_static(kind))];
+        (kind, file.data).into_response()
+    };
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(ETAG, tag);
+    }
     response.extensions_mut().insert(Immutable);
     Ok(response)
+}
+
+/// A strong tag of the content alone: equal files have equal tags on every machine (row F7).
+fn tag(hash: &[u8; 32]) -> String {
+    format!("\"{}\"", hex(hash.get(..16).unwrap_or_default()))
+}
+
+/// Has the client this content already? `If-None-Match` compares weakly (RFC 9110, 13.1.2).
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let lines = headers.get_all(IF_NONE_MATCH).iter();
+    lines.filter_map(|line| line.to_str().ok()).any(|line| {
+        line.split(',')
+            .map(str::trim)
+            .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Only what is listed is served.
@@ -61,7 +100,7 @@ fn kind(name: &str) -> Option<&'static str> {
     match name.rsplit_once('.')?.1 {
         "css" => Some("text/css; charset=utf-8"),
         "js" => Some("text/javascript; charset=utf-8"),
-        "svg" => Some("image/svg+xml"),
+        "svg" => Some("image/svg+xml; charset=utf-8"),
         _ => None,
     }
 }
@@ -72,7 +111,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_static_file_is_served_under_its_own_version_only() {
-        let get = |version: &str, name: &str| file(Path((version.to_owned(), name.to_owned())));
+        let get = |version: &str, name: &str| {
+            let path = Path((version.to_owned(), name.to_owned()));
+            file(path, HeaderMap::new())
+        };
         assert!(get(&VERSION, "style.css").await.is_ok());
         for (version, name) in [
             ("0", "style.css"),
@@ -82,5 +124,33 @@ mod tests {
             assert!(get(version, name).await.is_err(), "{name}");
         }
         assert_eq!(VERSION.len(), 16);
+    }
+
+    #[tokio::test]
+    async fn what_the_client_has_is_not_sent_again() {
+        let tag = tag(&Files::get("style.css")
+            .expect("there")
+            .metadata
+            .sha256_hash());
+        let other = "\"0123456789abcdef0123456789abcdef\"";
+        let rows = [
+            (tag.clone(), 304),
+            (format!("W/{tag}"), 304),
+            (format!("{other}, {tag}"), 304),
+            ("*".to_owned(), 304),
+            (other.to_owned(), 200),
+            (tag.trim_matches('"').to_owned(), 200),
+            (String::new(), 200),
+        ];
+        for (known, status) in rows {
+            let mut headers = HeaderMap::new();
+            headers.insert(IF_NONE_MATCH, known.parse().expect("a header"));
+            let path = Path(((*VERSION).clone(), "style.css".to_owned()));
+            let answer = file(path, headers).await.expect("the file");
+            assert_eq!(answer.status(), status, "{known:?}");
+            assert_eq!(answer.headers()[ETAG], tag, "{known:?}");
+            let has_type = answer.headers().contains_key(CONTENT_TYPE);
+            assert_eq!(has_type, status == 200, "{known:?}");
+        }
     }
 }

@@ -2,17 +2,21 @@
 //! before the router sees it.
 
 pub(crate) mod body;
+mod client;
 mod connection;
 mod desk;
 mod entry;
 mod frames;
+mod framing;
 mod gate;
+mod gated;
 mod heads;
 mod http2;
 mod limits;
 mod preface;
 mod reception;
 mod redirect;
+mod refused;
 mod stall;
 mod streams;
 
@@ -26,13 +30,17 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+#[doc(hidden)]
+pub use framing::Framing;
+
+use crate::base_path::BasePath;
 use crate::routes;
 use crate::state::AppState;
 use crate::tls::Certificates;
 use connection::{Door, Patience};
 use desk::Desk;
-use gate::Hosts;
 use limits::Limits;
+pub(crate) use limits::network;
 use reception::Reception;
 use redirect::Redirect;
 
@@ -116,7 +124,9 @@ pub async fn serve(
         tls,
         proxy: options.proxy.clone().map(Arc::new),
     };
-    let reception = reception(AppState::new(app.clone(), shutdown.clone()), &options);
+    let base = BasePath::new(&options.base_path);
+    let state = AppState::new(app.clone(), base, shutdown.clone());
+    let reception = reception(state, &options);
     let mut all = Vec::new();
     for listener in doors.listeners {
         let desk = Desk::Reception(reception.clone());
@@ -177,8 +187,13 @@ async fn listen(doors: Vec<(std::net::TcpListener, Door)>) -> Result<(), ServeEr
 fn reception(state: AppState, options: &WebOptions) -> Reception {
     let router = routes::router(&state);
     let now = Arc::new(move || state.app.clock().now());
-    Reception::new(router, Hosts::new(&options.public_hosts), now)
+    Reception::new(router, options, now)
 }
 
+#[cfg(test)]
+mod gate_fuzz;
+#[cfg(test)]
+#[path = "../../../tests/tests/it/malformed.rs"]
+mod malformed;
 #[cfg(test)]
 mod tests;

@@ -55,31 +55,34 @@ async fn guard<N: Future<Output = Response>>(
     request: Request,
     handler: impl FnOnce(Request) -> N,
 ) -> Response {
-    if spec.csrf != CsrfClass::Safe
-        && let Err(problem) = check_origin(request.headers())
+    let Some(arrival) = request.extensions().get::<Arrival>().copied() else {
+        return Arrival::missing().into_response();
+    };
+    if spec.csrf.checks_origin()
+        && let Err(problem) = check_origin(request.headers(), arrival.is_secure)
     {
         return problem.into_response();
     }
     match spec.access {
         Access::Public | Access::PreSession => handler(request).await,
-        Access::SignedIn | Access::Admin => page(state, spec, request, handler).await,
-        Access::Bearer => api(state, spec, request, handler).await,
+        Access::SignedIn | Access::Admin => page(state, spec, arrival, request, handler).await,
+        Access::Bearer => api(state, spec, arrival, request, handler).await,
     }
 }
 
 async fn page<N: Future<Output = Response>>(
     state: &AppState,
     spec: RouteSpec,
+    arrival: Arrival,
     mut request: Request,
     handler: impl FnOnce(Request) -> N,
 ) -> Response {
-    let arrival = arrival(&request);
     let found = match signed_in(state, request.headers(), arrival).await {
         Ok(found) => found,
         Err(problem) => return problem.into_response(),
     };
     let Some(signed_in) = found else {
-        return not_signed_in(&request);
+        return not_signed_in(state, &request);
     };
     if spec.access == Access::Admin && !signed_in.user.is_admin() {
         return Problem::not_found().into_response();
@@ -91,26 +94,20 @@ async fn page<N: Future<Output = Response>>(
 async fn signed_in(
     state: &AppState,
     headers: &HeaderMap,
-    arrival: Result<Arrival, Problem>,
+    arrival: Arrival,
 ) -> Result<Option<SignedIn>, Problem> {
-    let arrival = arrival?;
-    match Jar::Session.read(headers, arrival.port) {
-        Some(value) => Ok(state.app.session(&value, arrival.peer).await?),
+    match Jar::Session.read(headers, arrival) {
+        Some(value) => Ok(state.app.session(value, arrival.peer).await?),
         None => Ok(None),
     }
 }
 
-fn arrival(request: &Request) -> Result<Arrival, Problem> {
-    let found = request.extensions().get::<Arrival>().copied();
-    found.ok_or_else(|| Problem::internal("the request did not come through the accept loop"))
-}
-
 /// A strict cookie is not sent when another site leads here. A page that reloads itself comes
 /// from our own site, so the second request has the cookie, if there is one.
-fn not_signed_in(request: &Request) -> Response {
+fn not_signed_in(state: &AppState, request: &Request) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if reads && is_cross_site(request.headers()) {
-        return pages::arrival::page();
+        return pages::arrival::page(&state.base);
     }
     let target = request
         .uri()
@@ -125,10 +122,10 @@ fn not_signed_in(request: &Request) -> Response {
 async fn api<N: Future<Output = Response>>(
     state: &AppState,
     spec: RouteSpec,
+    arrival: Arrival,
     mut request: Request,
     handler: impl FnOnce(Request) -> N,
 ) -> Response {
-    let arrival = arrival(&request);
     let caller = match caller(state, spec, request.headers(), arrival).await {
         Ok(caller) => caller,
         Err(response) => return response,
@@ -149,12 +146,11 @@ async fn caller(
     state: &AppState,
     spec: RouteSpec,
     headers: &HeaderMap,
-    arrival: Result<Arrival, Problem>,
+    arrival: Arrival,
 ) -> Result<Caller, Response> {
     let refuse = |problem: Problem| problem.into_response();
     if let Some(token) = bearer_token(headers).map_err(refuse)? {
-        let arrival = arrival.map_err(refuse)?;
-        shows_no_browser(headers, arrival.port).map_err(refuse)?;
+        shows_no_browser(headers, arrival).map_err(refuse)?;
         let user = state
             .app
             .bearer(token)
@@ -172,7 +168,7 @@ async fn caller(
         .map_err(refuse)?
         .ok_or_else(|| refuse(unauthorized()))?;
     if !origin::is_typed(headers) {
-        check_origin(headers).map_err(refuse)?;
+        check_origin(headers, arrival.is_secure).map_err(refuse)?;
     }
     if spec.csrf != CsrfClass::Header {
         return Ok(Caller {
@@ -236,8 +232,8 @@ fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 /// Row W83: what holds a token is a program. A browser that sends one was made to.
-fn shows_no_browser(headers: &HeaderMap, port: u16) -> Result<(), Problem> {
-    if Jar::Session.read(headers, port).is_some() {
+fn shows_no_browser(headers: &HeaderMap, arrival: Arrival) -> Result<(), Problem> {
+    if Jar::Session.read(headers, arrival).is_some() {
         return Err(Problem::bad_request(
             "The request has a session cookie and a bearer token; send one of them.",
         ));
@@ -258,7 +254,7 @@ fn shows_no_browser(headers: &HeaderMap, port: u16) -> Result<(), Problem> {
 fn unauthorized() -> Problem {
     Problem::new(
         StatusCode::UNAUTHORIZED,
-        "Sign in, or send `Authorization: Bearer sd_…` with a token that is good.",
+        "Sign in, or send `Authorization: Bearer` with a token that is good.",
     )
     .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }

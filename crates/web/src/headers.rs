@@ -3,11 +3,21 @@
 use axum::response::Response;
 use http::header::{
     self, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue,
+    STRICT_TRANSPORT_SECURITY, VARY,
 };
+use stagedoor_config::Hsts;
 
 /// Marks an answer whose page has a form that works without JavaScript.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HasForm;
+
+/// Marks a page that shows what a script printed as HTML in a frame; it has forms too.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HasFrame;
+
+/// Marks the answer in that frame: a page of a script's own, of which nothing runs (row W8b).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sandboxed;
 
 /// Marks an answer whose address changes with its content.
 #[derive(Debug, Clone, Copy)]
@@ -17,20 +27,10 @@ pub(crate) struct Immutable;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SignedOut;
 
-macro_rules! policy {
-    ($form_action:literal) => {
-        concat!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; ",
-            "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; ",
-            "form-action ",
-            $form_action,
-            "; frame-ancestors 'none'; object-src 'none'; ",
-            "require-trusted-types-for 'script'; trusted-types 'none'"
-        )
-    };
-}
-const POLICY: &str = policy!("'none'");
-const POLICY_WITH_FORM: &str = policy!("'self'");
+/// Without `allow-scripts` and its like, `sandbox` takes everything from a page but to be seen.
+static POLICY_OF_SANDBOX: HeaderValue = HeaderValue::from_static(
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",
+);
 
 /// What pages may not use; none of them is needed. The four of row W16 stand first.
 const PERMISSIONS: &str = "microphone=(), camera=(), payment=(), geolocation=(), \
@@ -41,7 +41,7 @@ const PERMISSIONS: &str = "microphone=(), camera=(), payment=(), geolocation=(),
 
 /// Header and value, the same for every answer. `Referrer-Policy: same-origin`, because
 /// `no-referrer` makes a form send `Origin: null`; the old filter of `X-XSS-Protection` is off,
-/// because it opened holes. Over plain HTTP there is no `Strict-Transport-Security`.
+/// because it opened holes.
 const FIXED: [(HeaderName, &str); 11] = [
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::X_XSS_PROTECTION, "0"),
@@ -68,36 +68,150 @@ const FIXED: [(HeaderName, &str); 11] = [
     (HeaderName::from_static("x-dns-prefetch-control"), "off"),
 ];
 
-/// Sets them; what a handler set of these is replaced, but `Cache-Control` of what is immutable.
-pub(crate) fn apply(response: &mut Response) {
-    let has_form = response.extensions().get::<HasForm>().is_some();
-    let is_immutable = response.extensions().get::<Immutable>().is_some();
-    let signed_out = response.extensions().get::<SignedOut>().is_some();
-    let headers = response.headers_mut();
-    for (name, value) in FIXED {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    let policy = if has_form { POLICY_WITH_FORM } else { POLICY };
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    let cache = if is_immutable {
-        "public, max-age=31536000, immutable"
-    } else {
-        "no-store"
-    };
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
-    if signed_out {
-        // Not "cookies": that would end the sessions of other ports on this machine.
-        let value = HeaderValue::from_static("\"cache\", \"storage\"");
-        headers.insert(HeaderName::from_static("clear-site-data"), value);
-    }
-    headers.remove(header::SERVER);
+/// Where browsers send what the policy kept a page from doing, below the base path.
+pub(crate) const REPORTS: &str = "/csp-report";
+
+/// All that an answer may need, made once: an answer copies references.
+#[derive(Debug)]
+pub(crate) struct Sets {
+    plain: Set,
+    secure: Set,
 }
 
-/// The same set as text, for the one answer that is written without the router.
+/// For answers over one of the two schemes.
+#[derive(Debug)]
+struct Set {
+    /// On every answer.
+    lines: Vec<(HeaderName, HeaderValue)>,
+    /// What a page may do.
+    policy: HeaderValue,
+    policy_with_form: HeaderValue,
+    policy_with_frame: HeaderValue,
+}
+
+impl Sets {
+    /// `base_path` is empty, or begins with a slash.
+    pub fn new(hsts: Hsts, base_path: &str) -> Self {
+        Self {
+            plain: Set::new(None, base_path),
+            secure: Set::new(Some(hsts), base_path),
+        }
+    }
+
+    /// Sets them; what a handler set of these is replaced, but `Cache-Control` of what is
+    /// immutable, and `Vary`.
+    pub fn apply(&self, response: &mut Response, is_secure: bool) {
+        let set = self.of(is_secure);
+        let marks = response.extensions();
+        let has_form = marks.get::<HasForm>().is_some();
+        let is_immutable = marks.get::<Immutable>().is_some();
+        let signed_out = marks.get::<SignedOut>().is_some();
+        let has_frame = marks.get::<HasFrame>().is_some();
+        let is_sandboxed = marks.get::<Sandboxed>().is_some();
+        let headers = response.headers_mut();
+        headers.reserve(set.lines.len() + 4);
+        for (name, value) in &set.lines {
+            headers.insert(name, value.clone());
+        }
+        let policy = match (is_sandboxed, has_frame, has_form) {
+            (true, ..) => &POLICY_OF_SANDBOX,
+            (_, true, _) => &set.policy_with_frame,
+            (_, _, true) => &set.policy_with_form,
+            _ => &set.policy,
+        };
+        headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+        if is_sandboxed {
+            let own_pages = HeaderValue::from_static("SAMEORIGIN");
+            headers.insert(header::X_FRAME_OPTIONS, own_pages);
+            // With any other value a browser refuses to show a page that is sandboxed in a tab of its own.
+            let opener = HeaderName::from_static("cross-origin-opener-policy");
+            headers.insert(opener, HeaderValue::from_static("unsafe-none"));
+        }
+        if is_immutable {
+            let for_ever = HeaderValue::from_static("public, max-age=31536000, immutable");
+            headers.insert(CACHE_CONTROL, for_ever);
+        } else {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            // Everything else may look different to somebody else.
+            let vary = headers.entry(VARY);
+            vary.or_insert_with(|| HeaderValue::from_static("cookie"));
+        }
+        if signed_out {
+            // Not "cookies": that would end the sessions of other ports on this machine.
+            let value = HeaderValue::from_static("\"cache\", \"storage\"");
+            headers.insert(HeaderName::from_static("clear-site-data"), value);
+        }
+        headers.remove(header::SERVER);
+    }
+
+    /// The same set as lines of text, for answers that are written without the router.
+    pub fn as_text(&self, is_secure: bool) -> String {
+        let mut response = Response::default();
+        self.apply(&mut response, is_secure);
+        lines(response.headers())
+    }
+
+    fn of(&self, is_secure: bool) -> &Set {
+        if is_secure { &self.secure } else { &self.plain }
+    }
+}
+
+impl Set {
+    /// `hsts` is none over plain HTTP, where the header has no meaning (RFC 6797, 7.2).
+    fn new(hsts: Option<Hsts>, base_path: &str) -> Self {
+        let mut lines: Vec<_> = FIXED
+            .into_iter()
+            .map(|(name, value)| (name, HeaderValue::from_static(value)))
+            .collect();
+        // Over plain HTTP browsers take no endpoint from a header, and one that the policy names
+        // would keep Chromium from using `report-uri`.
+        if hsts.is_some() {
+            let endpoints = value(format!("csp=\"{base_path}{REPORTS}\""));
+            lines.push((HeaderName::from_static("reporting-endpoints"), endpoints));
+        }
+        let promise = match hsts {
+            Some(Hsts::Full) => Some("max-age=63072000; includeSubDomains; preload"),
+            Some(Hsts::Host) => Some("max-age=63072000"),
+            Some(Hsts::Off) | None => None,
+        };
+        if let Some(promise) = promise {
+            let promise = HeaderValue::from_static(promise);
+            lines.push((STRICT_TRANSPORT_SECURITY, promise));
+        }
+        let policy = |form, frames| value(policy(form, frames, base_path, hsts.is_some()));
+        Self {
+            lines,
+            policy: policy("'none'", ""),
+            policy_with_form: policy("'self'", ""),
+            policy_with_frame: policy("'self'", "frame-src 'self'; "),
+        }
+    }
+}
+
+/// Row W8. No page script makes a Trusted Types policy, so none is allowed.
+fn policy(form_action: &str, frames: &str, base_path: &str, is_secure: bool) -> String {
+    let over_https = if is_secure {
+        "; report-to csp; upgrade-insecure-requests"
+    } else {
+        ""
+    };
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+         font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
+         {frames}form-action {form_action}; frame-ancestors 'none'; object-src 'none'; \
+         require-trusted-types-for 'script'; trusted-types 'none'; \
+         report-uri {base_path}{REPORTS}{over_https}"
+    )
+}
+
+/// A base path has only letters, digits and `-._/`, so this is always a good value.
+fn value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// The set of a server on plain HTTP without a base path.
 pub(crate) fn as_text() -> String {
-    let mut response = Response::default();
-    apply(&mut response);
-    lines(response.headers())
+    Sets::new(Hsts::Off, "").as_text(false)
 }
 
 fn lines(headers: &HeaderMap) -> String {
@@ -111,53 +225,129 @@ fn lines(headers: &HeaderMap) -> String {
 mod tests {
     use super::*;
 
-    fn of(mark: impl FnOnce(&mut Response)) -> HeaderMap {
+    fn over(is_secure: bool, hsts: Hsts, mark: impl FnOnce(&mut Response)) -> HeaderMap {
         let mut response = Response::default();
         mark(&mut response);
-        apply(&mut response);
+        Sets::new(hsts, "").apply(&mut response, is_secure);
         response.headers().clone()
+    }
+
+    fn of(mark: impl FnOnce(&mut Response)) -> HeaderMap {
+        over(false, Hsts::Full, mark)
+    }
+
+    fn policy_of(headers: &HeaderMap) -> String {
+        let policy = headers.get(CONTENT_SECURITY_POLICY).expect("set");
+        policy.to_str().expect("text").to_owned()
     }
 
     #[test]
     fn w8_a_form_is_allowed_only_where_there_is_one() {
-        let plain = of(|_| {});
-        let form = of(|response| {
-            response.extensions_mut().insert(HasForm);
-        });
-        let policy = |headers: &HeaderMap| {
-            headers
-                .get("content-security-policy")
-                .and_then(|p| p.to_str().ok())
-                .expect("set")
-                .to_owned()
-        };
-        assert!(policy(&plain).contains("form-action 'none'"));
-        assert!(policy(&form).contains("form-action 'self'"));
-        for policy in [policy(&plain), policy(&form)] {
-            assert!(policy.starts_with("default-src 'none'; "));
-            assert!(
-                !policy.contains("unsafe") && !policy.contains('*'),
-                "{policy}"
-            );
-            assert!(!policy.contains("upgrade-insecure-requests"), "plain HTTP");
+        for is_secure in [false, true] {
+            let plain = policy_of(&over(is_secure, Hsts::Full, |_| {}));
+            let form = policy_of(&over(is_secure, Hsts::Full, |response| {
+                response.extensions_mut().insert(HasForm);
+            }));
+            assert!(plain.contains("form-action 'none'"));
+            assert!(form.contains("form-action 'self'"));
+            for policy in [plain, form] {
+                assert!(policy.starts_with("default-src 'none'; "));
+                let is_lax = policy.contains("unsafe") || policy.contains('*');
+                assert!(!is_lax, "{policy}");
+                let upgrades = policy.contains("; upgrade-insecure-requests");
+                assert_eq!(upgrades, is_secure, "{policy}");
+            }
         }
     }
 
     #[test]
-    fn w7_w15_what_plain_http_and_today_forbid_is_absent() {
+    fn w8b_only_a_scripts_own_page_may_be_framed_and_only_its_frames_page_may_frame() {
+        let value = |headers: &HeaderMap, name: &str| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            value.expect("set").to_owned()
+        };
+        let plain = of(|_| {});
+        let page = of(|response| {
+            response.extensions_mut().insert(HasForm);
+            response.extensions_mut().insert(HasFrame);
+        });
+        let framed = of(|response| {
+            response.extensions_mut().insert(Sandboxed);
+        });
+        let policy = |headers| value(headers, "content-security-policy");
+        assert!(!policy(&plain).contains("frame-src"));
+        assert!(policy(&page).contains("frame-src 'self'; form-action 'self'"));
+        assert_eq!(
+            policy(&framed),
+            "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+             frame-ancestors 'self'"
+        );
+        let may_be_framed = |headers| value(headers, "x-frame-options") != "DENY";
+        assert_eq!(
+            [&plain, &page, &framed].map(may_be_framed),
+            [false, false, true]
+        );
+    }
+
+    #[test]
+    fn w8_reports_go_below_the_base_path_in_the_way_that_the_scheme_allows() {
+        let sets = Sets::new(Hsts::Full, "/a/b");
+        for is_secure in [false, true] {
+            let mut response = Response::default();
+            sets.apply(&mut response, is_secure);
+            let headers = response.headers();
+            let policy = policy_of(headers);
+            assert!(policy.contains("; report-uri /a/b/csp-report"), "{policy}");
+            assert_eq!(policy.contains("; report-to csp;"), is_secure, "{policy}");
+            let endpoints = headers.get("reporting-endpoints");
+            let endpoints = endpoints.map(|value| value.to_str().expect("text"));
+            let expected = is_secure.then_some("csp=\"/a/b/csp-report\"");
+            assert_eq!(endpoints, expected);
+        }
+    }
+
+    #[test]
+    fn w7_the_promise_of_https_is_made_over_https_alone() {
+        let promise = |is_secure, hsts| {
+            let headers = over(is_secure, hsts, |_| {});
+            let promise = headers.get("strict-transport-security");
+            promise.map(|value| value.to_str().expect("text").to_owned())
+        };
+        let full = "max-age=63072000; includeSubDomains; preload";
+        assert_eq!(promise(true, Hsts::Full).as_deref(), Some(full));
+        let host = Some("max-age=63072000");
+        assert_eq!(promise(true, Hsts::Host).as_deref(), host);
+        assert_eq!(promise(true, Hsts::Off), None);
+        for hsts in [Hsts::Full, Hsts::Host, Hsts::Off] {
+            assert_eq!(promise(false, hsts), None, "{hsts:?} over plain HTTP");
+        }
+    }
+
+    #[test]
+    fn w15_what_today_forbids_is_absent() {
         let headers = of(|response| {
             response
                 .headers_mut()
                 .insert("server", HeaderValue::from_static("x/1"));
         });
-        for name in [
-            "strict-transport-security",
-            "feature-policy",
-            "server",
-            "clear-site-data",
-        ] {
+        for name in ["feature-policy", "server", "clear-site-data"] {
             assert!(!headers.contains_key(name), "{name}");
         }
+    }
+
+    #[test]
+    fn w13_an_answer_that_another_person_would_not_get_says_so_once() {
+        assert_eq!(of(|_| {})["vary"], "cookie");
+        let kept = of(|response| {
+            response.extensions_mut().insert(Immutable);
+        });
+        assert!(!kept.contains_key("vary"));
+        let also = of(|response| {
+            let both = HeaderValue::from_static("accept-language, cookie");
+            response.headers_mut().insert(VARY, both);
+        });
+        let all: Vec<_> = also.get_all("vary").iter().collect();
+        assert_eq!(all, ["accept-language, cookie"]);
     }
 
     #[test]

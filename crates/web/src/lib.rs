@@ -8,6 +8,7 @@
 
 mod api;
 mod assets;
+mod base_path;
 mod cookies;
 mod front;
 mod guard;
@@ -15,6 +16,7 @@ mod headers;
 mod language;
 mod output;
 mod pages;
+mod policy_reports;
 mod problem;
 pub mod routes;
 mod safe_form;
@@ -24,3 +26,7 @@ mod tls;
 
 pub use front::{Doors, ServeError, WebOptions, serve};
 pub use tls::{Certificates, Keepers, TlsError};
+
+// For the benchmark alone.
+#[doc(hidden)]
+pub use front::Framing;

@@ -7,6 +7,7 @@ pub(crate) mod health;
 pub(crate) mod login;
 pub(crate) mod markdown;
 pub(crate) mod paths;
+pub(crate) mod policy_reports;
 pub(crate) mod problem;
 pub(crate) mod run;
 pub(crate) mod runs;
@@ -20,7 +21,7 @@ pub(crate) mod shell;
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderValue, VARY};
+use http::header::{CONTENT_TYPE, HeaderValue, VARY};
 
 use crate::headers::HasForm;
 use crate::problem::Problem;
@@ -41,9 +42,11 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::post("/scripts/{*name}", SignedIn, Form, script::send),
         Route::get("/runs", SignedIn, runs::list),
         Route::get("/runs/{id}", SignedIn, run::show),
+        Route::get("/runs/{id}/html", SignedIn, run::html::show),
         Route::post("/runs/{id}/stop", SignedIn, Form, run::stop),
         Route::get("/account", SignedIn, account::show),
         Route::get("/admin/health", Admin, health::show),
+        Route::get("/admin/csp-reports", Admin, policy_reports::show),
     ]
 }
 
@@ -61,7 +64,7 @@ pub(crate) fn page(status: StatusCode, template: &impl Template) -> Response {
 /// A page with forms and with texts of authors, which stand in the reader's language.
 pub(crate) fn page_in_language(status: StatusCode, template: &impl Template) -> Response {
     let mut response = page(status, template);
-    let by_language = HeaderValue::from_name(ACCEPT_LANGUAGE);
+    let by_language = HeaderValue::from_static("accept-language, cookie");
     response.headers_mut().insert(VARY, by_language);
     response
 }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::StoreError;
 
+use crate::base_path::BasePath;
 use crate::pages;
 
 /// When a full queue may have room again, or a new server answers, in seconds.
@@ -22,7 +23,7 @@ pub(crate) const SOON: HeaderValue = HeaderValue::from_static("5");
 pub(crate) const LATER: HeaderValue = HeaderValue::from_static("30");
 
 /// What is wrong with one argument.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct FieldError {
     /// Which, as the client named it.
     pub param: Option<String>,
@@ -205,7 +206,12 @@ pub(crate) type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Gives every refusal its body, the router's own 404 and 405 and the panics of handlers too.
 /// `began` is when the request came.
-pub(crate) fn render(response: Response, is_api: bool, began: Timestamp) -> Response {
+pub(crate) fn render(
+    response: Response,
+    is_api: bool,
+    base: &BasePath,
+    began: Timestamp,
+) -> Response {
     let Some(problem) = problem_of(&response) else {
         return response;
     };
@@ -226,7 +232,7 @@ pub(crate) fn render(response: Response, is_api: bool, began: Timestamp) -> Resp
     let mut answer = if is_api {
         details(&problem, id.as_deref())
     } else {
-        pages::problem::page(problem.0.status, &problem.0.detail, id.as_deref())
+        pages::problem::page(base, problem.0.status, &problem.0.detail, id.as_deref())
     };
     // Allow, WWW-Authenticate, Retry-After and cookies stay; what describes the old body goes.
     for (name, value) in response.headers() {
@@ -263,7 +269,6 @@ fn say(status: StatusCode, headers: &HeaderMap) -> String {
         StatusCode::METHOD_NOT_ALLOWED => {
             match headers.get(ALLOW).and_then(|methods| methods.to_str().ok()) {
                 Some(methods) => {
-                    let methods = methods.replace(',', ", ");
                     format!("This address does not take that method; it takes {methods}.")
                 }
                 None => "This address does not take that method.".to_owned(),

@@ -1,15 +1,22 @@
-//! Every route in one table. A route states its class of access and of protection against
+//! Every route in one table: what does not stand here does not exist (rows P11, P19).
+//! A route states its class of access and of protection against
 //! cross-site requests, and `guard` keeps both: one that does not state them cannot be written
 //! (rows W77, B27).
 
+use std::collections::BTreeMap;
+
 use axum::Router;
 use axum::handler::Handler;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
+use http::header::ALLOW;
+use http::{HeaderValue, Method, StatusCode, Uri};
 use serde::Serialize;
 
 use crate::guard::Guarded;
+use crate::problem::Problem;
 use crate::state::AppState;
-use crate::{api, assets, pages};
+use crate::{api, assets, pages, policy_reports};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -38,6 +45,17 @@ pub enum CsrfClass {
     /// By session: the header `X-CSRF-Token` with a one-time token. By bearer token: nothing, for
     /// a browser cannot be made to send one.
     Header,
+    /// What a browser tells of a page of ours by itself. It reads no cookie and changes nothing
+    /// of any user, so a request that was forged is worth no more than one that was made up.
+    Report,
+}
+
+impl CsrfClass {
+    /// Must a browser say that a page of ours sent the request? Not a report: browsers differ in
+    /// what they say of it, and the page that it is about stands in it.
+    pub(crate) fn checks_origin(self) -> bool {
+        matches!(self, Self::Form | Self::Header)
+    }
 }
 
 /// One route, as `stagedoor routes --json` prints it.
@@ -101,7 +119,8 @@ impl Route {
 fn all() -> Vec<Route> {
     let mut routes = pages::routes();
     routes.extend(api::routes());
-    routes.push(assets::route());
+    routes.extend(assets::routes());
+    routes.push(policy_reports::route());
     routes
 }
 
@@ -110,13 +129,54 @@ pub fn table() -> Vec<RouteSpec> {
     all().into_iter().map(|route| route.spec).collect()
 }
 
-/// The router of all of them.
+/// The router of all of them. An address that takes one method answers every other one itself, so
+/// that nothing falls through to something else.
 pub(crate) fn router(state: &AppState) -> Router {
     let mut router = Router::new();
-    for Route { spec, handler } in all() {
-        router = router.route(spec.path, handler);
+    for (path, (handler, allow)) in addresses() {
+        let allow = HeaderValue::from_static(allow);
+        let refusal = allow.clone();
+        let handler = handler
+            .options(|| async move { options(allow) })
+            .fallback(|| async move { method_not_allowed(refusal) });
+        router = router.route(path, handler);
     }
-    router.with_state(state.clone())
+    router.fallback(nowhere).with_state(state.clone())
+}
+
+/// What answers an address, and the methods that it takes.
+type Address = (MethodRouter<AppState>, &'static str);
+
+fn addresses() -> BTreeMap<&'static str, Address> {
+    let mut addresses: BTreeMap<&'static str, Address> = BTreeMap::new();
+    for Route { spec, handler } in all() {
+        let (before, methods) = addresses.remove(spec.path).unwrap_or_default();
+        let methods = match (spec.method, methods) {
+            ("GET", "") => "GET, HEAD, OPTIONS",
+            ("POST", "") => "POST, OPTIONS",
+            _ => "GET, HEAD, POST, OPTIONS",
+        };
+        addresses.insert(spec.path, (before.merge(handler), methods));
+    }
+    addresses
+}
+
+/// What this address takes (RFC 9110, 9.3.7). No header of CORS, ever: no other site may read.
+fn options(allow: HeaderValue) -> Response {
+    (StatusCode::NO_CONTENT, [(ALLOW, allow)]).into_response()
+}
+
+/// 405, for methods that nobody knows too: the answer says which ones there are.
+fn method_not_allowed(allow: HeaderValue) -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, allow)]).into_response()
+}
+
+/// `OPTIONS *` asks about the server as a whole; there is nothing else beside the table.
+async fn nowhere(method: Method, uri: Uri) -> Response {
+    if method == Method::OPTIONS && uri.path() == "*" {
+        return options(HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
+    }
+    Problem::not_found().into_response()
 }
 
 #[cfg(test)]
@@ -132,6 +192,16 @@ mod tests {
             let reads = route.method == "GET";
             assert_eq!(reads, route.csrf == CsrfClass::Safe, "{route:?}");
         }
+    }
+
+    #[test]
+    fn w77_only_what_browsers_report_may_come_from_anywhere() {
+        let reports: Vec<_> = table()
+            .into_iter()
+            .filter(|route| route.csrf == CsrfClass::Report)
+            .map(|route| (route.method, route.path, route.access))
+            .collect();
+        assert_eq!(reports, [("POST", "/csp-report", Access::Public)]);
     }
 
     #[test]

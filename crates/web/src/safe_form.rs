@@ -107,8 +107,10 @@ impl<T: FromFields> FromRequest<AppState> for SafeForm<T> {
     type Rejection = NotSafe;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, NotSafe> {
-        check_origin(request.headers()).map_err(NotSafe::Refused)?;
-        let session = session_of(&request);
+        let arrival = request.extensions().get::<Arrival>().copied();
+        let arrival = arrival.ok_or_else(|| NotSafe::Refused(Arrival::missing()))?;
+        check_origin(request.headers(), arrival.is_secure).map_err(NotSafe::Refused)?;
+        let session = session_of(&request, arrival);
         let mut fields = read(request, state).await.map_err(NotSafe::Refused)?;
         let token = take_token(&mut fields);
         let Some(session) = session else {
@@ -127,12 +129,11 @@ impl<T: FromFields> FromRequest<AppState> for SafeForm<T> {
 }
 
 /// The signed-in session, else the one of the log-in and setup forms.
-fn session_of(request: &Request) -> Option<SessionKey> {
+fn session_of(request: &Request, arrival: Arrival) -> Option<SessionKey> {
     if let Some(Me(signed_in)) = request.extensions().get::<Me>() {
         return Some(signed_in.session);
     }
-    let port = request.extensions().get::<Arrival>()?.port;
-    SessionKey::of(&Jar::PreSession.read(request.headers(), port)?)
+    SessionKey::of(Jar::PreSession.read(request.headers(), arrival)?)
 }
 
 async fn read(request: Request, state: &AppState) -> Result<Fields, Problem> {

@@ -11,7 +11,8 @@ use stagedoor_domain::access::User;
 
 use crate::problem::Problem;
 
-/// Where the request came in; put into every request by the accept loop.
+/// How the request came; put into every request by the accept loop, and behind a proxy corrected
+/// by what the proxy says (`front/client.rs`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Arrival {
     /// The client's address, IPv4 even when it came as mapped IPv6.
@@ -20,6 +21,13 @@ pub(crate) struct Arrival {
     pub port: u16,
     /// The client spoke HTTPS, to us or to a trusted proxy.
     pub is_secure: bool,
+}
+
+impl Arrival {
+    /// A fault of ours: every request comes through the accept loop.
+    pub fn missing() -> Problem {
+        Problem::internal("the request did not come through the accept loop")
+    }
 }
 
 /// The signed-in user of a page (classes `SignedIn` and `Admin`).

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use stagedoor_app::app::App;
 use tokio_util::sync::CancellationToken;
 
+use crate::base_path::BasePath;
+use crate::policy_reports::PolicyReports;
+
 /// Cheap to clone: the router does so some times for each request.
 #[derive(Clone)]
 pub(crate) struct AppState(Arc<Reachable>);
@@ -14,13 +17,23 @@ pub(crate) struct AppState(Arc<Reachable>);
 pub(crate) struct Reachable {
     /// The use cases.
     pub app: App,
+    /// Before every address that a browser is given.
+    pub base: BasePath,
     /// Cancelled when the server begins to drain: long answers (live streams) end then.
     pub shutdown: CancellationToken,
+    /// What browsers reported of our pages.
+    pub policy_reports: PolicyReports,
 }
 
 impl AppState {
-    pub fn new(app: App, shutdown: CancellationToken) -> Self {
-        Self(Arc::new(Reachable { app, shutdown }))
+    pub fn new(app: App, base: BasePath, shutdown: CancellationToken) -> Self {
+        let reachable = Reachable {
+            app,
+            base,
+            shutdown,
+            policy_reports: PolicyReports::default(),
+        };
+        Self(Arc::new(reachable))
     }
 }
 

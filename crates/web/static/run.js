@@ -207,7 +207,8 @@ function tick(page) {
 
 /** @param {HTMLElement} page @param {HTMLElement} view */
 function start(page, view) {
-  const api = `/api/v1/runs/${encodeURIComponent(page.dataset.run ?? "")}`;
+  const base = document.documentElement.dataset.base ?? "";
+  const api = `${base}/api/v1/runs/${encodeURIComponent(page.dataset.run ?? "")}`;
   const follow = element("follow");
   const box = follow instanceof HTMLInputElement ? follow : null;
   const status = new Status();

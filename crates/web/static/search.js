@@ -71,7 +71,7 @@ function start(field) {
   const update = () => {
     // The server left cards out of this page already: only another one has them all.
     if (field.value.trim() === "" && field.defaultValue !== "") {
-      location.assign("/");
+      location.assign(`${document.documentElement.dataset.base ?? ""}/`);
       return;
     }
     const found = filter(field.value);

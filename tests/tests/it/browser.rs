@@ -57,9 +57,11 @@ fn start_driver() -> (Child, String) {
 }
 
 /// The flags keep it from talking to anybody but the page.
-fn capabilities(profile: &TempDir, javascript: JavaScript) -> Value {
+fn capabilities(profile: &TempDir, javascript: JavaScript, more: &[&str]) -> Value {
     let allowed = if javascript == JavaScript::On { 1 } else { 2 };
-    json!({
+    let mut wanted = json!({
+        // Tests make their certificates themselves.
+        "acceptInsecureCerts": true,
         "goog:loggingPrefs": {"browser": "ALL"},
         "goog:chromeOptions": {
             "args": [
@@ -70,18 +72,28 @@ fn capabilities(profile: &TempDir, javascript: JavaScript) -> Value {
             ],
             "prefs": {"profile.managed_default_content_settings.javascript": allowed},
         },
-    })
+    });
+    let flags = wanted["goog:chromeOptions"]["args"].as_array_mut();
+    flags
+        .expect("a list")
+        .extend(more.iter().map(|flag| json!(flag)));
+    wanted
 }
 
 impl Browser {
     pub fn new(javascript: JavaScript) -> Self {
+        Self::with(javascript, &[])
+    }
+
+    /// One that is started with more flags.
+    pub fn with(javascript: JavaScript, flags: &[&str]) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime");
         let profile = tempfile::tempdir().expect("a folder for the profile");
         let (driver, driver_url) = start_driver();
-        let wanted = capabilities(&profile, javascript);
+        let wanted = capabilities(&profile, javascript, flags);
         let Value::Object(wanted) = wanted else {
             unreachable!("an object")
         };
@@ -109,6 +121,33 @@ impl Browser {
         self.runtime
             .block_on(self.client().goto(url))
             .expect("the page loads");
+    }
+
+    /// The browser's button.
+    pub fn back(&self) {
+        self.runtime
+            .block_on(self.client().back())
+            .expect("the page before");
+    }
+
+    /// What a reader sees in a frame of the page.
+    pub fn text_in_frame(&self, number: u16) -> String {
+        self.runtime
+            .block_on(async {
+                self.client().enter_frame(number).await?;
+                let body = self.client().find(Locator::Css("body")).await?;
+                let text = body.text().await?;
+                self.client().enter_parent_frame().await?;
+                Ok::<_, fantoccini::error::CmdError>(text)
+            })
+            .expect("a frame")
+    }
+
+    /// The names of the cookies that it would send to this page.
+    pub fn cookie_names(&self) -> Vec<String> {
+        let cookies = self.runtime.block_on(self.client().get_all_cookies());
+        let cookies = cookies.expect("its cookies");
+        cookies.iter().map(|c| c.name().to_owned()).collect()
     }
 
     pub fn url(&self) -> String {
@@ -181,6 +220,31 @@ impl Browser {
             element.send_keys(value).await
         });
         filled.unwrap_or_else(|error| panic!("fill {css} at {}: {error}", self.url()));
+    }
+
+    /// What is looked at from now on stands in this frame.
+    #[track_caller]
+    pub fn enter_frame(&self, css: &str) {
+        let entered = self.runtime.block_on(async {
+            let frame = self.client().find(Locator::Css(css)).await?;
+            frame.enter_frame().await
+        });
+        entered.unwrap_or_else(|error| panic!("enter {css} at {}: {error}", self.url()));
+    }
+
+    /// Back to the page that has the frame.
+    pub fn leave_frame(&self) {
+        self.runtime
+            .block_on(self.client().enter_parent_frame())
+            .expect("the page");
+    }
+
+    /// How many windows and tabs are open.
+    pub fn windows(&self) -> usize {
+        self.runtime
+            .block_on(self.client().windows())
+            .expect("the windows")
+            .len()
     }
 
     /// Runs our own script in the page, to look at it; its answer.

@@ -53,6 +53,8 @@ const CASES: &[Case] = &[
     ends("search-log", r#"{"text": "(", "regex": true}"#, ("failed", Some(2)), &[]),
     ok("sales-table", "{}", &["region,sales,sum,average\neast,"]),
     ok("sales-table", r#"{"by": "month", "at_least": 1}"#, &["month,sales", "2026-01,"]),
+    ok("sales-report", "{}", &["<h1>Sales by region</h1>", "<svg ", "<td>north</td>"]),
+    ok("sales-report", r#"{"by": "month"}"#, &["<td>2026-01</td>"]),
     ok("slow-job", r#"{"steps": 2, "pause": 0.1}"#, &["\rStep 2 of 2: 100 %", "All 2 steps"]),
     ok("colours", "{}", &["\u{1b}[31m", ";48;5;255m", "\u{1b}[38;2;"]),
     ok("colours", r#"{"show": ["styles"]}"#, &["\u{1b}[1mbold"]),

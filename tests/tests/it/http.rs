@@ -68,6 +68,15 @@ pub fn post(url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     read(request.send(body))
 }
 
+/// Any method, without a body.
+pub fn attempt_as(method: &str, url: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = ureq::http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    read(agent().run(request.body(()).expect("a request")))
+}
+
 /// POST of these bytes, or GET without; none when no whole answer came.
 pub fn attempt(url: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Option<Answer> {
     let mut request = ureq::http::Request::builder().uri(url);

@@ -67,7 +67,7 @@ const JOBS: &[(&str, Fields, &str)] = &[
     ("diagnostics/flood", &[], "0000020000"),
 ];
 
-fn set_up(browser: &Browser, program: &mut Program) {
+pub fn set_up(browser: &Browser, program: &mut Program) {
     browser.goto(&program.setup_link());
     browser.fill("name", "admin");
     browser.fill("password", PASSWORD);
@@ -89,7 +89,7 @@ fn sign_out_and_in(browser: &Browser, program: &Program) {
 }
 
 /// Fills in a script's form and sends it; the page of its run is shown then.
-fn start(browser: &Browser, program: &Program, script: &str, fields: Fields) {
+pub fn start(browser: &Browser, program: &Program, script: &str, fields: Fields) {
     browser.goto(&format!("{}/scripts/{script}", program.url));
     for (name, value) in fields {
         browser.fill(name, value);
@@ -241,4 +241,10 @@ fn the_main_pages_fit_a_phone_and_have_their_pictures_taken() {
     shoot("form");
     browser.goto(&format!("{}/runs", program.url));
     shoot("history");
+    start(&browser, &program, "sales-report", &[]);
+    browser.wait("the frame", |b| b.shows("iframe.report"));
+    browser.enter_frame("iframe.report");
+    browser.wait_for_text("h1", "Sales by region");
+    browser.leave_frame();
+    shoot("report");
 }

@@ -9,7 +9,11 @@ mod conditions;
 #[cfg(test)]
 mod confinement;
 #[cfg(test)]
+mod crawl;
+#[cfg(test)]
 mod dependencies;
+#[cfg(test)]
+mod disguises;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
@@ -25,6 +29,12 @@ mod floods;
 #[cfg(test)]
 mod form;
 #[cfg(test)]
+mod framed;
+#[cfg(test)]
+mod gate;
+#[cfg(test)]
+mod headers;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod http;
@@ -35,15 +45,23 @@ mod journeys;
 #[cfg(test)]
 mod kill_loops;
 #[cfg(test)]
+mod malformed;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod person;
+#[cfg(test)]
+mod policy;
+#[cfg(test)]
+mod policy_over_https;
 #[cfg(test)]
 mod preface;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod proxies;
 #[cfg(test)]
 mod redirect;
 #[cfg(test)]

@@ -31,9 +31,19 @@ impl Robot {
         }
     }
 
+    /// What it sends in `Authorization`.
+    pub fn credential(&self) -> &str {
+        &self.token
+    }
+
     /// A user in no group.
     pub fn user(program: &Program) -> Self {
         Self::new(program, "ann", &[])
+    }
+
+    /// What proves who it is.
+    pub fn token(&self) -> &str {
+        self.token.trim_start_matches("Bearer ")
     }
 
     pub fn get(&self, path: &str) -> Answer {

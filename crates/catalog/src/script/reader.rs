@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stagedoor_config::document::{Mark, Node, Problems, Table, Value};
 use stagedoor_domain::name::ScriptName;
-use stagedoor_domain::script::{Limits, Script, Source};
+use stagedoor_domain::script::{Limits, OutputFormat, Script, Source};
 
 use super::{Context, Declared};
 use crate::launch::is_inside;
@@ -41,7 +41,7 @@ impl Reader<'_> {
         let (working_directory, inherit_env) = (self.working_directory(), self.inherit_env());
         let (timeout, stop_grace) = (self.timeout(), self.stop_grace());
         let (success_exit, limits) = (self.success_exit(), self.limits());
-        self.output_format();
+        let output_format = self.output_format();
         let order = self
             .table
             .get("order")
@@ -64,6 +64,7 @@ impl Reader<'_> {
             tags: tags.unwrap_or_default(),
             order: order.unwrap_or(0),
             hidden,
+            output_format,
             disabled,
             launch,
             folder: self.declared.folder.clone(),
@@ -213,27 +214,24 @@ impl Reader<'_> {
         }
     }
 
-    fn output_format(&mut self) {
-        const LATER: [&str; 4] = ["csv", "json", "markdown", "html"];
+    fn output_format(&mut self) -> OutputFormat {
         let Some(node) = self.table.get("output_format") else {
-            return;
+            return OutputFormat::Text;
         };
         let Some(format) = node.full_text(self.problems) else {
-            return;
+            return OutputFormat::Text;
         };
-        if LATER.contains(&format.as_str()) {
-            let problem = node.mark.problem(format!(
-                "`output_format = \"{format}\"` is not in this version yet"
-            ));
-            self.problems
-                .push(problem.mend("write `output_format = \"text\"`, or take it out"));
-        } else if format != "text" {
-            let problem = node
-                .mark
-                .problem(format!("`{format}` is not a format of output"));
-            self.problems
-                .push(problem.mend("write `output_format = \"text\"`"));
-        }
+        let say = match format.as_str() {
+            "text" => return OutputFormat::Text,
+            "html" => return OutputFormat::Html,
+            "csv" | "json" | "markdown" => {
+                format!("`output_format = \"{format}\"` is not in this version yet")
+            }
+            _ => format!("`{format}` is not a format of output"),
+        };
+        let mend = "write `output_format = \"text\"` or `\"html\"`, or take it out";
+        self.problems.push(node.mark.problem(say).mend(mend));
+        OutputFormat::Text
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stagedoor_domain::access::{Verb, Who};
 use stagedoor_domain::param::{Kind, Multiple, Param, Pass, Value};
-use stagedoor_domain::script::{Launch, Script};
+use stagedoor_domain::script::{Launch, OutputFormat, Script};
 
 use crate::folder::{ScriptFolder, shell};
 
@@ -50,7 +50,7 @@ fn every_key_of_a_script_is_read() {
                 "name = 'dump'\ntitle = 'Back up'\ndescription = '**D**'\ndocs = 'docs/b.md'\nicon = 'disk'\n\
              tags = ['db']\norder = -3\nhidden = true\ndisabled = 'moving'\ninterpreter = ['sh', '-e']\n\
              working_directory = '/srv'\nenv = { B = '1', A = '' }\ninherit_env = ['LC_ALL']\ntimeout = '1h30m'\n\
-             stop_grace = '5s'\nidempotent = true\nsuccess_exit = [0, 3]\nconfirm = 'Sure?'\noutput_format = 'text'\n\
+             stop_grace = '5s'\nidempotent = true\nsuccess_exit = [0, 3]\nconfirm = 'Sure?'\noutput_format = 'html'\n\
              limits = { running = 1, queued = 0, output = '1MiB' }\naccess = { run = ['ops', 'user:ann'], view = [] }\n\
              lang.de = { title = 'Sichern' }\nextra = { owner = 'db', n = 1, f = 1.5, at = 2026-01-02, l = [true] }",
             ),
@@ -71,6 +71,7 @@ fn every_key_of_a_script_is_read() {
         (["db".to_owned()].as_slice(), -3, true)
     );
     assert_eq!(s.disabled.as_deref(), Some("moving"));
+    assert_eq!(s.output_format, OutputFormat::Html);
     assert_eq!(s.working_directory.as_deref(), Some("/srv"));
     assert_eq!(
         s.env,

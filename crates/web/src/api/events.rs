@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use http::header::HeaderName;
+use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use utoipa::ToSchema;
 
@@ -56,6 +56,10 @@ pub(super) async fn events(
     let mut response = Sse::new(events)
         .keep_alive(KeepAlive::new().interval(PING))
         .into_response();
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream; charset=utf-8"),
+    );
     // nginx collects an answer before it passes it on, unless it is told not to.
     response.headers_mut().insert(
         HeaderName::from_static("x-accel-buffering"),

@@ -20,12 +20,13 @@ const USUAL_LINES: usize = 200;
 #[serde(deny_unknown_fields)]
 pub(crate) struct LinesQuery {
     /// `both`, which is the default, `stdout` or `stderr`. Each numbers its lines by itself.
+    #[param(pattern = "^(both|stdout|stderr)$")]
     stream: Option<String>,
     /// The first line, from 0.
     #[param(value_type = Option<u64>)]
     from: Option<String>,
     /// At most so many, 1 to 500; 200 when not given.
-    #[param(value_type = Option<usize>)]
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 500)]
     n: Option<String>,
 }
 
@@ -109,8 +110,10 @@ pub(super) async fn lines(
 #[serde(deny_unknown_fields)]
 pub(crate) struct SearchQuery {
     /// `both`, which is the default, `stdout` or `stderr`.
+    #[param(pattern = "^(both|stdout|stderr)$")]
     stream: Option<String>,
     /// The text to find; small and capital letters are the same.
+    #[param(min_length = 1, max_length = 256)]
     q: String,
     /// The line to begin at, from 0.
     #[param(value_type = Option<u64>)]

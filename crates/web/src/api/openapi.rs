@@ -1,13 +1,20 @@
 //! `GET /openapi.json`: the description of this API, made from the types that are served.
 
+mod refusals;
+
 use std::sync::LazyLock;
 
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
+use utoipa::openapi::Server;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use refusals::{ProblemText, Refusals};
+
 use crate::api::{events, lines, me, output, runs, scripts, start};
+use crate::state::AppState;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,7 +29,8 @@ use crate::api::{events, lines, me, output, runs, scripts, start};
         scripts::list, scripts::one, start::start, runs::list, runs::one, runs::stop,
         output::output, lines::lines, lines::search, events::events, me::me, me::csrf, openapi,
     ),
-    modifiers(&Security),
+    components(schemas(ProblemText)),
+    modifiers(&Security, &Refusals),
     security(("token" = []), ("session" = [])),
 )]
 struct Description;
@@ -39,16 +47,27 @@ impl Modify for Security {
     }
 }
 
-/// Made once: it is the same for every caller.
+/// Made once: it is the same for every caller. A base path is rare, and so are its readers.
 static TEXT: LazyLock<String> =
     LazyLock::new(|| Description::openapi().to_json().unwrap_or_default());
+
+/// For a server whose paths all stand below this one.
+fn below(base: &str) -> String {
+    let mut description = Description::openapi();
+    description.servers = Some(vec![Server::new(base)]);
+    description.to_json().unwrap_or_default()
+}
 
 /// This description.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "me", responses(
     (status = 200, content_type = "application/json", description = "OpenAPI 3.1"),
 ))]
-pub(super) async fn openapi() -> Response {
-    ([(CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
+pub(super) async fn openapi(State(state): State<AppState>) -> Response {
+    let kind = [(CONTENT_TYPE, "application/json")];
+    match state.base.as_str() {
+        "" => (kind, TEXT.as_str()).into_response(),
+        base => (kind, below(base)).into_response(),
+    }
 }
 
 #[cfg(test)]

@@ -3,35 +3,31 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
 use http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
     IF_RANGE, RANGE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use stagedoor_app::view::RunView;
-use stagedoor_output::{Stream, View};
+use stagedoor_output::Stream;
 use utoipa::IntoParams;
 
 use crate::api::query::{PathRun, StrictQuery, read};
 use crate::api::range::{Part, part};
-use crate::output::look;
+use crate::output::{body, look};
 use crate::problem::Problem;
 use crate::session::Caller;
 use crate::state::AppState;
-
-/// Bytes that are read at once: what one reader holds in memory.
-const CHUNK: u64 = 256 << 10;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OutputQuery {
     /// `stdout`, which is the default, or `stderr`. Both together have no bytes of their own:
     /// `lines` shows them in order.
+    #[param(pattern = "^(stdout|stderr)$")]
     stream: Option<String>,
 }
 
@@ -50,7 +46,7 @@ pub(super) async fn output(
     State(state): State<AppState>,
     caller: Caller,
     PathRun(id): PathRun,
-    headers: HeaderMap,
+    asked: (Method, HeaderMap),
     StrictQuery(query): StrictQuery<OutputQuery>,
 ) -> Result<Response, Problem> {
     let stream = read(
@@ -68,12 +64,12 @@ pub(super) async fn output(
     let tag = run
         .is_ended()
         .then(|| format!("\"{id}-{}-{}-{size}\"", run.epoch.0, stream.word()));
-    let (status, bytes) = match part(range_header(&headers, tag.as_deref()), size) {
+    let (status, bytes) = match part(range_header(&asked, tag.as_deref()), size) {
         Part::Whole => (StatusCode::OK, 0..size),
         Part::Bytes(bytes) => (StatusCode::PARTIAL_CONTENT, bytes),
         Part::Unsatisfiable => return Err(unsatisfiable(size)),
     };
-    let mut answer = (status, chunks(view, stream, bytes.clone())).into_response();
+    let mut answer = (status, body(view, stream, bytes.clone())).into_response();
     let set = |(name, value): (HeaderName, String)| {
         if let Ok(value) = HeaderValue::from_str(&value) {
             answer.headers_mut().insert(name, value);
@@ -94,14 +90,18 @@ pub(super) async fn output(
     Ok(answer)
 }
 
-/// The header `Range`, unless `If-Range` says that it was meant for other bytes.
-fn range_header<'a>(headers: &'a HeaderMap, tag: Option<&str>) -> Option<&'a str> {
+/// The header `Range`, unless `If-Range` says that it was meant for other bytes. It has a meaning
+/// with GET alone (RFC 9110, 14.2).
+fn range_header<'a>(
+    (method, headers): &'a (Method, HeaderMap),
+    tag: Option<&str>,
+) -> Option<&'a str> {
     let applies = headers
         .get(IF_RANGE)
         .is_none_or(|wanted| tag.is_some_and(|tag| wanted == tag));
     headers
         .get(RANGE)
-        .filter(|_| applies)
+        .filter(|_| applies && *method == Method::GET)
         .and_then(|range| range.to_str().ok())
 }
 
@@ -132,25 +132,4 @@ fn unsatisfiable(size: u64) -> Problem {
 
 fn header(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
-}
-
-/// Reads each chunk on a thread where blocking is allowed, when the client has taken the last.
-fn chunks(view: Arc<View>, stream: Stream, bytes: Range<u64>) -> Body {
-    Body::from_stream(stream::try_unfold(bytes.start, move |at| {
-        let view = Arc::clone(&view);
-        let end = bytes.end.min(at.saturating_add(CHUNK));
-        async move {
-            if at >= end {
-                return Ok::<_, std::io::Error>(None);
-            }
-            let chunk = tokio::task::spawn_blocking(move || view.read(stream, at..end));
-            let chunk = chunk.await.map_err(std::io::Error::other)??;
-            if chunk.is_empty() {
-                // The segment is shorter than it was: its run was removed meanwhile.
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-            let next = at.saturating_add(chunk.len() as u64);
-            Ok(Some((Bytes::from(chunk), next)))
-        }
-    }))
 }

@@ -59,7 +59,7 @@ pub(crate) fn bad_key(key: &str, message: impl Into<String>) -> Problem {
     }])
 }
 
-/// Reads one optional key by its word.
+/// Reads one optional key by its word. An empty value is no word, and so an error.
 pub(crate) fn read<T>(
     key: &str,
     text: Option<&str>,
@@ -67,7 +67,7 @@ pub(crate) fn read<T>(
     wanted: &str,
 ) -> Result<Option<T>, Problem> {
     match text {
-        None | Some("") => Ok(None),
+        None => Ok(None),
         Some(text) => match parse(text) {
             Some(value) => Ok(Some(value)),
             None => Err(bad_key(key, format!("write {wanted}"))),

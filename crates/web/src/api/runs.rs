@@ -26,21 +26,30 @@ const USUAL_PAGE: usize = 50;
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunsQuery {
     /// Of this script.
+    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9][A-Za-z0-9._-]{0,63}){0,16}$")]
     script: Option<String>,
     /// Started by this user.
+    #[param(pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")]
     user: Option<String>,
     /// `queued`, `starting`, `running`, `stopping` or `ended`.
+    #[param(pattern = "^(queued|starting|running|stopping|ended)$")]
     state: Option<String>,
     /// `succeeded`, `failed`, `signalled`, `timed_out`, `cancelled`, `over_limit`, `refused` or `lost`.
+    #[param(
+        pattern = "^(succeeded|failed|signalled|timed_out|cancelled|over_limit|refused|lost)$"
+    )]
     outcome: Option<String>,
     /// Accepted at this time or later; RFC 3339.
+    #[param(format = "date-time")]
     from: Option<String>,
     /// Accepted before this time; RFC 3339.
+    #[param(format = "date-time")]
     to: Option<String>,
     /// `next` of the page before.
+    #[param(format = "uuid")]
     cursor: Option<String>,
     /// At most so many, 1 to 200; 50 when not given.
-    #[param(value_type = Option<usize>)]
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 200)]
     limit: Option<String>,
 }
 
@@ -64,7 +73,7 @@ impl RunsQuery {
             )?,
             from: read("from", self.from.as_deref(), timestamp, time)?,
             to: read("to", self.to.as_deref(), timestamp, time)?,
-            cursor: self.cursor.filter(|cursor| !cursor.is_empty()),
+            cursor: self.cursor,
             limit: limit.unwrap_or(USUAL_PAGE),
         })
     }

@@ -54,6 +54,8 @@ pub(crate) struct ScriptJson {
     pub confirm: Option<String>,
     /// A run is stopped after so many seconds; null when it may run for ever.
     pub timeout_seconds: Option<u64>,
+    /// How the output is shown: `text`, or `html` for a page on stdout.
+    pub output_format: &'static str,
     /// The author's own data.
     #[serde(skip_serializing_if = "serde_json::Value::is_null")]
     #[schema(value_type = Object)]

@@ -36,6 +36,7 @@ const LONGEST_KEY: usize = 255;
 #[schema(as = StartRun)]
 pub(crate) struct StartJson {
     /// The script's name.
+    #[schema(min_length = 1)]
     script: String,
     /// Parameter → value: a text, a number, true, false, null for no value, or a list.
     #[serde(default)]
@@ -47,7 +48,7 @@ pub(crate) struct StartJson {
 #[serde(deny_unknown_fields)]
 pub(crate) struct StartQuery {
     /// Answer when the run has ended, or after so many seconds; at most 300.
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<u64>, maximum = 300)]
     wait: Option<String>,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue};
 use http_body_util::BodyExt as _;
@@ -99,6 +99,22 @@ pub(super) fn timed(
 pub(crate) async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     let read = Bytes::from_request(request, state).await;
     read.map_err(|rejection| refused(&rejection))
+}
+
+/// Reads a whole body of a request where far less is taken than elsewhere.
+///
+/// # Errors
+/// As [`whole`].
+pub(crate) async fn up_to(most: usize, mut request: Request) -> Result<Bytes, Problem> {
+    DefaultBodyLimit::max(most).apply(&mut request);
+    let read = Bytes::from_request(request, &()).await;
+    read.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The request is too large; at most {most} bytes are taken here."),
+        ),
+        _ => refused(&rejection),
+    })
 }
 
 /// The reason lies some causes deep.

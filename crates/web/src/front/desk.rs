@@ -1,14 +1,12 @@
 //! Who answers the requests of a listener.
 
 use axum::body::Body;
-use axum::response::{IntoResponse as _, Response};
-use http::{Request, Uri};
-use stagedoor_domain::time::Timestamp;
+use axum::response::Response;
+use http::Request;
 
 use super::reception::Reception;
 use super::redirect::Redirect;
-use crate::headers;
-use crate::problem::{self, Problem};
+use crate::problem::Problem;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -27,13 +25,21 @@ impl Desk {
             Desk::Redirect(redirect) => redirect.answer(request).await,
         }
     }
-}
 
-/// The answer to a request that none of them shall see; no failure, so its time does not matter.
-pub(super) fn refuse(problem: Problem, uri: &Uri) -> Response {
-    let is_api = uri.path().starts_with("/api/");
-    let began = Timestamp::default();
-    let mut response = problem::render(problem.into_response(), is_api, began);
-    headers::apply(&mut response);
-    response
+    /// The security headers as lines of text, for answers that are written below HTTP.
+    pub fn header_lines(&self, is_secure: bool) -> String {
+        match self {
+            Desk::Reception(reception) => reception.header_lines(is_secure),
+            Desk::Redirect(redirect) => redirect.header_lines(),
+        }
+    }
+
+    /// Refuses a request that was not even looked at, with the security headers too.
+    pub async fn refuse(&self, request: Request<Body>, problem: Problem) -> Response {
+        match self {
+            Desk::Reception(reception) => reception.refuse(request, problem),
+            // It refuses everything by itself.
+            Desk::Redirect(redirect) => redirect.answer(request).await,
+        }
+    }
 }

@@ -86,7 +86,7 @@ pub(super) fn check(hosts: &Hosts, uri: &Uri, headers: &HeaderMap) -> Result<(),
     if length.is_some_and(|length: u64| length > LARGEST_BODY as u64) {
         return Err(Problem::too_large());
     }
-    if is_plain(uri.path()) {
+    if is_plain(uri.path()) || uri.path() == "*" {
         Ok(())
     } else {
         Err(Problem::not_found())

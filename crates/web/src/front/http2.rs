@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep_until};
 
 use super::body::timed;
 use super::connection::{Door, LARGEST_HEAD, MOST_HEADERS};
-use super::desk;
 use super::frames::Metered;
 use super::streams::{Streams, Verdict};
 use crate::problem::Problem;
@@ -57,7 +56,7 @@ where
         async move {
             let response = match check_head(&request) {
                 Ok(()) => desk.answer(request).await,
-                Err(problem) => desk::refuse(problem, request.uri()),
+                Err(problem) => desk.refuse(request, problem).await,
             };
             Ok::<_, Infallible>(response.map(|body| answer.watch(body)))
         }

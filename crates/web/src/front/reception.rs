@@ -11,43 +11,113 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
+use http::StatusCode;
+use http::header::CONTENT_LENGTH;
+use stagedoor_domain::time::Timestamp;
 use tower::ServiceExt as _;
 
-use super::LARGEST_BODY;
+use super::client::Proxies;
 use super::gate::{self, Hosts};
+use super::{LARGEST_BODY, WebOptions};
+use crate::base_path::BasePath;
 use crate::headers;
-use crate::problem::{self, Now};
+use crate::problem::{self, Now, Problem};
+use crate::session::Arrival;
+
+/// RFC 9110, section 8.6; the router adds one to the answer to HEAD.
+fn has_no_length(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
 
 /// The router and what stands around it. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Reception {
     router: Router,
-    hosts: Arc<Hosts>,
+    rules: Arc<Rules>,
     now: Now,
+}
+
+/// What the operator has set.
+struct Rules {
+    base: BasePath,
+    hosts: Hosts,
+    proxies: Option<Proxies>,
+    headers: headers::Sets,
 }
 
 impl Reception {
     /// `now` names failed requests.
-    pub fn new(router: Router, hosts: Hosts, now: Now) -> Self {
+    pub fn new(router: Router, options: &WebOptions, now: Now) -> Self {
+        let rules = Rules {
+            base: BasePath::new(&options.base_path),
+            hosts: Hosts::new(&options.public_hosts),
+            proxies: Proxies::new(options.proxy.as_ref()),
+            headers: headers::Sets::new(options.hsts, &options.base_path),
+        };
         Self {
             router: router.layer(DefaultBodyLimit::max(LARGEST_BODY)),
-            hosts: Arc::new(hosts),
+            rules: Arc::new(rules),
             now,
         }
     }
 
     /// The gate, the router, and for whatever they gave: a body of ours for refusals and
     /// failures, and the security headers.
-    pub async fn answer(&self, request: Request<Body>) -> Response {
+    pub async fn answer(&self, mut request: Request<Body>) -> Response {
         let began = (self.now)();
+        let outside = self.rules.base.enter(&mut request);
         let is_api = request.uri().path().starts_with("/api/");
-        let response = match gate::check(&self.hosts, request.uri(), request.headers()) {
-            Ok(()) => self.route(request).await,
+        let admitted = self.admit(&mut request, began);
+        let is_secure = is_secure(&request);
+        let response = match admitted {
+            Ok(()) => match outside {
+                None => self.route(request).await,
+                Some(response) => response,
+            },
             Err(problem) => problem.into_response(),
         };
-        let mut response = problem::render(response, is_api, began);
-        headers::apply(&mut response);
+        self.dress(response, is_api, is_secure, began)
+    }
+
+    /// Refuses a request that was not even looked at.
+    pub fn refuse(&self, mut request: Request<Body>, problem: Problem) -> Response {
+        let began = (self.now)();
+        let _ = self.rules.base.enter(&mut request);
+        let is_api = request.uri().path().starts_with("/api/");
+        self.dress(problem.into_response(), is_api, is_secure(&request), began)
+    }
+
+    fn dress(
+        &self,
+        response: Response,
+        is_api: bool,
+        is_secure: bool,
+        began: Timestamp,
+    ) -> Response {
+        let mut response = problem::render(response, is_api, &self.rules.base, began);
+        self.rules.base.leave(&mut response);
+        self.rules.headers.apply(&mut response, is_secure);
+        if has_no_length(response.status()) {
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
         response
+    }
+
+    /// The security headers as lines of text.
+    pub fn header_lines(&self, is_secure: bool) -> String {
+        self.rules.headers.as_text(is_secure)
+    }
+
+    /// Tells the handlers who the client is, and passes the gate. In this order, so that a refusal
+    /// goes out with the headers of the scheme by which the request came.
+    fn admit(&self, request: &mut Request<Body>, now: Timestamp) -> Result<(), Problem> {
+        if let Some(proxies) = &self.rules.proxies {
+            let came = request.extensions().get::<Arrival>().copied();
+            let came = came.ok_or_else(Arrival::missing)?;
+            let arrival = proxies.arrival(came, request.headers(), request.uri().path(), now)?;
+            request.extensions_mut().insert(arrival);
+        }
+        gate::check(&self.rules.hosts, request.uri(), request.headers())
     }
 
     /// A handler that panics fails this one request.
@@ -59,4 +129,9 @@ impl Reception {
             Err(panic) => gate::panicked(panic),
         }
     }
+}
+
+fn is_secure(request: &Request<Body>) -> bool {
+    let arrival = request.extensions().get::<Arrival>();
+    arrival.is_some_and(|arrival| arrival.is_secure)
 }

@@ -8,7 +8,9 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue, LOCATION};
 use http::{Method, Request, StatusCode};
 use stagedoor_app::app::App;
+use stagedoor_config::Hsts;
 
+use crate::base_path::BasePath;
 use crate::headers;
 use crate::problem::{self, Problem};
 
@@ -21,7 +23,8 @@ struct Inner {
     site: String,
     app: App,
     /// Below it stands the API.
-    base_path: String,
+    base: BasePath,
+    headers: headers::Sets,
 }
 
 impl Redirect {
@@ -34,7 +37,8 @@ impl Redirect {
         Self(Arc::new(Inner {
             site: format!("https://{host}{port}"),
             app,
-            base_path: base_path.to_owned(),
+            base: BasePath::new(base_path),
+            headers: headers::Sets::new(Hsts::Off, base_path),
         }))
     }
 
@@ -53,17 +57,22 @@ impl Redirect {
             .with_code("https_needed")
             .into_response(),
         };
-        let mut response = problem::render(answer, true, began);
-        headers::apply(&mut response);
+        let mut response = problem::render(answer, true, &self.0.base, began);
+        self.0.headers.apply(&mut response, false);
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
         response
     }
 
+    /// The security headers of an answer that is written elsewhere.
+    pub fn header_lines(&self) -> String {
+        self.0.headers.as_text(false)
+    }
+
     /// Where this leads; none when it is not a page that a browser goes to.
     fn target(&self, request: &Request<Body>) -> Option<HeaderValue> {
         let uri = request.uri();
-        let below = uri.path().strip_prefix(&self.0.base_path);
+        let below = uri.path().strip_prefix(self.0.base.as_str());
         let is_api = below.unwrap_or(uri.path()).starts_with("/api/");
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let mode = request.headers().get("sec-fetch-mode");

@@ -50,7 +50,7 @@ async fn server() -> (SocketAddr, CancellationToken) {
     let address = listener.local_addr().expect("an address");
     let shutdown = CancellationToken::new();
     let door = connection::Door {
-        desk: Desk::Reception(Reception::new(router, Hosts::new(&[]), now)),
+        desk: Desk::Reception(Reception::new(router, &WebOptions::default(), now)),
         limits: Arc::default(),
         shutdown: shutdown.clone(),
         port: address.port(),
@@ -129,10 +129,15 @@ async fn two_failed_requests_have_two_ids() {
 #[tokio::test]
 async fn a_head_that_does_not_arrive_ends_the_connection() {
     let (address, _shutdown) = server().await;
-    for begun in ["", "GET /nowhere HTTP/1.1\r\nhost: loc"] {
-        let (text, took) = answer(address, begun).await;
-        assert!(took >= HEAD, "{begun:?} was given {took:?}");
-        assert!(!text.contains("200"), "{begun:?}: {text}");
+    let (text, took) = answer(address, "").await;
+    assert!(took >= HEAD, "it was given {took:?}");
+    assert_eq!(text, "", "who sent nothing is told nothing");
+    let (text, took) = answer(address, "GET /nowhere HTTP/1.1\r\nhost: loc").await;
+    assert!(took >= HEAD, "it was given {took:?}");
+    assert!(text.starts_with("HTTP/1.1 408 "), "{text}");
+    assert!(text.contains("connection: close\r\n"), "{text}");
+    for line in headers::as_text().lines() {
+        assert!(text.contains(line), "it lacks {line}: {text}");
     }
     // One byte now and then does not buy more time.
     let mut slow = TcpStream::connect(address).await.expect("it listens");

@@ -12,7 +12,10 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// Refuses a change that another site asks for. A client that sends neither header is not a
 /// browser of today; it still needs the session's one-time token.
-pub(crate) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
+///
+/// `is_secure` says how our own pages came to the browser. What a plain page asks for is not of
+/// our own over HTTPS: whoever sits between could have written it.
+pub(crate) fn check_origin(headers: &HeaderMap, is_secure: bool) -> Result<(), Problem> {
     let refused = || {
         Problem::forbidden("This request did not come from one of Stagedoor's own pages.")
             .with_code("cross_site")
@@ -22,9 +25,9 @@ pub(crate) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     }
     if let Some(origin) = one(headers, ORIGIN.as_str()) {
         let host = one(headers, HOST.as_str()).unwrap_or("");
+        let scheme = if is_secure { "https://" } else { "http://" };
         let ours = origin
-            .strip_prefix("http://")
-            .or_else(|| origin.strip_prefix("https://"))
+            .strip_prefix(scheme)
             .is_some_and(|origin| !host.is_empty() && origin.eq_ignore_ascii_case(host));
         if !ours {
             return Err(refused());
@@ -79,7 +82,7 @@ mod tests {
             &[host, ("sec-fetch-site", "same-origin")],
             &[host],
         ] {
-            assert!(check_origin(&headers(good)).is_ok(), "{good:?}");
+            assert!(check_origin(&headers(good), false).is_ok(), "{good:?}");
         }
     }
 
@@ -106,7 +109,21 @@ mod tests {
             for (name, value) in bad {
                 map.append(*name, HeaderValue::from_static(value));
             }
-            assert!(check_origin(&map).is_err(), "{bad:?}");
+            assert!(check_origin(&map, false).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn w77_a_page_of_the_other_scheme_is_another_site() {
+        let from = |origin| headers(&[("host", "a.example"), ("origin", origin)]);
+        for (origin, is_secure, is_ours) in [
+            ("http://a.example", false, true),
+            ("https://a.example", true, true),
+            ("http://a.example", true, false),
+            ("https://a.example", false, false),
+        ] {
+            let checked = check_origin(&from(origin), is_secure);
+            assert_eq!(checked.is_ok(), is_ours, "{origin} {is_secure}");
         }
     }
 }

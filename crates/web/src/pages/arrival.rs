@@ -6,6 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::shell::Shell;
+use crate::base_path::BasePath;
 
 #[derive(Template)]
 #[template(path = "arrival.html")]
@@ -14,11 +15,11 @@ pub(super) struct ArrivalPage {
 }
 
 /// The second request comes from our own site, so this page is answered once.
-pub(crate) fn page() -> Response {
+pub(crate) fn page(base: &BasePath) -> Response {
     super::plain_page(
         StatusCode::OK,
         &ArrivalPage {
-            shell: Shell::outside(String::new()),
+            shell: Shell::outside(base, String::new()),
         },
     )
 }

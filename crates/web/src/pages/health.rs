@@ -20,6 +20,8 @@ pub(super) struct HealthPage {
     pub running: usize,
     pub waiting: usize,
     pub scripts: usize,
+    /// Kinds of what browsers reported.
+    pub reports: usize,
     pub broken: Vec<BrokenView>,
 }
 
@@ -60,6 +62,7 @@ pub(super) async fn page(state: &AppState, me: &Me, only: Option<&ScriptName>) -
         running,
         waiting,
         scripts: catalog.scripts().count(),
+        reports: state.policy_reports.count(),
         broken,
     };
     super::page(StatusCode::OK, &page)

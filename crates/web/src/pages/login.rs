@@ -62,7 +62,7 @@ pub(crate) async fn form(
 ) -> Result<Response, Problem> {
     let next = query.map(|Query(query)| query.next).unwrap_or_default();
     if state.app.setup_is_open().await? {
-        return Ok(super::setup::not_yet());
+        return Ok(super::setup::not_yet(&state));
     }
     Ok(show(
         &state,
@@ -132,7 +132,7 @@ pub(crate) async fn leave(
     let SafeForm { value: (), .. } = form;
     state.app.sign_out(&signed_in.session).await?;
     let cookie = Jar::Session
-        .expire(arrival.port)
+        .expire(arrival, &state.base)
         .map(|cookie| (SET_COOKIE, cookie));
     let mut response = (AppendHeaders(cookie), Redirect::to(paths::LOGIN)).into_response();
     response.extensions_mut().insert(SignedOut);
@@ -149,7 +149,7 @@ fn show(
 ) -> Response {
     let (token, cookie) = pre_session(state, arrival, headers);
     let template = LoginPage {
-        shell: Shell::outside(token),
+        shell: Shell::outside(&state.base, token),
         name,
         next: paths::landing(next),
         error,
@@ -170,15 +170,15 @@ pub(super) fn pre_session(
     headers: &HeaderMap,
 ) -> (String, Option<HeaderValue>) {
     let csrf = state.app.csrf();
-    let known = Jar::PreSession.read(headers, arrival.port);
-    if let Some(key) = known.as_deref().and_then(SessionKey::of) {
+    let known = Jar::PreSession.read(headers, arrival);
+    if let Some(key) = known.and_then(SessionKey::of) {
         return (csrf.mint(&key), None);
     }
     let (value, key) = csrf.pre_session();
     let lifetime = state.app.options().session_absolute;
     (
         csrf.mint(&key),
-        Jar::PreSession.set(arrival.port, &value, lifetime),
+        Jar::PreSession.set(arrival, &state.base, &value, lifetime),
     )
 }
 
@@ -192,8 +192,8 @@ pub(super) fn enter(
 ) -> Response {
     let lifetime = state.app.options().session_absolute;
     let cookies = [
-        Jar::Session.set(arrival.port, &session.cookie_value, lifetime),
-        Jar::PreSession.expire(arrival.port),
+        Jar::Session.set(arrival, &state.base, &session.cookie_value, lifetime),
+        Jar::PreSession.expire(arrival, &state.base),
     ];
     let cookies = cookies
         .into_iter()

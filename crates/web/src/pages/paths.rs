@@ -20,6 +20,11 @@ pub(crate) fn run(id: RunId) -> String {
     format!("{RUNS}/{id}")
 }
 
+/// What a run printed, as a page.
+pub(crate) fn html(id: RunId) -> String {
+    format!("{RUNS}/{id}/html")
+}
+
 /// One stream of a run's output, as it was written.
 pub(crate) fn output(id: RunId, stream: &str) -> String {
     format!("/api/v1/runs/{id}/output?stream={stream}")

@@ -5,6 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::shell::Shell;
+use crate::base_path::BasePath;
 
 #[derive(Template)]
 #[template(path = "problem.html")]
@@ -17,9 +18,14 @@ pub(super) struct ProblemPage<'a> {
 }
 
 /// Says what is wrong, and for a failure of ours the id to look for in the log.
-pub(crate) fn page(status: StatusCode, detail: &str, request: Option<&str>) -> Response {
+pub(crate) fn page(
+    base: &BasePath,
+    status: StatusCode,
+    detail: &str,
+    request: Option<&str>,
+) -> Response {
     let template = ProblemPage {
-        shell: Shell::outside(String::new()),
+        shell: Shell::outside(base, String::new()),
         status: status.as_u16(),
         title: title(status),
         detail,

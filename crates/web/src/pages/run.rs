@@ -1,5 +1,6 @@
 //! A run: its output and a search in it, its outcome, and the button that stops it.
 
+pub(super) mod html;
 pub(super) mod output;
 pub(super) mod search;
 
@@ -15,18 +16,21 @@ use stagedoor_app::stop_run::StopError;
 use stagedoor_app::view::RunView;
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::run::State as RunState;
+use stagedoor_domain::script::OutputFormat;
 use stagedoor_output::View;
 
 use super::said::{self, Chip, When};
 use super::shell::{Here, Shell};
 use super::{paths, runs};
 use crate::assets::asset;
+use crate::headers::HasFrame;
 use crate::language::{Languages, Text};
 use crate::output::look;
 use crate::problem::Problem;
 use crate::safe_form::SafeForm;
 use crate::session::Me;
 use crate::state::AppState;
+use html::{Framed, Sizes};
 use output::Row;
 use search::{Find, Found};
 
@@ -55,6 +59,7 @@ pub(super) struct RunPage {
     pub ended: Option<When>,
     pub arguments: Vec<(String, String)>,
     pub leftovers: u32,
+    pub framed: Framed,
     pub rows: Vec<Row>,
     /// Lines above the first one that is shown.
     pub above: u64,
@@ -76,6 +81,7 @@ struct About<'a> {
     may_stop: bool,
     /// There is a script of that name still.
     exists: bool,
+    format: OutputFormat,
 }
 
 /// What was read of the output.
@@ -83,6 +89,7 @@ struct About<'a> {
 struct Output {
     shown: output::Shown,
     found: Option<Found>,
+    sizes: Sizes,
 }
 
 /// An id in a path; anything else is 404.
@@ -121,14 +128,17 @@ pub(crate) async fn show(
         run: &run,
         title: runs::title(&run, &languages, &scripts),
         exists: scripts.get(&run.script).is_some(),
+        format: html::format(&scripts, &run),
         query,
         output: read.ok(),
         may_stop: state.app.stoppable(user, id).await.is_ok(),
     };
-    Ok(super::page_in_language(
-        StatusCode::OK,
-        &page(&state, &me, about),
-    ))
+    let page = page(&state, &me, about);
+    let mut response = super::page_in_language(StatusCode::OK, &page);
+    if page.framed.now().is_some() {
+        response.extensions_mut().insert(HasFrame);
+    }
+    Ok(response)
 }
 
 /// May block on the disk.
@@ -136,6 +146,7 @@ fn read(view: &View, id: RunId, find: &Find) -> io::Result<Output> {
     Ok(Output {
         shown: output::last_lines(view)?,
         found: find.look(view, id)?,
+        sizes: Sizes::of(view),
     })
 }
 
@@ -167,12 +178,17 @@ fn page(state: &AppState, me: &Me, about: About<'_>) -> RunPage {
         run,
         output,
         exists,
+        format,
         ..
     } = about;
     let now = state.app.clock().now();
     let live = !run.is_ended();
     let output_error = output.is_none();
-    let Output { shown, found } = output.unwrap_or_default();
+    let Output {
+        shown,
+        found,
+        sizes,
+    } = output.unwrap_or_default();
     RunPage {
         shell: Shell::of(state, me, Here::Runs),
         run_script: asset("run.js"),
@@ -198,6 +214,7 @@ fn page(state: &AppState, me: &Me, about: About<'_>) -> RunPage {
         ended: run.ended_at.map(|at| When::new(at, now)),
         arguments: said::arguments(run),
         leftovers: run.leftovers,
+        framed: Framed::of(run, format, sizes, found.is_some()),
         rows: shown.rows,
         above: shown.above,
         output_error,

@@ -9,8 +9,10 @@ use super::catalog::{Card, CatalogPage, FolderView, LastRun};
 use super::health::{BrokenView, HealthPage, ProblemView};
 use super::login::LoginPage;
 use super::markdown::{self, Prose};
+use super::policy_reports::{PolicyReportsPage, ReportRow};
 use super::problem::ProblemPage;
 use super::run::RunPage;
+use super::run::html::{Framed, Report};
 use super::run::output;
 use super::run::search::Found;
 use super::runs::{Filter, OutcomeOption, Row, RunsPage};
@@ -19,6 +21,7 @@ use super::script::field::{Choosable, Control, Field, Line};
 use super::script::view::{DocsView, ScriptPage, Section};
 use super::setup::SetupPage;
 use super::shell::{Here, Person, Shell};
+use crate::base_path::BasePath;
 use crate::language::Text;
 
 /// Each would make markup, if one template wrote it as it is.
@@ -36,7 +39,7 @@ fn shell(x: &str) -> Shell {
             admin: true,
         }),
         here: Some(Here::Scripts),
-        ..Shell::outside(x.to_owned())
+        ..Shell::outside(&BasePath::new("/door"), x.to_owned())
     }
 }
 
@@ -212,6 +215,11 @@ fn run(x: &str) -> RunPage {
         ended: Some(when(x)),
         arguments: vec![(x.to_owned(), x.to_owned())],
         leftovers: 2,
+        framed: Framed::Now(Report {
+            address: x.to_owned(),
+            cut: Some((8, 9)),
+            unfold: true,
+        }),
         rows: vec![output::Row {
             number: 1,
             is_error: true,
@@ -300,10 +308,28 @@ fn health(x: &str) -> HealthPage {
         running: 1,
         waiting: 1,
         scripts: 1,
+        reports: 1,
         broken: vec![BrokenView {
             title: x.to_owned(),
             problems: vec![problem],
         }],
+    }
+}
+
+fn policy_reports(x: &str) -> PolicyReportsPage {
+    PolicyReportsPage {
+        shell: shell(x),
+        rows: vec![ReportRow {
+            tried: "Run a script",
+            directive: x.to_owned(),
+            blocked: x.to_owned(),
+            page: x.to_owned(),
+            source: x.to_owned(),
+            count: 1,
+            first: when(x),
+            last: when(x),
+        }],
+        dropped: 1,
     }
 }
 
@@ -358,6 +384,7 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         ("runs.html, not understood", html(none.render())),
         ("runs.html, none so far", html(none_yet.render())),
         ("health.html", html(health(x).render())),
+        ("policy_reports.html", html(policy_reports(x).render())),
         ("login.html", html(login.render())),
         ("setup.html", html(setup.render())),
         ("problem.html", html(problem.render())),
@@ -410,10 +437,32 @@ fn a_page_of_runs_that_found_none_so_far_leads_on_and_one_at_the_end_does_not() 
         };
         page.render().expect("rendered")
     };
-    let link = "<a href=\"/runs?cursor=1\">Look at older ones</a>";
+    let link = "<a href=\"/door/runs?cursor=1\">Look at older ones</a>";
     let (so_far, at_the_end) = (shown(Some("/runs?cursor=1")), shown(None));
     assert!(so_far.contains(link) && !so_far.contains("No run matches"));
     assert!(!at_the_end.contains("older ones") && at_the_end.contains("No run matches"));
+}
+
+#[test]
+fn every_address_of_a_template_stands_below_the_base_path() {
+    for (name, html) in pages("/x") {
+        let mut seen = 0;
+        for attribute in [" href=\"", " src=\"", " action=\""] {
+            for address in html.split(attribute).skip(1) {
+                let address = address.split('"').next().unwrap_or("");
+                let is_author_s = address.starts_with("https://");
+                assert!(
+                    is_author_s
+                        || address.is_empty()
+                        || address.starts_with('#')
+                        || address.starts_with("/door/"),
+                    "{name}:{attribute}{address}"
+                );
+                seen += usize::from(address.starts_with("/door/"));
+            }
+        }
+        assert!(seen > 2, "{name}");
+    }
 }
 
 #[test]

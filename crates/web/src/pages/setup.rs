@@ -74,12 +74,12 @@ pub(crate) async fn form(
     if !state.app.setup_is_open().await? {
         return Err(Problem::new(
             StatusCode::GONE,
-            "The setup is done, or its link has expired. Sign in, or start Stagedoor again to get \
+            "The setup is done, or its link has expired. Sign in, or start the server again to get \
              a new link.",
         ));
     }
     if key.is_empty() {
-        return Ok(not_yet());
+        return Ok(not_yet(&state));
     }
     Ok(show(
         &state,
@@ -190,9 +190,9 @@ pub(super) fn sentence(fragment: &str) -> String {
 }
 
 /// Somebody came before the first account was made, without the link.
-pub(super) fn not_yet() -> Response {
+pub(super) fn not_yet(state: &AppState) -> Response {
     let template = SetupPage {
-        shell: Shell::outside(String::new()),
+        shell: Shell::outside(&state.base, String::new()),
         key: None,
         name: "",
         error: None,
@@ -211,7 +211,7 @@ fn show(
 ) -> Response {
     let (token, cookie) = pre_session(state, arrival, headers);
     let template = SetupPage {
-        shell: Shell::outside(token),
+        shell: Shell::outside(&state.base, token),
         key: Some(key),
         name,
         error: wrong.whole.as_deref(),

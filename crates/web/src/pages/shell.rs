@@ -1,6 +1,7 @@
 //! What stands around every page: the bar with its links, and who is signed in.
 
 use crate::assets::asset;
+use crate::base_path::BasePath;
 use crate::session::Me;
 use crate::state::AppState;
 
@@ -29,6 +30,8 @@ pub(crate) struct Person {
 /// The frame of a page.
 #[derive(Debug, Clone)]
 pub(crate) struct Shell {
+    /// Before every address of the page.
+    pub base: BasePath,
     /// Addresses of static files, by their names in the templates.
     pub style: String,
     /// The icon.
@@ -53,13 +56,14 @@ impl Shell {
                 admin: signed_in.user.is_admin(),
             }),
             here: Some(here),
-            ..Self::outside(state.app.csrf().mint(&signed_in.session))
+            ..Self::outside(&state.base, state.app.csrf().mint(&signed_in.session))
         }
     }
 
     /// For somebody who is not signed in.
-    pub fn outside(token: String) -> Self {
+    pub fn outside(base: &BasePath, token: String) -> Self {
         Self {
+            base: base.clone(),
             style: asset("style.css"),
             icon: asset("door.svg"),
             times: asset("times.js"),

@@ -39,7 +39,7 @@ impl Events {
             "{head:?}"
         );
         assert!(
-            head.contains(&"content-type: text/event-stream".to_owned()),
+            head.contains(&"content-type: text/event-stream; charset=utf-8".to_owned()),
             "{head:?}"
         );
         assert!(

@@ -268,7 +268,7 @@ async fn a_query_or_method_that_is_not_taken_is_answered_in_words_of_the_api() {
             400,
             "`limit`: write a number from 1 to 200",
         ),
-        ("PUT", "runs", 405, "it takes POST, GET, HEAD."),
+        ("PUT", "runs", 405, "it takes GET, HEAD, POST, OPTIONS."),
     ];
     let kind = [("content-type", "application/json")];
     for (method, path, status, says) in rows {

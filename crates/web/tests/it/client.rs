@@ -119,6 +119,11 @@ impl Answer {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Every header line, in order; names in small letters.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))

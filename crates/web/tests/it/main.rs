@@ -13,6 +13,10 @@ mod api_queue;
 #[cfg(test)]
 mod api_runs;
 #[cfg(test)]
+mod base_path;
+#[cfg(test)]
+mod canonical;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod form_arguments;
@@ -20,6 +24,8 @@ mod form_arguments;
 mod front;
 #[cfg(test)]
 mod page_broken;
+#[cfg(test)]
+mod page_framed;
 #[cfg(test)]
 mod page_history;
 #[cfg(test)]
@@ -30,6 +36,10 @@ mod page_search;
 mod page_texts;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod policy_reports;
+#[cfg(test)]
+mod proxied;
 #[cfg(test)]
 mod scripts;
 #[cfg(test)]

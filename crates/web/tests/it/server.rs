@@ -53,6 +53,14 @@ impl Chance for Machine {
     }
 }
 
+/// More than a test needs that is about something else.
+pub const ROOMY: Capacity = Capacity {
+    running: 4,
+    starting: 64,
+    queued: 100,
+    queued_per_user: 50,
+};
+
 /// A server that ends, with its runner and its files, when it is dropped.
 pub struct TestServer {
     pub address: SocketAddr,
@@ -77,19 +85,30 @@ impl Drop for TestServer {
 impl TestServer {
     /// With these files, `(path, text)`; those that begin with `#!` can be executed.
     pub async fn with(files: &[(&str, &str)]) -> Self {
-        Self::with_capacity(
-            files,
-            Capacity {
-                running: 4,
-                starting: 64,
-                queued: 100,
-                queued_per_user: 50,
-            },
-        )
-        .await
+        Self::with_capacity(files, ROOMY).await
     }
 
     pub async fn with_capacity(files: &[(&str, &str)], capacity: Capacity) -> Self {
+        Self::start(files, capacity, WebOptions::default()).await
+    }
+
+    /// With one proxy before it, which is on this machine.
+    pub async fn behind_a_proxy(files: &[(&str, &str)]) -> Self {
+        let trusted = "127.0.0.1".parse().expect("a network");
+        let options = WebOptions {
+            proxy: Some(stagedoor_config::Proxy {
+                hops: 1,
+                trusted: vec![trusted],
+                protocol: false,
+            }),
+            hsts: stagedoor_config::Hsts::Full,
+            ..WebOptions::default()
+        };
+        Self::start(files, ROOMY, options).await
+    }
+
+    /// With what an operator has set of the web door.
+    pub async fn start(files: &[(&str, &str)], capacity: Capacity, options: WebOptions) -> Self {
         let scripts = tempfile::tempdir().expect("a folder");
         for (path, text) in files {
             write(&scripts.path().join(path), text);
@@ -115,12 +134,7 @@ impl TestServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let shutdown = CancellationToken::new();
-        tokio::spawn(serve(
-            vec![listener],
-            app,
-            WebOptions::default(),
-            shutdown.clone(),
-        ));
+        tokio::spawn(serve(vec![listener], app, options, shutdown.clone()));
         Self {
             address,
             store,

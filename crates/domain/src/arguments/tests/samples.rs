@@ -8,7 +8,7 @@ use crate::arguments::{Given, GivenArgs, check};
 use crate::invocation::{Invocation, Word, invocation};
 use crate::name::{ParamName, ScriptName};
 use crate::param::{Bounds, Choice, Condition, Kind, Param, Pass, PathKind, PathRule};
-use crate::script::{Launch, Limits, Script, Source};
+use crate::script::{Launch, Limits, OutputFormat, Script, Source};
 
 /// An optional parameter passed as `--<name>=V`, so that no rule about words interferes.
 pub(crate) fn param(name: &str, kind: Kind) -> Param {
@@ -92,6 +92,7 @@ pub(crate) fn script(params: Vec<Param>) -> Script {
         tags: Vec::new(),
         order: 0,
         hidden: false,
+        output_format: OutputFormat::default(),
         disabled: None,
         launch: Launch::File {
             file: "sample.sh".to_owned(),

@@ -239,8 +239,8 @@ impl Feed {
 fn proof(headers: &HeaderMap, arrival: Arrival, by_session: bool) -> Result<Proof, Problem> {
     let found = if by_session {
         Jar::Session
-            .read(headers, arrival.port)
-            .map(|value| Proof::Cookie(value, arrival))
+            .read(headers, arrival)
+            .map(|value| Proof::Cookie(value.to_owned(), arrival))
     } else {
         let line = headers
             .get(AUTHORIZATION)

@@ -35,6 +35,7 @@ impl ScriptJson {
             summary: SummaryJson::of(script, may_run),
             confirm: script.confirm.clone(),
             timeout_seconds: script.timeout.map(|timeout| timeout.as_secs()),
+            output_format: script.output_format.word(),
             extra: script.extra.clone(),
             params: script.params.iter().map(ParamJson::from).collect(),
         }

@@ -3,7 +3,7 @@ use serde_json::json;
 use stagedoor_domain::access::Access;
 use stagedoor_domain::name::{ParamName, ScriptName};
 use stagedoor_domain::param::{Bounds, Choice, Condition, Kind, Param, Pass, PathKind, PathRule};
-use stagedoor_domain::script::{Launch, Limits, Script, Source};
+use stagedoor_domain::script::{Launch, Limits, OutputFormat, Script, Source};
 use std::time::Duration;
 
 fn param(name: &str, kind: Kind) -> Param {
@@ -48,6 +48,7 @@ fn script(params: Vec<Param>) -> Script {
         tags: vec!["db".to_owned()],
         order: 0,
         hidden: false,
+        output_format: OutputFormat::default(),
         disabled: None,
         launch: Launch::File {
             file: "backup.sh".to_owned(),
@@ -107,7 +108,7 @@ fn a_script_is_shown_with_all_that_a_client_needs() {
         shown(vec![database, keep]),
         json!({
             "name": "ops/backup", "title": "Back up", "description": "Dumps *one* database.",
-            "tags": ["db"], "may_run": true, "confirm": "Really?", "timeout_seconds": 600,
+            "tags": ["db"], "may_run": true, "confirm": "Really?", "timeout_seconds": 600, "output_format": "text",
             "extra": {"ticket": true},
             "params": [
                 {"name": "database", "title": "DATABASE", "advanced": false, "type": "choice", "secret": false,

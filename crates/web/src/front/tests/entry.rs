@@ -44,7 +44,7 @@ pub(super) async fn patient_front(is_tls: bool, is_proxied: bool, patience: Pati
         protocol: true,
     };
     let door = Door {
-        desk: Desk::Reception(Reception::new(router, Hosts::new(&[]), now)),
+        desk: Desk::Reception(Reception::new(router, &WebOptions::default(), now)),
         limits: Arc::default(),
         shutdown: shutdown.clone(),
         port: address.port(),
