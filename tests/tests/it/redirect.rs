@@ -32,7 +32,7 @@ fn f12_browsers_are_led_to_the_configured_host_and_never_to_what_they_say() {
         "other.example",
         "localhost",
         "evil.example",
-        "evil.example:1@x",
+        "evil.example:81",
     ] {
         for method in ["GET", "HEAD"] {
             let request = format!("{method} /runs?state=ended HTTP/1.1\r\nhost: {host}\r\n\r\n");
