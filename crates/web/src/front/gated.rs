@@ -28,8 +28,10 @@ enum Flow {
     Reading,
     /// One has been passed to its end and is answered.
     Answering,
-    /// Nothing may be read any more, and this is to be said.
+    /// Nothing may be read any more.
     Refused(Refusal),
+    /// hyper has read the end for that reason, or was the first to refuse, and this is to be said.
+    Ended(Refusal),
     /// The body that was being passed is a bad one; its handler answers.
     Broken(Refusal),
 }
@@ -52,8 +54,6 @@ pub(super) struct Gated<S> {
     asked: u64,
     /// Some of a request has been passed, and not all.
     is_within: bool,
-    /// hyper has read the end of the stream because of a refusal, so it did not end by itself.
-    is_told: bool,
     /// The client sends no more.
     is_over: bool,
     is_shut: bool,
@@ -73,7 +73,6 @@ impl<S> Gated<S> {
             passed: 0,
             asked: 0,
             is_within: false,
-            is_told: false,
             is_over: false,
             is_shut: false,
         }
@@ -149,8 +148,7 @@ impl<S> Gated<S> {
             return false;
         }
         if let Flow::Reading | Flow::Answering | Flow::Broken(_) = self.flow {
-            self.flow = Flow::Refused(Refusal::bad("The request cannot be read."));
-            self.is_told = true;
+            self.flow = Flow::Ended(Refusal::bad("The request cannot be read."));
         }
         true
     }
@@ -222,10 +220,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gated<S> {
                 return Poll::Ready(Ok(()));
             }
             let read = match this.flow {
-                Flow::Refused(_) => {
-                    this.is_told = true;
+                Flow::Refused(refusal) => {
+                    this.flow = Flow::Ended(refusal);
                     return Poll::Ready(Ok(()));
                 }
+                Flow::Ended(_) => return Poll::Ready(Ok(())),
                 Flow::Broken(refusal) => return Poll::Ready(Err(io::Error::other(refusal.reason))),
                 Flow::Answering => return this.poll_while_answering(cx),
                 Flow::Reading if this.is_over => return Poll::Ready(Ok(())),
@@ -286,7 +285,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gated<S> {
 
     /// Not yet, when something is to be said here.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Flow::Refused(_) = self.flow {
+        if let Flow::Ended(_) = self.flow {
             return Pin::new(&mut self.stream).poll_flush(cx);
         }
         ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
@@ -302,19 +301,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
         let asked = self.framing.asked();
         let is_unread = self.is_within || !self.held.is_empty();
         match self.flow {
-            // The last answer said that the connection closes: what is behind it is nobody's.
-            Flow::Refused(_) if !self.is_told => {}
-            Flow::Refused(refusal) => {
+            Flow::Ended(refusal) => {
                 refused::log(peer, refusal);
                 refused::answer(&mut self.stream, refusal, asked, &headers()).await;
             }
             Flow::Broken(refusal) => refused::log(peer, refusal),
-            Flow::Reading | Flow::Answering => {}
+            // The last answer said that the connection closes: what is behind it is nobody's.
+            Flow::Refused(_) | Flow::Reading | Flow::Answering => {}
         }
         if !self.is_shut {
             refused::shut(&mut self.stream).await;
         }
-        let is_refused = matches!(self.flow, Flow::Refused(_) | Flow::Broken(_));
+        let is_refused = !matches!(self.flow, Flow::Reading | Flow::Answering);
         if !self.is_over && (is_refused || is_unread) {
             refused::drain(&mut self.stream).await;
         }

@@ -155,8 +155,9 @@ proptest! {
         });
         prop_assert_eq!(whole.as_ref().ok(), split.0.as_ref().ok());
         if whole.is_ok() {
-            prop_assert_eq!(rest, behind);
-            prop_assert_eq!(split.1, behind);
+            // One that is spoiled may say that it is shorter.
+            prop_assert!(rest.ends_with(behind));
+            prop_assert_eq!(rest, split.1);
         }
     }
 }
