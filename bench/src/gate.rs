@@ -9,7 +9,10 @@ use crate::stats::median;
 
 /// What it may cost.
 const BAR: f64 = 5.0;
-const HEADS: u32 = 20_000;
+/// In one sample: shorter than a scheduler takes the processor away for.
+const HEADS: u32 = 200;
+/// In one round.
+const SAMPLES: usize = 100;
 
 /// A page that is asked for by a link.
 const HEAD: &[u8] = b"GET /scripts/operations/back-up?from=catalog HTTP/1.1\r\n\
@@ -32,7 +35,7 @@ const HEAD: &[u8] = b"GET /scripts/operations/back-up?from=catalog HTTP/1.1\r\n\
 /// On one connection, in one piece and in two.
 pub fn measure(rounds: usize) -> anyhow::Result<String> {
     let (mut whole, mut halves) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
+    for _ in 0..rounds * SAMPLES {
         whole.push(microseconds(&[HEAD])?);
         halves.push(microseconds(&[HEAD.split_at(HEAD.len() / 2).0, HEAD])?);
     }
