@@ -18,9 +18,9 @@ test: ## install what the tests need, then format, lints and every test
 	tools/setup-tests
 	tools/test
 
-test-deep: ## the same with many more random cases, ten times as many kills, and scans from outside
+test-deep: ## the same with many more random cases, ten times as many kills, ten minutes of fuzzing, and scans
 	tools/setup-tests deep
-	PROPTEST_CASES=4096 STAGEDOOR_KILLS=200 STAGEDOOR_SEEDS=10000 tools/test
+	PROPTEST_CASES=4096 STAGEDOOR_KILLS=200 STAGEDOOR_SEEDS=10000 STAGEDOOR_FUZZ_SECONDS=600 tools/test
 	tools/scan-api
 	tools/scan-headers
 

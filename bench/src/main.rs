@@ -9,6 +9,7 @@
 )]
 
 mod cost;
+mod gate;
 mod history;
 mod host;
 mod http;
@@ -30,7 +31,7 @@ const CALLERS: [usize; 3] = [1, 8, 32];
 fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1);
     let binary = args.next().context(
-        "usage: stagedoor-bench PATH-OF-STAGEDOOR [load CALLERS STARTS | history FEW MANY]",
+        "usage: stagedoor-bench PATH-OF-STAGEDOOR [load CALLERS STARTS | history FEW MANY | gate]",
     )?;
     let part = args.next();
     let mut number = || args.next().and_then(|word| word.parse().ok());
@@ -42,6 +43,10 @@ fn main() -> anyhow::Result<()> {
         Some("history") => {
             let (few, many) = (number().unwrap_or(1_000), number().unwrap_or(1_000_000));
             return history::compare(&binary, few as u64, many as u64);
+        }
+        Some("gate") => {
+            println!("{}", gate::measure(ROUNDS)?);
+            return Ok(());
         }
         _ => {}
     }
@@ -73,6 +78,9 @@ fn main() -> anyhow::Result<()> {
     for line in cost::measure(&server, 8, 3_000)? {
         println!("{line}");
     }
+
+    println!("\nThe strict parser before hyper");
+    println!("{}", gate::measure(ROUNDS)?);
 
     println!("\nA printed line reaches a viewer after");
     for viewers in [1, 100] {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use stagedoor_catalog::{Catalog, Snapshot};
+use stagedoor_catalog::Catalog;
 use stagedoor_config::Environment;
 use stagedoor_domain::access::Grants;
 use stagedoor_domain::id::RunId;
@@ -22,6 +22,7 @@ use crate::late::Late;
 use crate::live::LiveRun;
 use crate::password::Hasher;
 use crate::ports::Recorder;
+use crate::scripts::Rereading;
 use crate::sealed::{KEY_BYTES, Vault};
 use crate::{people, recover, reports};
 
@@ -83,6 +84,7 @@ pub struct App {
 
 pub(crate) struct Inner {
     pub(crate) catalog: Catalog,
+    pub(crate) rereading: Rereading,
     pub(crate) store: Store,
     pub(crate) runner: Runner,
     pub(crate) outputs: Arc<dyn Recorder>,
@@ -121,6 +123,7 @@ impl App {
             is_draining: AtomicBool::new(false),
             is_leaving: AtomicBool::new(false),
             catalog: parts.catalog,
+            rereading: Rereading::default(),
             store: parts.store,
             runner: parts.runner,
             outputs: parts.outputs,
@@ -137,11 +140,6 @@ impl App {
         tokio::spawn(people::sweep_sessions(app.clone()));
         app.start_what_may();
         Ok(app)
-    }
-
-    /// The scripts as they are on disk now.
-    pub fn catalog(&self) -> Arc<Snapshot> {
-        self.inner.catalog.snapshot()
     }
 
     /// Grants that apply beside the scripts' own `access`.

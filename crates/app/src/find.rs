@@ -76,7 +76,10 @@ impl App {
             return Ok(Some(self.placed(live.told())));
         }
         let record = self.inner.store.run(id).await?;
-        Ok(record.map(|record| self.view_of(record, &self.catalog())))
+        let Some(record) = record else {
+            return Ok(None);
+        };
+        Ok(Some(self.view_of(record, &*self.catalog().await)))
     }
 
     /// A run that this user may read, with the proof.
@@ -106,7 +109,7 @@ impl App {
         permit: impl FnOnce(RunFacts<'_>) -> Result<P, Denied>,
     ) -> Result<(P, RunView), FindError> {
         let run = self.run(id).await?.ok_or(FindError::Absent)?;
-        let scripts = self.catalog();
+        let scripts = self.catalog().await;
         let facts = RunFacts {
             started_by: run.user_id,
             script_name: &run.script,
@@ -162,12 +165,12 @@ impl App {
             outcome: filter.outcome,
             from: filter.from,
             to: filter.to,
-            visible: self.visible_to(user),
+            visible: self.visible_to(user).await,
             cursor,
             limit: filter.limit.clamp(1, LARGEST_PAGE),
         };
         let page = self.inner.store.runs(&filter).await?;
-        let scripts = self.catalog();
+        let scripts = self.catalog().await;
         let items = page
             .items
             .into_iter()
@@ -188,7 +191,7 @@ impl App {
         scripts: &[ScriptName],
     ) -> Result<HashMap<ScriptName, RunView>, StoreError> {
         let records = self.inner.store.last_runs(user.id, scripts).await?;
-        let known = self.catalog();
+        let known = self.catalog().await;
         Ok(records
             .into_iter()
             .map(|(script, record)| (script, self.view_of(record, &known)))
@@ -197,12 +200,13 @@ impl App {
 
     /// Whose runs a user may read: everyone's for admins; else their own, and those of scripts
     /// whose output they may see.
-    fn visible_to(&self, user: &User) -> Option<Visible> {
+    async fn visible_to(&self, user: &User) -> Option<Visible> {
         if user.is_admin() {
             return None;
         }
         let scripts = self
             .catalog()
+            .await
             .scripts()
             .filter(|script| {
                 let facts = RunFacts {

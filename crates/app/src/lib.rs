@@ -13,6 +13,7 @@ pub mod find;
 pub mod password;
 pub mod people;
 pub mod ports;
+pub mod scripts;
 pub mod sealed;
 pub mod session_key;
 pub mod start_run;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use stagedoor_catalog::Snapshot;
 use stagedoor_domain::arguments::CheckedArgs;
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::param::Value;
@@ -30,9 +31,10 @@ pub(crate) async fn recover(
     let starting = starting.unwrap_or_default();
     // Every slot that is taken counts before anything that happens here can free one.
     let mut handed_over = Vec::new();
+    let scripts = app.catalog().await;
     for record in app.inner.store.unfinished_runs().await? {
         let (state, epoch) = (record.state, record.epoch);
-        let run = restore(app, record);
+        let run = restore(app, &scripts, record);
         app.live().insert(run.id, Arc::clone(&run));
         if matches!(state, State::Queued | State::Ended) {
             app.queue().restore_waiting(run.entry());
@@ -106,9 +108,8 @@ async fn held(reports: &mut Reports) -> (Held, Option<Vec<(RunId, Epoch)>>) {
     }
 }
 
-fn restore(app: &App, record: RunRecord) -> Arc<LiveRun> {
-    let script = app
-        .catalog()
+fn restore(app: &App, scripts: &Snapshot, record: RunRecord) -> Arc<LiveRun> {
+    let script = scripts
         .get(&record.script)
         .map(|script| as_it_was(script, record.fingerprint));
     let args = script

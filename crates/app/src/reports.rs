@@ -128,9 +128,14 @@ fn attach(
     stream: Stream,
     pipe: OwnedFd,
 ) -> Result<(), NotTaken> {
-    let limit = live.script.as_ref().and_then(|script| script.limits.output);
-    let cap = limit.unwrap_or(app.options().output_cap);
+    let cap = output_cap(app, live);
     app.inner.outputs.attach(live.id, epoch, stream, pipe, cap)
+}
+
+/// Most bytes of each stream.
+fn output_cap(app: &App, live: &LiveRun) -> u64 {
+    let limit = live.script.as_ref().and_then(|script| script.limits.output);
+    limit.unwrap_or(app.options().output_cap)
 }
 
 /// The main process ended. The run ends when its output is complete too.
@@ -192,12 +197,25 @@ fn handle_pump_event(app: &App, event: PumpEvent) {
 }
 
 fn end(app: &App, live: &Arc<LiveRun>, epoch: Epoch) {
-    let exit = live.facts().exit.as_ref().map(|(_, record)| Exit {
-        code: record.exit_code,
-        signal: record.signal,
-        timed_out: record.timed_out,
-        stopped: record.stopped,
-    });
+    let (exit, is_unrecorded_limit) = {
+        let facts = live.facts();
+        let exit = facts.exit.as_ref().map(|(_, record)| Exit {
+            code: record.exit_code,
+            signal: record.signal,
+            timed_out: record.timed_out,
+            stopped: record.stopped,
+        });
+        let cap = output_cap(app, live);
+        let is_full = facts
+            .output
+            .is_some_and(|(_, stdout, stderr)| stdout.max(stderr) >= cap);
+        let is_stopped = exit.is_some_and(|exit| exit.stopped) && facts.life.stop.is_none();
+        (exit, is_stopped && is_full)
+    };
+    // A server that had it stopped for its output may have died before it could note that.
+    if is_unrecorded_limit {
+        app.happen(live, &Event::Stop(StopCause::Output));
+    }
     if let Some(exit) = exit {
         app.happen(live, &Event::Exited(epoch, exit));
     }

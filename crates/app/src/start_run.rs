@@ -143,7 +143,7 @@ impl App {
             return Err(StartError::OtherArguments);
         }
         Ok(Accepted {
-            run: self.view_of(earlier, &self.catalog()),
+            run: self.view_of(earlier, &*self.catalog().await),
             new: false,
         })
     }

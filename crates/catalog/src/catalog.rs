@@ -2,21 +2,19 @@
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use rustix::fs::{Mode, OFlags};
 use stagedoor_domain::script::Script;
 
 use crate::docs::Docs;
+use crate::notice::{Notice, Told};
 use crate::options::Options;
 use crate::root::Root;
 use crate::snapshot::{Broken, Snapshot};
 use crate::tree::Tree;
-
-/// How often one looks at what the kernel does not tell.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+use crate::watch::Watch;
 
 /// Why a folder cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -43,17 +41,13 @@ pub struct Catalog {
 #[derive(Debug)]
 struct Shared {
     snapshot: ArcSwap<Snapshot>,
-    state: Mutex<State>,
+    /// Held for a moment only. Who holds both took the tree first.
+    notice: Mutex<Notice>,
+    /// Held while files are read.
+    tree: Mutex<Tree>,
     /// The folder once more, so that reading a text does not wait for who reads definitions.
     root: Root,
     options: Options,
-}
-
-#[derive(Debug)]
-struct State {
-    tree: Tree,
-    /// Monotonic time of the last look at what is not watched.
-    looked: Duration,
 }
 
 impl Catalog {
@@ -72,16 +66,18 @@ impl Catalog {
                 path: path.to_owned(),
                 error,
             })?;
-        let mut tree = Tree::new(Root::new(root), root_path, options.clone());
-        let snapshot = tree.refresh().unwrap_or_default();
-        let looked = options.clock.monotonic();
-        let state = Mutex::new(State { tree, looked });
+        let watch = Watch::new().map(Arc::new);
+        let notice = Mutex::new(Notice::new(watch.clone()));
+        let tree = Tree::new(Root::new(root), root_path, options.clone(), watch);
         let shared = Shared {
-            snapshot: ArcSwap::from_pointee(snapshot),
-            state,
+            snapshot: ArcSwap::default(),
+            notice,
+            tree: Mutex::new(tree),
             root: Root::new(again),
             options,
         };
+        // What is broken from the start is for the caller to tell.
+        shared.read_again();
         Ok(Self {
             shared: Arc::new(shared),
         })
@@ -96,20 +92,23 @@ impl Catalog {
     }
 
     /// The catalog as it is now. Where nothing changed this is one system call that returns at
-    /// once; else what changed is read again first, so a change is seen by the next request.
+    /// once; else what changed is read again first, so a change is seen by the next request. Reads
+    /// the disk then, so it may block: who must not asks for [`Catalog::unchanged`].
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        // The lock is held while reading: whoever asks meanwhile must not get the old snapshot.
-        let mut state = self
-            .shared
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if state.is_due(&self.shared.options)
-            && let Some(snapshot) = state.tree.refresh()
-        {
-            tell_of_broken(&self.shared.snapshot.load(), &snapshot);
-            self.shared.snapshot.store(Arc::new(snapshot));
+        if let Some(read) = self.shared.read_again() {
+            tell_of_broken(&read.before, &read.now);
         }
+        self.last_read()
+    }
+
+    /// The catalog as it is now, if nothing must be read again for it. Never waits for a disk.
+    pub fn unchanged(&self) -> Option<Arc<Snapshot>> {
+        let due = lock(&self.shared.notice).is_due(&self.shared.options);
+        (!due).then(|| self.last_read())
+    }
+
+    /// The catalog as it was last read, whatever changed since.
+    pub fn last_read(&self) -> Arc<Snapshot> {
         self.shared.snapshot.load_full()
     }
 
@@ -118,6 +117,42 @@ impl Catalog {
     pub fn read_docs(&self, script: &Script) -> Option<Docs> {
         Docs::read(&self.shared.root, script.docs.as_deref()?)
     }
+}
+
+/// What a reading found.
+struct Read {
+    before: Arc<Snapshot>,
+    now: Arc<Snapshot>,
+}
+
+impl Shared {
+    /// Reads what is due; none when all is as it was.
+    fn read_again(&self) -> Option<Read> {
+        // The lock is held while reading: whoever asks meanwhile must not get the old snapshot.
+        let mut tree = lock(&self.tree);
+        let due = lock(&self.notice).begin(&self.options)?;
+        let noted = tree.note_changes(due.changes);
+        if due.overdue && !tree.is_watched() {
+            tree.note_everything();
+        }
+        let snapshot = (noted || due.overdue).then(|| tree.refresh()).flatten();
+        let read = snapshot.map(|snapshot| {
+            let now = Arc::new(snapshot);
+            let before = self.snapshot.swap(Arc::clone(&now));
+            Read { before, now }
+        });
+        let told = Told {
+            watched: tree.is_watched(),
+            waits: tree.waits(),
+        };
+        let now = self.options.clock.monotonic();
+        lock(&self.notice).end(told, now);
+        read
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A script that goes away while the server runs must leave a trace in the log.
@@ -133,26 +168,6 @@ fn tell_of_broken(before: &Snapshot, now: &Snapshot) {
             why,
             "a definition is not published"
         );
-    }
-}
-
-impl State {
-    /// Is there something to read again?
-    fn is_due(&mut self, options: &Options) -> bool {
-        let told = self.tree.note_changes();
-        let (watched, waits) = (self.tree.is_watched(), self.tree.waits());
-        if watched && !waits {
-            return told;
-        }
-        let now = options.clock.monotonic();
-        if now.saturating_sub(self.looked) < LOOK_EVERY {
-            return told;
-        }
-        self.looked = now;
-        if !watched {
-            self.tree.note_everything();
-        }
-        true
     }
 }
 

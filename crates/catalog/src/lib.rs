@@ -3,8 +3,8 @@
 //! The format is read by pure modules: `block` takes a definition out of a file's comments,
 //! `script` and `param` turn its keys into the domain's types; what they must know about the
 //! machine they ask the port in `machine`. Only `root`, `watch` and `paths` touch the file
-//! system. `tree` keeps what was read, so that only what changed is read again, and a [`Snapshot`]
-//! is what everybody else sees. Nothing here starts a process or knows who asks.
+//! system. `tree` keeps what was read, so that only what changed is read again, `notice` knows
+//! whether that must be without reading a file, and a [`Snapshot`] is what everybody else sees. Nothing here starts a process or knows who asks.
 #![forbid(unsafe_code)]
 
 mod access;
@@ -18,6 +18,7 @@ mod keys;
 mod launch;
 mod machine;
 mod names;
+mod notice;
 mod options;
 mod param;
 mod paths;

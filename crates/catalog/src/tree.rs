@@ -7,6 +7,7 @@ mod follow;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use stagedoor_config::document::Problem;
 use stagedoor_domain::name::DEEPEST;
@@ -30,7 +31,7 @@ pub(crate) struct Tree {
     root: Root,
     root_path: String,
     options: Options,
-    watch: Option<Watch>,
+    watch: Option<Arc<Watch>>,
     folders: BTreeMap<String, FolderState>,
     by_watch: BTreeMap<WatchId, String>,
     /// Every folder is watched.
@@ -40,7 +41,8 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    pub fn new(root: Root, root_path: String, options: Options) -> Self {
+    /// A tree that was not read yet. Without a watch one must look for changes.
+    pub fn new(root: Root, root_path: String, options: Options, watch: Option<Arc<Watch>>) -> Self {
         let top = FolderState {
             changed: true,
             ..FolderState::default()
@@ -49,7 +51,7 @@ impl Tree {
             root,
             root_path,
             options,
-            watch: Watch::new(),
+            watch,
             folders: BTreeMap::from([(String::new(), top)]),
             by_watch: BTreeMap::new(),
             all_watched: false,

@@ -1,5 +1,6 @@
 //! Being told of changes: one inotify descriptor for all folders of the root.
 
+use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -22,13 +23,35 @@ const CHANGES: WatchFlags = WatchFlags::CREATE
 /// The number of a watch in the kernel.
 pub(crate) type WatchId = i32;
 
-/// What changed since the last look.
+/// More names than these are not kept while nobody reads: then anything may have changed.
+const MOST_NAMES: usize = 10_000;
+
+/// What changed since it was last read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
     /// The kernel lost some: anything may have changed.
     pub anything: bool,
     /// A name in a watched folder; none when the folder itself changed, or is gone.
     pub names: Vec<(WatchId, Option<String>)>,
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        !self.anything && self.names.is_empty()
+    }
+
+    fn add(&mut self, id: WatchId, name: Option<String>) {
+        if self.names.len() < MOST_NAMES {
+            self.names.push((id, name));
+        } else {
+            self.anything = true;
+        }
+    }
+}
+
+/// Names that no definition can have; editors and programs leave many.
+fn is_beside_the_point(name: &CStr) -> bool {
+    name.to_bytes().starts_with(b".")
 }
 
 /// The descriptor.
@@ -59,24 +82,24 @@ impl Watch {
         let _ = inotify::remove_watch(&self.fd, id);
     }
 
-    /// Everything that changed since the last call; never waits.
-    pub fn changes(&self) -> Changes {
+    /// Adds what changed since the last call; never waits.
+    pub fn tell(&self, changes: &mut Changes) {
         let mut buffer = [MaybeUninit::uninit(); BUFFER];
         let mut reader = Reader::new(&self.fd, &mut buffer);
-        let mut changes = Changes::default();
         loop {
             match reader.next() {
                 Ok(event) if event.events().contains(ReadFlags::QUEUE_OVERFLOW) => {
                     changes.anything = true;
                 }
+                Ok(event) if event.file_name().is_some_and(is_beside_the_point) => {}
                 Ok(event) => {
                     let name = event
                         .file_name()
                         .map(|name| name.to_string_lossy().into_owned());
-                    changes.names.push((event.wd(), name));
+                    changes.add(event.wd(), name);
                 }
                 Err(Errno::INTR) => {}
-                Err(_) => return changes,
+                Err(_) => return,
             }
         }
     }

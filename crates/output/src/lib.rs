@@ -10,6 +10,7 @@
 //! read files: call them where blocking is allowed.
 #![forbid(unsafe_code)]
 
+mod chunk_log;
 mod escape;
 mod folder;
 mod index;

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
+use crate::chunk_log::ChunkLog;
 use crate::folder::{Folder, Key, Part};
 use crate::indexes::Indexes;
 use crate::outputs::PumpEvent;
-use crate::record::{ChunkLog, Records};
+use crate::record::Records;
 use crate::stream::{Pair, Stream};
 use crate::tail::{Tail, TailQueue};
 

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod attempts;
+mod cgroup;
 mod cgroups;
 mod child;
 mod clock;
@@ -89,6 +90,8 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     let signals = signals::take()?;
     let open_files = raise_open_files();
     let account = scripts_account(&args)?;
+    let shares_memory = launch::shares_memory(account.is_some());
+    launch::check_departures(shares_memory)?;
     let root = open_root(&args)?;
     let stat = rustix::fs::fstat(&root)?;
     let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
@@ -117,7 +120,7 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
         open_files,
         zone: environment::system_zone(),
         nursery,
-        shares_memory: launch::shares_memory(account.is_some()),
+        shares_memory,
     };
     let clock = Arc::new(KernelClock);
     let stale = station.scratch.stale()?;

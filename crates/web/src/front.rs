@@ -7,13 +7,16 @@ mod connection;
 mod desk;
 mod entry;
 mod frames;
+mod framing;
 mod gate;
+mod gated;
 mod heads;
 mod http2;
 mod limits;
 mod preface;
 mod reception;
 mod redirect;
+mod refused;
 mod stall;
 mod streams;
 
@@ -26,6 +29,9 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+#[doc(hidden)]
+pub use framing::Framing;
 
 use crate::base_path::BasePath;
 use crate::routes;
@@ -184,5 +190,10 @@ fn reception(state: AppState, options: &WebOptions) -> Reception {
     Reception::new(router, options, now)
 }
 
+#[cfg(test)]
+mod gate_fuzz;
+#[cfg(test)]
+#[path = "../../../tests/tests/it/malformed.rs"]
+mod malformed;
 #[cfg(test)]
 mod tests;

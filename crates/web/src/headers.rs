@@ -27,6 +27,11 @@ pub(crate) struct Immutable;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SignedOut;
 
+/// Without `allow-scripts` and its like, `sandbox` takes everything from a page but to be seen.
+static POLICY_OF_SANDBOX: HeaderValue = HeaderValue::from_static(
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",
+);
+
 /// What pages may not use; none of them is needed. The four of row W16 stand first.
 const PERMISSIONS: &str = "microphone=(), camera=(), payment=(), geolocation=(), \
     accelerometer=(), autoplay=(), bluetooth=(), browsing-topics=(), clipboard-read=(), \
@@ -66,10 +71,6 @@ const FIXED: [(HeaderName, &str); 11] = [
 /// Where browsers send what the policy kept a page from doing, below the base path.
 pub(crate) const REPORTS: &str = "/csp-report";
 
-/// Without `allow-scripts` and its like, `sandbox` takes everything from a page but to be seen.
-const POLICY_OF_SANDBOX: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; \
-    img-src data:; frame-ancestors 'self'";
-
 /// All that an answer may need, made once: an answer copies references.
 #[derive(Debug)]
 pub(crate) struct Sets {
@@ -82,7 +83,7 @@ pub(crate) struct Sets {
 struct Set {
     /// On every answer.
     lines: Vec<(HeaderName, HeaderValue)>,
-    /// The policy of what a page may do, without a form and with one.
+    /// What a page may do.
     policy: HeaderValue,
     policy_with_form: HeaderValue,
     policy_with_frame: HeaderValue,
@@ -112,14 +113,19 @@ impl Sets {
         for (name, value) in &set.lines {
             headers.insert(name, value.clone());
         }
-        let policy = match (has_frame, has_form) {
-            (true, _) => &set.policy_with_frame,
-            (_, true) => &set.policy_with_form,
+        let policy = match (is_sandboxed, has_frame, has_form) {
+            (true, ..) => &POLICY_OF_SANDBOX,
+            (_, true, _) => &set.policy_with_frame,
+            (_, _, true) => &set.policy_with_form,
             _ => &set.policy,
         };
         headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
         if is_sandboxed {
-            sandbox(headers);
+            let own_pages = HeaderValue::from_static("SAMEORIGIN");
+            headers.insert(header::X_FRAME_OPTIONS, own_pages);
+            // With any other value a browser refuses to show a page that is sandboxed in a tab of its own.
+            let opener = HeaderName::from_static("cross-origin-opener-policy");
+            headers.insert(opener, HeaderValue::from_static("unsafe-none"));
         }
         if is_immutable {
             let for_ever = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -172,34 +178,18 @@ impl Set {
             let promise = HeaderValue::from_static(promise);
             lines.push((STRICT_TRANSPORT_SECURITY, promise));
         }
-        let policy = |form| value(policy(form, base_path, hsts.is_some()));
+        let policy = |form, frames| value(policy(form, frames, base_path, hsts.is_some()));
         Self {
             lines,
-            policy: policy("form-action 'none'"),
-            policy_with_form: policy("form-action 'self'"),
-            policy_with_frame: policy("frame-src 'self'; form-action 'self'"),
+            policy: policy("'none'", ""),
+            policy_with_form: policy("'self'", ""),
+            policy_with_frame: policy("'self'", "frame-src 'self'; "),
         }
     }
 }
 
-/// Of the page that stands in a frame.
-fn sandbox(headers: &mut HeaderMap) {
-    let lines = [
-        (CONTENT_SECURITY_POLICY, POLICY_OF_SANDBOX),
-        (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
-        // With any other value a browser shows no sandboxed page in a tab of its own.
-        (
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "unsafe-none",
-        ),
-    ];
-    for (name, value) in lines {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-}
-
-/// Row W8; `extras` are what differs between pages. No page script makes a Trusted Types policy, so none is allowed.
-fn policy(extras: &str, base_path: &str, is_secure: bool) -> String {
+/// Row W8. No page script makes a Trusted Types policy, so none is allowed.
+fn policy(form_action: &str, frames: &str, base_path: &str, is_secure: bool) -> String {
     let over_https = if is_secure {
         "; report-to csp; upgrade-insecure-requests"
     } else {
@@ -208,7 +198,7 @@ fn policy(extras: &str, base_path: &str, is_secure: bool) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
          font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
-         {extras}; frame-ancestors 'none'; object-src 'none'; \
+         {frames}form-action {form_action}; frame-ancestors 'none'; object-src 'none'; \
          require-trusted-types-for 'script'; trusted-types 'none'; \
          report-uri {base_path}{REPORTS}{over_https}"
     )

@@ -26,3 +26,7 @@ mod tls;
 
 pub use front::{Doors, ServeError, WebOptions, serve};
 pub use tls::{Certificates, Keepers, TlsError};
+
+// For the benchmark alone.
+#[doc(hidden)]
+pub use front::Framing;

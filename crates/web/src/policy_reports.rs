@@ -44,6 +44,11 @@ impl PolicyReports {
         self.groups().kept()
     }
 
+    /// How many groups there are.
+    pub fn count(&self) -> usize {
+        self.groups().count()
+    }
+
     fn groups(&self) -> MutexGuard<'_, Groups> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }

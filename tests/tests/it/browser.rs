@@ -57,9 +57,11 @@ fn start_driver() -> (Child, String) {
 }
 
 /// The flags keep it from talking to anybody but the page.
-fn capabilities(profile: &TempDir, javascript: JavaScript) -> Value {
+fn capabilities(profile: &TempDir, javascript: JavaScript, more: &[&str]) -> Value {
     let allowed = if javascript == JavaScript::On { 1 } else { 2 };
-    json!({
+    let mut wanted = json!({
+        // Tests make their certificates themselves.
+        "acceptInsecureCerts": true,
         "goog:loggingPrefs": {"browser": "ALL"},
         "goog:chromeOptions": {
             "args": [
@@ -70,18 +72,28 @@ fn capabilities(profile: &TempDir, javascript: JavaScript) -> Value {
             ],
             "prefs": {"profile.managed_default_content_settings.javascript": allowed},
         },
-    })
+    });
+    let flags = wanted["goog:chromeOptions"]["args"].as_array_mut();
+    flags
+        .expect("a list")
+        .extend(more.iter().map(|flag| json!(flag)));
+    wanted
 }
 
 impl Browser {
     pub fn new(javascript: JavaScript) -> Self {
+        Self::with(javascript, &[])
+    }
+
+    /// One that is started with more flags.
+    pub fn with(javascript: JavaScript, flags: &[&str]) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime");
         let profile = tempfile::tempdir().expect("a folder for the profile");
         let (driver, driver_url) = start_driver();
-        let wanted = capabilities(&profile, javascript);
+        let wanted = capabilities(&profile, javascript, flags);
         let Value::Object(wanted) = wanted else {
             unreachable!("an object")
         };

@@ -32,7 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "domain", "config", "catalog", "store", "runner", "output", "app", "audit", "web",
         ],
     ),
-    ("bench", &["domain", "store"]),
+    ("bench", &["domain", "store", "web"]),
     ("tests", &[]),
 ];
 
@@ -61,6 +61,8 @@ const LICENCES: &[&str] = &[
 const BANNED: &[&str] = &["openssl", "openssl-sys", "native-tls", "sqlx"];
 
 fn metadata() -> Value {
+    // What only other systems need is not on this machine.
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     #[expect(
         clippy::disallowed_methods,
         reason = "the rules are read from cargo itself"
@@ -71,6 +73,8 @@ fn metadata() -> Value {
             "--format-version",
             "1",
             "--offline",
+            "--filter-platform",
+            &platform,
             "--manifest-path",
         ])
         .arg(tree::root().join("Cargo.toml"))

@@ -4,6 +4,8 @@
 mod descriptors;
 mod failing;
 mod full;
+mod kernel;
+mod refusing;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -1,6 +1,7 @@
 //! Every answer has the whole set of security headers, each of them once (rows W3, W6 to W19).
 
-use std::io::{Read, Write};
+mod set;
+
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -8,148 +9,12 @@ use crate::form::Form;
 use crate::person::{Person, led_to};
 use crate::program::{Home, Program};
 use crate::robot::Robot;
+use set::{exchange, has_the_set, request};
 
 const SCRIPT: (&str, &str) = (
     "hello.sh",
     "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"everyone\"] }\n# ///\necho hello\n",
 );
-
-/// Name and value, the same wherever they stand.
-const SET: [(&str, &str); 10] = [
-    ("x-frame-options", "DENY"),
-    ("x-xss-protection", "0"),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "same-origin"),
-    ("cross-origin-embedder-policy", "require-corp"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("x-permitted-cross-domain-policies", "none"),
-    ("origin-agent-cluster", "?1"),
-    ("x-dns-prefetch-control", "off"),
-];
-/// What each policy has, with a form and without.
-const POLICY: [&str; 13] = [
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    "img-src 'self' data:",
-    "font-src 'self'",
-    "connect-src 'self'",
-    "manifest-src 'self'",
-    "base-uri 'none'",
-    "frame-ancestors 'none'",
-    "object-src 'none'",
-    "require-trusted-types-for 'script'",
-    "trusted-types 'none'",
-    "report-uri /csp-report",
-];
-const ABSENT: [&str; 5] = [
-    "server",
-    "x-powered-by",
-    "feature-policy",
-    "access-control-allow-origin",
-    "x-aspnet-version",
-];
-
-/// The head of an answer.
-struct Head {
-    status: u16,
-    lines: Vec<(String, String)>,
-}
-
-impl Head {
-    /// The one header of that name.
-    #[track_caller]
-    fn one(&self, name: &str) -> &str {
-        let found: Vec<&str> = self.all(name).collect();
-        assert_eq!(found.len(), 1, "{name} of {}: {found:?}", self.status);
-        found[0]
-    }
-
-    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.lines
-            .iter()
-            .filter(move |(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    }
-}
-
-/// Sends these bytes and reads the head of what comes back.
-fn exchange(program: &Program, bytes: &[u8]) -> Head {
-    let address = program.url.strip_prefix("http://").expect("plain HTTP");
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .expect("a limit");
-    stream.write_all(bytes).expect("sent");
-    let mut got = Vec::new();
-    let mut byte = [0];
-    while !got.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte).expect("a whole head");
-        got.push(byte[0]);
-    }
-    let text = String::from_utf8(got).expect("a head of text");
-    let mut lines = text.trim_end().split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1));
-    Head {
-        status: status.and_then(|s| s.parse().ok()).expect("a status"),
-        lines: lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect(),
-    }
-}
-
-/// A request line with more header lines, for the right host.
-fn request(program: &Program, line: &str, more: &str) -> Head {
-    let host = program.url.strip_prefix("http://").expect("plain HTTP");
-    let text = format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n");
-    exchange(program, text.as_bytes())
-}
-
-#[track_caller]
-fn has_the_set(head: &Head, what: &str, is_secure: bool) {
-    for (name, value) in SET {
-        assert_eq!(head.one(name), value, "{what}: {name}");
-    }
-    let permissions = head.one("permissions-policy");
-    for feature in ["microphone", "camera", "payment", "geolocation"] {
-        let is_off = permissions
-            .split(", ")
-            .any(|p| p == format!("{feature}=()"));
-        assert!(is_off, "{what}: {feature} in {permissions}");
-    }
-    let policy = head.one("content-security-policy");
-    let parts: Vec<&str> = policy.split("; ").collect();
-    for part in POLICY {
-        let times = parts.iter().filter(|p| **p == part).count();
-        assert_eq!(times, 1, "{what}: {part} in {policy}");
-    }
-    for part in ["upgrade-insecure-requests", "report-to csp"] {
-        assert_eq!(parts.contains(&part), is_secure, "{what}: {part}");
-    }
-    let promise: Vec<&str> = head.all("strict-transport-security").collect();
-    let expected: &[&str] = if is_secure {
-        &["max-age=63072000"]
-    } else {
-        &[]
-    };
-    assert_eq!(promise, expected, "{what}");
-    assert_eq!(
-        head.all("reporting-endpoints").count(),
-        usize::from(is_secure),
-        "{what}"
-    );
-    let cache = head.one("cache-control");
-    match cache {
-        "no-store" => assert!(head.one("vary").contains("cookie"), "{what}"),
-        _ => assert_eq!(cache, "public, max-age=31536000, immutable", "{what}"),
-    }
-    for name in ABSENT {
-        assert_eq!(head.all(name).count(), 0, "{what} has {name}");
-    }
-    assert!(head.all("content-type").count() <= 1, "{what}");
-}
 
 /// The address of the style sheet, which has a hash in it.
 fn style(program: &Program) -> String {
@@ -222,14 +87,46 @@ fn w6_every_answer_to_a_stranger_has_the_whole_set_once() {
         let is_kept = head.one("cache-control") != "no-store";
         assert_eq!(is_kept, line.ends_with(&style) && status == 200, "{line}");
     }
+}
+
+#[test]
+fn w6_an_answer_to_what_is_no_good_request_has_the_whole_set_once() {
+    let program = Program::with_scripts(&[SCRIPT]);
+    let long = "a".repeat(20_000);
     for (bytes, status) in [
-        ("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421),
-        ("GET / HTTP/1.1\r\nConnection: close\r\n\r\n", 400),
-        ("GET / HTTP/1.0\r\nHost: localhost\r\n\r\n", 303),
+        (
+            "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n".to_owned(),
+            421,
+        ),
+        (
+            "GET / HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(),
+            400,
+        ),
+        ("GET / HTTP/1.1\nHost: localhost\n\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nHost : localhost\r\n\r\n".to_owned(), 400),
+        ("hello\r\n\r\n".to_owned(), 400),
+        (
+            "TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
+            405,
+        ),
+        ("GET / HTTP/3.0\r\nHost: localhost\r\n\r\n".to_owned(), 505),
+        (
+            format!("GET /{long} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            414,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {long}\r\n\r\n"),
+            431,
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: localhost\r\nExpect: x\r\n\r\n".to_owned(),
+            417,
+        ),
     ] {
         let head = exchange(&program, bytes.as_bytes());
-        assert_eq!(head.status, status, "{bytes}");
-        has_the_set(&head, bytes, false);
+        let shown = bytes.get(..60).unwrap_or(&bytes);
+        assert_eq!(head.status, status, "{shown}");
+        has_the_set(&head, shown, false);
     }
 }
 

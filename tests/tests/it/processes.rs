@@ -1,6 +1,7 @@
 //! The processes of this machine, as far as these tests may look at them.
 
 use std::fs;
+use std::path::Path;
 
 /// Numbers of all processes.
 pub fn numbers() -> impl Iterator<Item = i32> {
@@ -31,4 +32,16 @@ pub fn of_run(run: &str) -> Vec<i32> {
     numbers()
         .filter(|pid| environment(*pid).contains(&mark))
         .collect()
+}
+
+/// The runner of this state directory, while nothing that it forked has its words too.
+pub fn runner(state: &Path) -> Option<u32> {
+    let socket = state.join("runner.sock");
+    let socket = socket.to_str()?;
+    let is_one = |pid: &i32| {
+        let words = command_line(*pid);
+        words.get(1).is_some_and(|word| word == "runner")
+            && words.iter().any(|word| word.contains(socket))
+    };
+    numbers().find(is_one)?.try_into().ok()
 }

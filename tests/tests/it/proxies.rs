@@ -4,10 +4,15 @@
 //! What a file says is changed in the places that its first lines name, and where it asks for ports
 //! and an account that a test does not have.
 
+mod chains;
 mod everyday;
 mod forged;
+mod journey;
+mod raw;
 mod refusals;
+mod running;
 mod shipped;
+mod texts;
 mod visitor;
 
 use std::net::Ipv4Addr;
@@ -16,7 +21,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::program::{Home, Program};
 use crate::robot::PASSWORD;
-use shipped::{Certificate, Kind, Proxy};
+use running::{Certificate, Proxy};
+use shipped::Kind;
 use visitor::Visitor;
 
 /// Where clients of these tests are.
@@ -45,12 +51,18 @@ impl House {
 
     /// With these settings; `before` starts the proxy before the server at this address.
     fn with(settings: &str, before: impl FnOnce(&str, &Certificate) -> Proxy) -> Self {
+        Self::with_scripts(settings, &[("live", LIVE)], before)
+    }
+
+    /// With these scripts beside `hello`.
+    fn with_scripts(
+        settings: &str,
+        scripts: &[(&str, &str)],
+        before: impl FnOnce(&str, &Certificate) -> Proxy,
+    ) -> Self {
         let home = Home::new();
-        let scripts = home.scripts(&[
-            ("stagedoor.toml", settings),
-            ("hello", HELLO),
-            ("live", LIVE),
-        ]);
+        let more = [("stagedoor.toml", settings), ("hello", HELLO)];
+        let scripts = home.scripts(&[more.as_slice(), scripts].concat());
         let program = Program::serve(home, &scripts);
         let words = [
             "user",
@@ -95,6 +107,21 @@ impl House {
     }
 }
 
+#[test]
+fn f8_through_nginx_nothing_behind_a_malformed_request_is_run() {
+    raw::nothing_is_smuggled(Kind::Nginx);
+}
+
+#[test]
+fn f8_through_apache_nothing_behind_a_malformed_request_is_run() {
+    raw::nothing_is_smuggled(Kind::Apache);
+}
+
+#[test]
+fn f8_through_haproxy_nothing_behind_a_malformed_request_is_run() {
+    raw::nothing_is_smuggled(Kind::Haproxy);
+}
+
 macro_rules! behind_each_proxy {
     ($($proxy:ident: $kind:expr;)*) => { $(
         mod $proxy {
@@ -111,7 +138,7 @@ macro_rules! behind_each_proxy {
             }
 
             #[test]
-            fn p11_what_the_server_refuses_stays_refused_and_nothing_is_added() {
+            fn p5_p11_what_the_server_refuses_stays_refused_and_nothing_is_added() {
                 refusals::pass_through(&House::behind($kind));
             }
 

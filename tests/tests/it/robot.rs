@@ -41,6 +41,11 @@ impl Robot {
         Self::new(program, "ann", &[])
     }
 
+    /// What proves who it is.
+    pub fn token(&self) -> &str {
+        self.token.trim_start_matches("Bearer ")
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         http::get(
             &format!("{}{path}", self.url),

@@ -3,24 +3,25 @@
 
 use std::fs;
 use std::io::Write;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 
+use crate::http2::curl;
 use crate::program::{self, Home, Program};
 use crate::secure::{self, HELLO, Identity, address, get};
 
 /// How long a change may take to be noticed on a busy machine.
-const NOTICED: Duration = Duration::from_secs(60);
+const NOTICED: Duration = Duration::from_mins(1);
+
+const EACH: [&[&SupportedProtocolVersion]; 2] = [&[&TLS12], &[&TLS13]];
 
 #[test]
 fn w2_tls_1_2_and_1_3_are_spoken() {
     let identity = Identity::new();
     let (program, _home) = secure::serve(&identity, "");
-    const EACH: [&[&SupportedProtocolVersion]; 2] = [&[&TLS12], &[&TLS13]];
     for versions in EACH {
         let mut client = identity.client();
         client.versions = versions;
@@ -68,76 +69,6 @@ fn w2_tls_1_1_is_refused() {
     // Alert, fatal, protocol_version.
     assert_eq!((kind, level, what), (0x15, 2, 70));
     assert_eq!(said(3)[0], 0x16, "1.2 in the same words is taken");
-}
-
-/// curl, with what it printed: the head of the answer, and its body.
-fn curl(program: &Program, home: &Home, words: &[&str], path: &str) -> String {
-    let port = address(program).port();
-    #[expect(clippy::disallowed_methods, reason = "a client of somebody else's")]
-    let output = Command::new("curl")
-        .args(["-sS", "-i", "--max-time", "60", "--cacert"])
-        .arg(secure::certificate_path(home))
-        .args(["--connect-to", &format!("::127.0.0.1:{port}")])
-        .args(words)
-        .arg(format!("https://localhost:{port}{path}"))
-        .output()
-        .expect("curl is here: tools/setup-tests");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-#[test]
-fn w2_http_2_and_http_1_serve_pages_and_the_api() {
-    let identity = Identity::new();
-    let (program, home) = secure::serve(&identity, "");
-    program.manage(
-        &["user", "add", "ann", "--password-stdin"],
-        crate::robot::PASSWORD,
-    );
-    let token = program.manage(&["token", "create", "--user", "ann"], "");
-    let bearer = format!("Authorization: Bearer {}", token.trim());
-    for (flag, version) in [("--http2", "HTTP/2"), ("--http1.1", "HTTP/1.1")] {
-        let page = curl(&program, &home, &[flag], "/login");
-        assert!(page.starts_with(&format!("{version} 200")), "{page}");
-        assert!(
-            page.contains("x-frame-options: DENY") && page.contains("Stagedoor"),
-            "{page}"
-        );
-        let list = curl(&program, &home, &[flag, "-H", &bearer], "/api/v1/scripts");
-        assert!(list.contains("\"hello\""), "{list}");
-        let body = "{\"script\":\"hello\",\"args\":{}}";
-        let json = "Content-Type: application/json";
-        let words = [flag, "-H", &bearer, "-H", json, "-d", body];
-        let run = curl(&program, &home, &words, "/api/v1/runs?wait=60");
-        assert!(run.contains("\"succeeded\""), "{run}");
-    }
-}
-
-#[test]
-fn w2_the_gate_stands_before_http_2_too() {
-    let (program, home) = secure::serve(&Identity::new(), "");
-    for (host, path, status) in [
-        ("localhost", "/login", "200"),
-        ("evil.example", "/login", "421"),
-        ("localhost", "/login/%2e", "404"),
-        ("localhost", "//login", "404"),
-    ] {
-        let host = format!("Host: {host}");
-        let words = ["--http2", "--path-as-is", "-H", &host];
-        let text = curl(&program, &home, &words, path);
-        assert!(
-            text.starts_with(&format!("HTTP/2 {status}")),
-            "{host} {path}: {text}"
-        );
-        assert!(
-            text.contains("x-frame-options: DENY"),
-            "{host} {path}: {text}"
-        );
-    }
 }
 
 #[test]

@@ -178,7 +178,7 @@ pub async fn request(
     given: GivenArgs,
     key: Option<RequestKey>,
 ) -> Result<Accepted, StartError> {
-    let catalog = app.catalog();
+    let catalog = app.catalog().await;
     let script = catalog.get(script).expect("a script");
     let permit = may_run(user, script, &app.grants()).expect("permitted");
     let args = check(script, given).expect("good arguments");

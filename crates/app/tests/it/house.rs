@@ -11,11 +11,12 @@ use stagedoor_app::app::{App, Options, Parts};
 use stagedoor_app::password::{Hasher, Password, hash_now};
 use stagedoor_catalog::{Catalog, open_folder};
 use stagedoor_domain::access::{Grants, User};
+use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::name::{GroupName, UserName};
 use stagedoor_domain::queue::Capacity;
 use stagedoor_domain::time::{Clock, Timestamp};
 use stagedoor_output::Outputs;
-use stagedoor_runner::{Connection, Runner, RunnerOptions};
+use stagedoor_runner::{Connection, Runner, RunnerOptions, StopKind};
 use stagedoor_store::{NewUser, Store};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -90,7 +91,7 @@ impl House {
             house.write_script(file, text);
         }
         house.serve().await;
-        let catalog = house.inside(|app| async move { app.catalog() }).await;
+        let catalog = house.inside(|app| async move { app.catalog().await }).await;
         assert!(catalog.broken().is_empty(), "{:?}", catalog.broken());
         house
     }
@@ -111,6 +112,19 @@ impl House {
             app,
             store,
         });
+    }
+
+    /// Has the runner end an attempt, as a server did that died before it could note why. No server
+    /// may be there.
+    pub async fn stop_unrecorded(&self, run: RunId) {
+        assert!(self.server.is_none(), "a server is there");
+        let (runner, reports) = self.connect().await.attach().expect("attached");
+        let epoch = Epoch(1);
+        runner
+            .stop(run, epoch, StopKind::Term, "output")
+            .await
+            .expect("sent");
+        drop((runner, reports));
     }
 
     /// The next server is told that all attempts were handed to the runner of now.

@@ -189,6 +189,35 @@ async fn a_stop_that_the_earlier_server_recorded_but_did_not_pass_on_is_passed_o
     );
 }
 
+/// Prints so many bytes, and may print 1024.
+const MEASURED: (&str, &str) = (
+    "measured",
+    "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"everyone\"] }\n\
+     # limits = { output = \"1KiB\" }\n# [[param]]\n# name = \"bytes\"\n# ///\n\
+     head -c \"$1\" /dev/zero\nsleep 60\n",
+);
+
+#[tokio::test]
+async fn why_a_run_was_stopped_is_seen_even_where_no_record_says_so() {
+    for (bytes, outcome) in [("1024", Outcome::OverLimit), ("1023", Outcome::Cancelled)] {
+        let mut house = House::with(&[MEASURED]).await;
+        let ann = house.user("ann", &[]).await;
+        let run = ann.start_now("measured", &[("bytes", bytes)]).await.id;
+        let wanted = bytes.parse().expect("a number");
+        while ann.output(run).await.len() < wanted {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        house
+            .await_row(run, |row| row.state == State::Running)
+            .await;
+        house.crash();
+        house.stop_unrecorded(run).await;
+        house.serve().await;
+        let ann = house.user("ann", &[]).await;
+        assert_eq!(ann.end_of(run).await.outcome, Some(outcome), "{bytes}");
+    }
+}
+
 #[tokio::test]
 async fn a_run_that_goes_on_can_be_stopped_through_the_next_server() {
     let mut house = House::with(&[GATE]).await;

@@ -132,3 +132,30 @@ async fn the_last_use_of_a_token_is_noted_once_a_minute() {
     owner(&house, &used).await;
     assert_eq!(last_used().await, Some(house.now()));
 }
+
+#[tokio::test]
+async fn f12_an_exposed_token_is_noted_and_another_is_not() {
+    let house = House::with(&[]).await;
+    let ann = house.user("ann", &[]).await.user;
+    let (sent, id) = token(&house, &ann, None).await;
+    let (_, kept) = token(&house, &ann, None).await;
+    for text in ["sd_nobody's", "", &sent] {
+        let text = text.to_owned();
+        house
+            .inside(move |app| async move { app.expose_token(&text).await })
+            .await;
+    }
+    let exposed = async || {
+        let all = house.store().list_tokens(None).await.expect("listed");
+        let exposed = all.iter().filter(|token| token.exposed_at.is_some());
+        exposed.map(|token| token.id).collect::<Vec<_>>()
+    };
+    for _ in 0..500 {
+        if !exposed().await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(exposed().await, [id]);
+    assert_ne!(id, kept);
+}

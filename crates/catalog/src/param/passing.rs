@@ -149,9 +149,15 @@ pub(super) fn check(param: &Param, keys: &Table, problems: &mut Problems) {
         let mark = keys.entry(key).map_or(&keys.mark, |entry| &entry.key);
         problems.push(mark.problem(message).mend(mend));
     };
-    let has_option = param.option.is_some();
+    check_where_it_goes(param, keys.has("env"), &mut refuse);
+    check_attached(param, &mut refuse);
+    check_without_value(param, &mut refuse);
+}
+
+/// An option, or a variable, of a value that goes elsewhere.
+fn check_where_it_goes(param: &Param, has_env: bool, mut refuse: impl FnMut(&str, &str, &str)) {
     let takes_option = matches!(param.pass, Pass::Arg | Pass::File) && !param.secret;
-    if has_option && !takes_option {
+    if param.option.is_some() && !takes_option {
         let message = if param.secret {
             "a secret has no option: it never stands among the arguments, nor does its file's path"
         } else {
@@ -163,26 +169,27 @@ pub(super) fn check(param: &Param, keys: &Table, problems: &mut Problems) {
             "take `option` or `pass` out; a secret's file is `$CREDENTIALS_DIRECTORY/NAME`",
         );
     }
-    if keys.has("env") && param.secret && param.pass == Pass::File {
+    if has_env && param.secret && param.pass == Pass::File {
         refuse(
             "env",
             "a secret that is passed as a file has no variable",
             "add `pass = \"env\"`, or read `$CREDENTIALS_DIRECTORY/NAME`",
         );
     }
-    if keys.has("env") && param.pass == Pass::None {
+    if has_env && param.pass == Pass::None {
         refuse(
             "env",
             "`pass = \"none\"` passes nothing, so there is no variable",
             "take `env` out, or write `pass = \"env\"`",
         );
     }
-    let attached = param.joined
-        || param
-            .option
-            .as_ref()
-            .is_some_and(|option| option.ends_with('='));
-    if param.joined && !has_option {
+}
+
+/// A value that stands in one word with its option.
+fn check_attached(param: &Param, mut refuse: impl FnMut(&str, &str, &str)) {
+    let ends_with_equals = |option: &String| option.ends_with('=');
+    let attached = param.joined || param.option.as_ref().is_some_and(ends_with_equals);
+    if param.joined && param.option.is_none() {
         refuse(
             "joined",
             "`joined` means nothing without `option`",
@@ -203,15 +210,21 @@ pub(super) fn check(param: &Param, keys: &Table, problems: &mut Problems) {
             "write the option without `=` and without `joined`",
         );
     }
-    let in_arguments = param.pass == Pass::Arg && !param.secret;
-    if in_arguments && param.kind == Kind::Flag && param.on.is_none() && param.off.is_none() {
+}
+
+/// A flag or a count among the arguments needs a word of its own.
+fn check_without_value(param: &Param, mut refuse: impl FnMut(&str, &str, &str)) {
+    if param.pass != Pass::Arg || param.secret {
+        return;
+    }
+    if param.kind == Kind::Flag && param.on.is_none() && param.off.is_none() {
         refuse(
             "type",
             "a flag needs a text to pass when it is on",
             "add `option = \"--name\"`",
         );
     }
-    if in_arguments && param.kind == Kind::Count && !has_option {
+    if param.kind == Kind::Count && param.option.is_none() {
         refuse(
             "type",
             "a count needs the option that it repeats",

@@ -8,20 +8,14 @@ use crate::machine::join;
 use crate::watch::{Changes, WatchId};
 
 impl Tree {
-    /// Notes what the kernel tells. False when nothing happened.
-    pub fn note_changes(&mut self) -> bool {
-        let Some(watch) = &self.watch else {
-            return false;
-        };
-        let Changes { anything, names } = watch.changes();
+    /// Notes what the kernel told. False when nothing of it matters here.
+    pub fn note_changes(&mut self, changes: Changes) -> bool {
+        let Changes { anything, names } = changes;
         if anything {
             self.note_everything();
         }
         let mut noted = anything;
         for (id, name) in names {
-            if name.as_deref().is_some_and(is_beside_the_point) {
-                continue;
-            }
             if let Some(path) = self.by_watch.get(&id).cloned() {
                 noted = true;
                 self.note(&path, name);
@@ -69,9 +63,4 @@ impl Tree {
             watch.remove(id);
         }
     }
-}
-
-/// Names that no definition can have; editors and programs leave many.
-fn is_beside_the_point(name: &str) -> bool {
-    name.starts_with('.')
 }

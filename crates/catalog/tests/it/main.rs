@@ -10,3 +10,5 @@ mod folder;
 mod mistakes;
 #[cfg(test)]
 mod places;
+#[cfg(test)]
+mod waiting;

@@ -12,7 +12,6 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use super::identity;
 use super::launch::{RunnerOptions, launch};
 use super::link::{Link, Socket};
-use super::missing::Missing;
 use super::{Reports, Runner};
 use crate::process::settings::RunnerArgs;
 use crate::protocol::{EARLIEST, FromRunner, ToRunner, VERSION};
@@ -129,13 +128,7 @@ impl Runner {
     }
 
     fn on(link: Arc<dyn Link>, version: u32) -> (Self, Reports) {
-        let reports = Reports {
-            link: Arc::clone(&link),
-            buffer: vec![0; wire::LARGEST_PACKET],
-            missing: Missing::default(),
-            next: None,
-            knows_all: false,
-        };
+        let reports = Reports::new(Arc::clone(&link));
         (Self { link, version }, reports)
     }
 

@@ -4,139 +4,22 @@
 //! They are made below the runner's own cgroup and used again: making and removing one costs several
 //! times as much as joining it. No controller is switched on, so nothing else changes.
 
-use std::cell::Cell;
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
+use super::cgroup::{Cgroup, folders_in, pids_in, remove};
 use super::launch;
-use super::members::Member;
 
 /// Cgroups that are kept for the next start.
 const MOST_KEPT: usize = 64;
 /// How long what an earlier runner left behind may take to be gone after it was killed.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The cgroup of one attempt.
-pub(super) struct Cgroup {
-    path: PathBuf,
-    /// The folder itself, in which a new child begins.
-    folder: OwnedFd,
-    /// `cgroup.events`, which says whether a process is left.
-    events: OwnedFd,
-    /// `cgroup.kill`, open because a stop must work when no descriptor is free.
-    kill: OwnedFd,
-    /// Kernels (6.18 among them) kill whatever begins in a cgroup that was killed once.
-    was_killed: Cell<bool>,
-}
-
-impl Cgroup {
-    fn make(path: &Path) -> io::Result<Self> {
-        fs::create_dir(path)?;
-        Self::open(path).inspect_err(|_| {
-            // It is empty, and it could not be used.
-            let _ = fs::remove_dir(path);
-        })
-    }
-
-    fn open(path: &Path) -> io::Result<Self> {
-        let open = |name, flags| {
-            let file = path.join(name);
-            rustix::fs::open(&file, flags | OFlags::CLOEXEC, Mode::empty())
-        };
-        Ok(Self {
-            path: path.to_owned(),
-            folder: open("", OFlags::PATH | OFlags::DIRECTORY)?,
-            events: open("cgroup.events", OFlags::RDONLY)?,
-            // Kernels before 5.14 have cgroups that cannot be killed as one, and no such file.
-            kill: open("cgroup.kill", OFlags::WRONLY)?,
-            was_killed: Cell::new(false),
-        })
-    }
-
-    /// For the child that is to begin in it.
-    pub(super) fn folder(&self) -> BorrowedFd<'_> {
-        self.folder.as_fd()
-    }
-
-    /// Becomes exceptional (`EPOLLPRI`) when the last process is gone.
-    pub(super) fn events(&self) -> BorrowedFd<'_> {
-        self.events.as_fd()
-    }
-
-    /// Whether no process is left, zombies apart. One that cannot be asked counts as not empty.
-    pub(super) fn is_empty(&self) -> bool {
-        let mut text = [0; 256];
-        let read = rustix::io::pread(&self.events, &mut text, 0).unwrap_or(0);
-        let text = text.get(..read).unwrap_or_default();
-        text.split(|byte| *byte == b'\n')
-            .any(|line| line == b"populated 0")
-    }
-
-    /// Whether there is no cgroup below it, which only a script that runs as root can make.
-    fn is_plain(&self) -> bool {
-        // The kernel counts a folder's own name, its `.` and each folder in it.
-        rustix::fs::fstat(&self.folder).is_ok_and(|stat| stat.st_nlink == 2)
-    }
-
-    /// The processes that are in it, or below it where a script could make cgroups of its own.
-    pub(super) fn members(&self) -> Vec<Member> {
-        let mut folders = vec![self.path.clone()];
-        let mut members = Vec::new();
-        while let Some(folder) = folders.pop() {
-            let pids = || pids_in(&folder);
-            // Opened first, then looked up again: what is still there is not another process that
-            // has the same number meanwhile.
-            let opened: Vec<_> = pids().into_iter().flat_map(Member::open).collect();
-            let still: HashSet<Pid> = pids().into_iter().collect();
-            members.extend(opened.into_iter().filter(|m| still.contains(&m.pid())));
-            folders.extend(folders_in(&folder));
-        }
-        members
-    }
-
-    /// Kills everything in it, also what is forked at this moment.
-    pub(super) fn kill(&self) -> io::Result<()> {
-        self.was_killed.set(true);
-        rustix::io::write(&self.kill, b"1")?;
-        Ok(())
-    }
-
-    /// Removes it, and what a script made below it. Only an empty one can be removed.
-    fn remove(&self) -> io::Result<()> {
-        remove(&self.path)
-    }
-}
-
-fn pids_in(cgroup: &Path) -> Vec<Pid> {
-    let text = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
-    let pids = text.lines().filter_map(|line| line.parse().ok());
-    pids.filter_map(Pid::from_raw).collect()
-}
-
-fn folders_in(cgroup: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(cgroup).into_iter().flatten().flatten();
-    let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-    entries
-        .filter(is_folder)
-        .map(|entry| entry.path())
-        .collect()
-}
-
-fn remove(cgroup: &Path) -> io::Result<()> {
-    for below in folders_in(cgroup) {
-        remove(&below)?;
-    }
-    fs::remove_dir(cgroup)
-}
 
 /// All cgroups of this runner.
 pub(super) struct Cgroups {
@@ -211,19 +94,19 @@ impl Cgroups {
     /// The attempt in it did not come about. Something in it may still be dying.
     pub(super) fn give_up(&mut self, cgroup: Cgroup) {
         // Nothing is in one that somebody has removed, and the kernel does not say so of it.
-        if cgroup.path.exists() {
+        if cgroup.path().exists() {
             self.dying.push(cgroup);
         }
     }
 
     /// The attempt in it is over, and it is empty. Whatever is not as it was made is not used again.
     pub(super) fn give_back(&mut self, cgroup: Cgroup) {
-        let is_as_new = !cgroup.was_killed.get() && cgroup.is_plain();
+        let is_as_new = !cgroup.was_killed() && cgroup.is_plain();
         if is_as_new && self.free.len() < MOST_KEPT {
             return self.free.push(cgroup);
         }
         if let Err(error) = cgroup.remove() {
-            let path = cgroup.path.display();
+            let path = cgroup.path().display();
             super::log::log(format_args!(
                 "the cgroup {path} could not be removed: {error}"
             ));

@@ -4,9 +4,11 @@ use std::ffi::{c_int, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 
 use super::child::{Order, become_script, exit};
+use super::departure::Departure;
 use super::members::Member;
 use super::stack::Stack;
 use super::{raw, signals};
@@ -31,25 +33,30 @@ pub(super) unsafe fn launch_into(cgroup: BorrowedFd<'_>, order: &Order) -> io::R
 /// The order must be kept and left alone until the child has left.
 pub(super) unsafe fn launch(order: &Order) -> io::Result<Pid> {
     let argument: *mut c_void = (&raw const *order).cast_mut().cast();
-    let memory = if order.steps.shares_memory {
-        libc::CLONE_VM
-    } else {
-        0
-    };
+    let (stack, shares_memory) = (&order.stack, order.steps.shares_memory);
+    // SAFETY: as above.
+    unsafe { clone_here(shares_memory, stack, become_script, argument) }
+}
+
+/// Starts a child in the cgroup of this process.
+///
+/// # Safety
+///
+/// The stack must be left alone until the child has executed or ended, and `entry` must do only what
+/// such a child may.
+unsafe fn clone_here(
+    shares_memory: bool,
+    stack: &Stack,
+    entry: extern "C" fn(*mut c_void) -> c_int,
+    argument: *mut c_void,
+) -> io::Result<Pid> {
+    let memory = if shares_memory { libc::CLONE_VM } else { 0 };
     let flags = memory | libc::CLONE_CHILD_SETTID | libc::SIGCHLD;
     let nothing = std::ptr::null_mut::<c_void>();
-    // SAFETY: as above; the stack is the child's alone, and this process has one thread.
-    let pid = unsafe {
-        libc::clone(
-            become_script,
-            order.stack.top(),
-            flags,
-            argument,
-            nothing,
-            nothing,
-            order.departure().word(),
-        )
-    };
+    let word = stack.departure().word();
+    // SAFETY: the stack is the child's alone, this process has one thread, and the rest is the caller's
+    // promise.
+    let pid = unsafe { libc::clone(entry, stack.top(), flags, argument, nothing, nothing, word) };
     started(pid)
 }
 
@@ -114,8 +121,40 @@ pub(super) fn can_begin_in(cgroup: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(ended.is_some_and(|(_, status)| status.exit_status() == Some(0)))
 }
 
+/// It is waited for, so nobody needs to be told that it has left.
 extern "C" fn end_at_once(_: *mut c_void) -> c_int {
     exit(0)
+}
+
+/// Whether the kernel notes that a child has left this memory. Without that no script could be known
+/// to execute: a filter of a container may forbid the call, and a kernel that is not Linux may take
+/// it and do nothing.
+pub(super) fn check_departures(shares_memory: bool) -> io::Result<()> {
+    let stack = Stack::new()?;
+    stack.departure().prepare();
+    let departure: *mut c_void = std::ptr::from_ref(stack.departure()).cast_mut().cast();
+    // SAFETY: the child is waited for below, and until then nobody touches what it is given.
+    let child = unsafe { clone_here(shares_memory, &stack, end_watched, departure) }?;
+    let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+    let errno = ended.and_then(|(_, status)| status.exit_status());
+    let why = match errno {
+        Some(0) if stack.departure().is_over() => return Ok(()),
+        Some(0) => "it is taken and has no effect".to_owned(),
+        Some(errno) => io::Error::from_raw_os_error(errno).to_string(),
+        None => "a process that made it was killed".to_owned(),
+    };
+    Err(io::Error::other(format!(
+        "the system call set_robust_list does not work here, and no script can be started without \
+         it: {why}. A container's filter of system calls has to allow it"
+    )))
+}
+
+/// Every errno is small enough for an exit code.
+extern "C" fn end_watched(departure: *mut c_void) -> c_int {
+    // SAFETY: [`check_departures`] passes its own, and waits for this process.
+    let departure = unsafe { &*departure.cast::<Departure>().cast_const() };
+    let errno = departure.watch().err().map_or(0, Errno::raw_os_error);
+    exit(usize::try_from(errno).unwrap_or(usize::MAX))
 }
 
 /// Forks a child that works on this folder and ends; for work that must not delay the runner.

@@ -7,7 +7,8 @@ use std::path::Path;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 
-use super::cgroups::{Cgroup, Cgroups};
+use super::cgroup::Cgroup;
+use super::cgroups::Cgroups;
 use super::child::{Order, Steps};
 use super::keeper::Keeper;
 use super::launch;

@@ -1,10 +1,13 @@
 //! Who scripts run as.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use stagedoor_runner::{Account, Refusal, Runner};
+use rustix::process::{Pid, Signal, kill_process};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use stagedoor_runner::{Account, ConnectError, Refusal, Runner};
 
 use crate::house::*;
 
@@ -199,4 +202,43 @@ async fn a_server_with_its_own_account_may_connect_to_roots_runner() {
         (socket.uid(), socket.permissions().mode() & 0o777),
         (7373, 0o600)
     );
+}
+
+/// Answers this system call with EPERM, for this thread and whatever it starts.
+fn forbid(call: libc::c_long) {
+    let filter = SeccompFilter::new(
+        BTreeMap::from([(call, Vec::new())]),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::EPERM.unsigned_abs()),
+        TargetArch::try_from(std::env::consts::ARCH).expect("a known one"),
+    );
+    let program: BpfProgram = filter
+        .and_then(TryInto::try_into)
+        .expect("a filter that compiles");
+    seccompiler::apply_filter(&program).expect("a kernel with filters");
+}
+
+/// Whether a script executes is known from that call alone.
+#[test]
+fn a_runner_that_could_not_know_whether_a_script_executes_says_so_and_does_not_start() {
+    let ensure_without = |call: Option<libc::c_long>| {
+        let base = new_base();
+        let confined = std::thread::spawn(move || {
+            call.into_iter().for_each(forbid);
+            let connection = Runner::ensure(binary(), &options(base.path()))?;
+            let pid = connection.pid().and_then(|pid| i32::try_from(pid).ok());
+            let pid = pid.and_then(Pid::from_raw).expect("a pid");
+            kill_process(pid, Signal::TERM).expect("it runs");
+            Ok::<_, ConnectError>(())
+        });
+        confined.join().expect("not panicked")
+    };
+    let error = ensure_without(Some(libc::SYS_set_robust_list)).expect_err("not allowed");
+    let error = error.to_string();
+    for part in ["set_robust_list", "Operation not permitted", "has to allow"] {
+        assert!(error.contains(part), "{error}");
+    }
+    // With nothing forbidden, and with another call, it starts.
+    ensure_without(None).expect("a runner");
+    ensure_without(Some(libc::SYS_acct)).expect("a runner");
 }

@@ -104,3 +104,26 @@ async fn two_tokens_cannot_have_one_secret() {
         1
     );
 }
+
+#[tokio::test]
+async fn a_token_was_exposed_when_it_was_first_seen() {
+    let world = world();
+    let ann = world.user("ann").await;
+    let new = NewToken {
+        hash: [1; 32],
+        user: ann,
+        name: "x".into(),
+        expires_at: None,
+    };
+    let id = world.store.add_token(new, at(0)).await.expect("added");
+    let exposed = async || {
+        let found = world.store.token([1; 32]).await.expect("read");
+        found.expect("a token").0.exposed_at
+    };
+    assert_eq!(exposed().await, None);
+    for time in [5, 9] {
+        let noted = world.store.expose_token(id, at(time)).await;
+        noted.expect("noted");
+        assert_eq!(exposed().await, Some(at(5)));
+    }
+}

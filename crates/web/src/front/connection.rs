@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::Request;
+use http::header::{CONNECTION, HeaderValue};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -26,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use super::body::timed;
 use super::desk::Desk;
 use super::entry::{self, Stream};
+use super::gated::Gated;
 use super::heads::Heads;
 use super::http2;
 use super::limits::{Limits, Place};
@@ -35,7 +37,7 @@ use crate::session::Arrival;
 /// Most bytes of a head.
 pub(super) const LARGEST_HEAD: usize = 16 * 1024;
 /// Most header lines.
-const MOST_HEADERS: usize = 100;
+pub(super) const MOST_HEADERS: usize = 100;
 /// When no descriptor is left, some must be given back first.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -163,6 +165,17 @@ pub(super) fn refuse(stream: &TcpStream) {
     let _ = stream.try_write(answer.as_bytes());
 }
 
+/// hyper's part. It is never the first to find a head too large: see [`super::framing`].
+pub(super) fn http1_builder(patience: Patience) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience.idle)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(LARGEST_HEAD);
+    builder
+}
+
 async fn connection(stream: TcpStream, peer: IpAddr, door: Door, mut place: Place) {
     // Small answers must not wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
@@ -193,8 +206,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (desk, patience) = (door.desk, door.patience);
+    let answers = desk.clone();
     let heads = Heads::new(patience.head);
-    let stream = heads.watch(stream);
+    let mut gated = Gated::new(heads.watch(stream), heads.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let answering = heads.answering();
         let timed = |body| Body::new(timed(body, patience.body, patience.whole_body));
@@ -202,7 +216,11 @@ where
         request.extensions_mut().insert(arrival);
         let desk = desk.clone();
         async move {
-            let response = desk.answer(request).await;
+            let mut response = desk.answer(request).await;
+            if answering.leaves_a_body() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
             // The answer is over when hyper drops its body.
             Ok::<_, Infallible>(response.map(|body| {
                 body.map_err(move |error| {
@@ -212,18 +230,18 @@ where
             }))
         }
     });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience.idle)
-        .max_headers(MOST_HEADERS)
-        .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(serving);
-    tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = door.shutdown.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+    let ended = {
+        let serving = http1_builder(patience).serve_connection(TokioIo::new(&mut gated), service);
+        tokio::pin!(serving);
+        tokio::select! {
+            ended = serving.as_mut() => ended,
+            () = door.shutdown.cancelled() => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
         }
-    }
+    };
+    let headers = || answers.header_lines(arrival.is_secure);
+    gated.finish(arrival.peer, headers).await;
+    ended
 }

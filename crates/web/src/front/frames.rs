@@ -14,16 +14,20 @@ use tokio::time::Instant;
 const SPAN: Duration = Duration::from_secs(10);
 /// Length, type, flags, stream (RFC 9113, 4.1).
 const HEAD: usize = 9;
+/// This piece of a body is the last one.
+const END_STREAM: u8 = 1;
 /// What a client says before its first frame.
 const PREFACE: usize = 24;
 
-/// Most frames of each kind in that time. Window updates come with what we send, so they are many
-/// when a client reads much.
+/// How much of an answer earns a client one more window update.
+const EARNS_UPDATE: usize = 1024;
+
+/// Most frames of each kind in that time.
 const BUDGETS: [(Kind, u32); 6] = [
     (Kind::Reset, 500),
     (Kind::Settings, 50),
     (Kind::Ping, 100),
-    (Kind::Window, 50_000),
+    (Kind::Window, 2000),
     (Kind::Empty, 200),
     (Kind::Other, 1000),
 ];
@@ -34,7 +38,7 @@ enum Kind {
     Settings,
     Ping,
     Window,
-    /// A piece of a body or of a head without content.
+    /// A piece of a body or of a head without content, which does not end it either.
     Empty,
     /// Priorities, and what nobody knows.
     Other,
@@ -49,6 +53,8 @@ struct Meter {
     /// Bytes to pass over before the next head.
     skip: usize,
     counts: [u32; BUDGETS.len()],
+    /// What earns window updates: bytes that went to the client.
+    sent: usize,
 }
 
 impl Meter {
@@ -81,30 +87,36 @@ impl Meter {
 
     /// The head is whole.
     fn count(&mut self) -> bool {
-        let [high, middle, low, kind, ..] = self.head;
+        let [high, middle, low, kind, flags, ..] = self.head;
         let length = u32::from_be_bytes([0, high, middle, low]);
         self.has = 0;
         self.skip = usize::try_from(length).unwrap_or(usize::MAX);
-        let Some(kind) = kind_of(kind, length) else {
+        let Some(kind) = kind_of(kind, flags, length) else {
             return true;
+        };
+        let earned = match kind {
+            Kind::Window => u32::try_from(self.sent / EARNS_UPDATE).unwrap_or(u32::MAX),
+            _ => 0,
         };
         let mut budgets = self.counts.iter_mut().zip(BUDGETS);
         budgets
             .find(|(_, (other, _))| *other == kind)
             .is_none_or(|(count, (_, most))| {
                 *count += 1;
-                *count <= most
+                *count <= most.saturating_add(earned)
             })
     }
 
     fn forget(&mut self) {
         self.counts = Default::default();
+        self.sent = 0;
     }
 }
 
-fn kind_of(kind: u8, length: u32) -> Option<Kind> {
+fn kind_of(kind: u8, flags: u8, length: u32) -> Option<Kind> {
     match kind {
-        // DATA, HEADERS, CONTINUATION
+        // DATA, HEADERS, CONTINUATION. Many clients end a body with an empty piece.
+        0 if flags & END_STREAM != 0 => None,
         0 | 1 | 9 => (length == 0).then_some(Kind::Empty),
         3 => Some(Kind::Reset),
         4 => Some(Kind::Settings),
@@ -129,6 +141,13 @@ impl<S> Metered<S> {
             meter: Meter::new(),
             until: Instant::now() + SPAN,
         }
+    }
+
+    fn count_sent(&mut self, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(size)) = done {
+            self.meter.sent = self.meter.sent.saturating_add(size);
+        }
+        done
     }
 }
 
@@ -163,7 +182,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let done = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.count_sent(done)
     }
 
     fn poll_write_vectored(
@@ -171,7 +191,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+        let done = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.count_sent(done)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -215,8 +236,22 @@ mod tests {
             assert!(takes(&vec![frame(kind, content); most]), "{kind}");
             assert!(!takes(&vec![frame(kind, content); most + 1]), "{kind}");
         }
-        let request = [frame(1, &[0x82; 30]), frame(0, &[b'x'; 100])].concat();
+        let mut end = frame(0, &[]);
+        end[4] = END_STREAM;
+        let request = [frame(1, &[0x82; 30]), frame(0, &[b'x'; 100]), end].concat();
         assert!(takes(&vec![request; 5000]));
+    }
+
+    #[test]
+    fn b7_window_updates_are_earned_by_reading() {
+        let updates = vec![frame(8, &[0; 4]); 3000].concat();
+        let mut meter = Meter::default();
+        assert!(!meter.take(&updates));
+        let mut meter = Meter {
+            sent: 1 << 20,
+            ..Meter::default()
+        };
+        assert!(meter.take(&updates));
     }
 
     proptest! {

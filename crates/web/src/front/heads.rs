@@ -4,7 +4,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,16 +22,35 @@ enum Phase {
     Answering,
 }
 
+/// What all who see the connection know of it.
+#[derive(Debug)]
+struct Known {
+    phase: Phase,
+    /// Requests that have reached the service.
+    asked: u64,
+    /// Those of them whose answers are over.
+    answered: u64,
+    /// The body of the last request has not been passed to its end.
+    is_body_open: bool,
+}
+
 /// Shared by the stream, which sees bytes, and the service, which sees requests.
 #[derive(Debug, Clone)]
 pub(super) struct Heads {
-    phase: Arc<Mutex<Phase>>,
+    known: Arc<Mutex<Known>>,
     patience: Duration,
 }
 
 /// While it lives, a request is answered and no head is waited for.
 #[derive(Debug)]
 pub(super) struct Answering(Heads);
+
+impl Answering {
+    /// Bytes of the request are still to come, so its connection cannot be used for another one.
+    pub fn leaves_a_body(&self) -> bool {
+        self.0.known().is_body_open
+    }
+}
 
 /// A stream of requests that ends when a head is late.
 pub(super) struct Headed<S> {
@@ -47,9 +66,14 @@ struct HeadTimer {
 impl Heads {
     /// Of a connection that begins now: its first head is waited for at once.
     pub fn new(patience: Duration) -> Self {
-        let due = Instant::now() + patience;
+        let known = Known {
+            phase: Phase::Head(Instant::now() + patience),
+            asked: 0,
+            answered: 0,
+            is_body_open: false,
+        };
         Self {
-            phase: Arc::new(Mutex::new(Phase::Head(due))),
+            known: Arc::new(Mutex::new(known)),
             patience,
         }
     }
@@ -65,22 +89,46 @@ impl Heads {
 
     /// A head has come whole; the answer is over when what is returned is dropped.
     pub fn answering(&self) -> Answering {
-        self.set(Phase::Answering);
+        let mut known = self.known();
+        known.phase = Phase::Answering;
+        known.asked += 1;
+        drop(known);
         Answering(self.clone())
     }
 
-    fn phase(&self) -> Phase {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How many requests have reached the service.
+    pub fn asked(&self) -> u64 {
+        self.known().asked
     }
 
-    fn set(&self, phase: Phase) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    /// How many answers are over.
+    pub fn answered(&self) -> u64 {
+        self.known().answered
+    }
+
+    /// Whether more of the request that is passed is to come.
+    pub fn leave_body_open(&self, is_open: bool) {
+        self.known().is_body_open = is_open;
+    }
+
+    /// Some of the next head was there before the last answer was over.
+    pub fn begin_head(&self) {
+        let mut known = self.known();
+        if let Phase::Idle = known.phase {
+            known.phase = Phase::Head(Instant::now() + self.patience);
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.set(Phase::Idle);
+        let mut known = self.0.known();
+        known.phase = Phase::Idle;
+        known.answered += 1;
     }
 }
 
@@ -92,10 +140,10 @@ impl HeadTimer {
         came: bool,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.heads.phase() {
+        let phase = self.heads.known().phase;
+        match phase {
             Phase::Idle if came => {
-                let due = Instant::now() + self.heads.patience;
-                self.heads.set(Phase::Head(due));
+                self.heads.begin_head();
                 read
             }
             Phase::Head(due) if read.is_pending() => {

@@ -2,22 +2,23 @@
 //! the server as those of HTTP/1.1 do.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::body::Body;
 use http::header::HOST;
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderValue, Request, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use super::body::timed;
-use super::connection::{Door, LARGEST_HEAD};
+use super::connection::{Door, LARGEST_HEAD, MOST_HEADERS};
 use super::frames::Metered;
 use super::streams::{Streams, Verdict};
+use crate::problem::Problem;
 use crate::session::Arrival;
 
 /// Requests at once; the specification advises 100 (RFC 9113, 6.5.2).
@@ -34,6 +35,8 @@ const CONNECTION_WINDOW: u32 = 256 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
 /// A client that is silent is asked after this time, and given up after as much again.
 const PING: Duration = Duration::from_secs(20);
+/// How long a client without requests may take to go when it is told to.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves until the client or the shutdown ends it.
 pub(super) async fn serve<S>(stream: S, door: Door, arrival: Arrival) -> Result<(), hyper::Error>
@@ -51,7 +54,10 @@ where
         request.extensions_mut().insert(arrival);
         let desk = desk.clone();
         async move {
-            let response = desk.answer(request).await;
+            let response = match check_head(&request) {
+                Ok(()) => desk.answer(request).await,
+                Err(problem) => desk.refuse(request, problem).await,
+            };
             Ok::<_, Infallible>(response.map(|body| answer.watch(body)))
         }
     });
@@ -61,27 +67,23 @@ where
     loop {
         tokio::select! {
             ended = serving.as_mut() => return ended,
-            () = door.shutdown.cancelled(), if !is_ending => {
-                is_ending = true;
-                serving.as_mut().graceful_shutdown();
-            }
+            () = door.shutdown.cancelled(), if !is_ending => {}
             () = sleep_until(streams.due()) => match streams.judge(Instant::now()) {
-                Verdict::Good => {}
-                // It is told, and has a moment to go.
-                Verdict::Idle if !is_ending => {
-                    is_ending = true;
-                    streams.extend(patience.head);
-                    serving.as_mut().graceful_shutdown();
-                }
+                Verdict::Good => continue,
+                Verdict::Idle if !is_ending => {}
                 Verdict::Idle | Verdict::Stalled => return Ok(()),
             }
         }
+        is_ending = true;
+        streams.extend(FAREWELL);
+        serving.as_mut().graceful_shutdown();
     }
 }
 
 fn builder() -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    let head = u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX);
+    // Twice what we take: the library refuses without our headers, so that is left to us.
+    let head = u32::try_from(2 * LARGEST_HEAD).unwrap_or(u32::MAX);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(MOST_STREAMS)
@@ -94,6 +96,21 @@ fn builder() -> http2::Builder<TokioExecutor> {
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
     builder
+}
+
+/// As much as HTTP/1 may have, counted as it would be written there.
+fn check_head(request: &Request<Body>) -> Result<(), Problem> {
+    let lines = request.headers().iter();
+    let lines = lines.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    let path = request.uri().path_and_query();
+    let size = lines.sum::<usize>() + path.map_or(0, |path| path.as_str().len());
+    if size <= LARGEST_HEAD && request.headers().len() <= MOST_HEADERS {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The head of the request is too large; at most 16 KiB and 100 lines are taken.",
+    ))
 }
 
 /// `:authority` becomes the `Host` that the gate and the check of `Origin` look at, and the
@@ -140,6 +157,22 @@ mod tests {
             .map(|host| host.to_str().expect("text").to_owned())
             .collect();
         (request.uri().to_string(), hosts)
+    }
+
+    #[test]
+    fn a_head_has_16_kib_and_100_lines_at_most() {
+        let status = |lines: usize, size: usize| {
+            let mut request = Request::new(Body::empty());
+            for _ in 0..lines {
+                let value = HeaderValue::from_str(&"x".repeat(size)).expect("a value");
+                request.headers_mut().append("a", value);
+            }
+            check_head(&request)
+                .err()
+                .map(|problem| problem.status().as_u16())
+        };
+        assert_eq!((status(100, 100), status(101, 1)), (None, Some(431)));
+        assert_eq!((status(1, 16_000), status(1, 16_384)), (None, Some(431)));
     }
 
     #[test]

@@ -68,10 +68,7 @@ impl Reception {
         let outside = self.rules.base.enter(&mut request);
         let is_api = request.uri().path().starts_with("/api/");
         let admitted = self.admit(&mut request, began);
-        let is_secure = request
-            .extensions()
-            .get::<Arrival>()
-            .is_some_and(|arrival| arrival.is_secure);
+        let is_secure = is_secure(&request);
         let response = match admitted {
             Ok(()) => match outside {
                 None => self.route(request).await,
@@ -79,6 +76,24 @@ impl Reception {
             },
             Err(problem) => problem.into_response(),
         };
+        self.dress(response, is_api, is_secure, began)
+    }
+
+    /// Refuses a request that was not even looked at.
+    pub fn refuse(&self, mut request: Request<Body>, problem: Problem) -> Response {
+        let began = (self.now)();
+        let _ = self.rules.base.enter(&mut request);
+        let is_api = request.uri().path().starts_with("/api/");
+        self.dress(problem.into_response(), is_api, is_secure(&request), began)
+    }
+
+    fn dress(
+        &self,
+        response: Response,
+        is_api: bool,
+        is_secure: bool,
+        began: Timestamp,
+    ) -> Response {
         let mut response = problem::render(response, is_api, &self.rules.base, began);
         self.rules.base.leave(&mut response);
         self.rules.headers.apply(&mut response, is_secure);
@@ -86,6 +101,11 @@ impl Reception {
             response.headers_mut().remove(CONTENT_LENGTH);
         }
         response
+    }
+
+    /// The security headers as lines of text.
+    pub fn header_lines(&self, is_secure: bool) -> String {
+        self.rules.headers.as_text(is_secure)
     }
 
     /// Tells the handlers who the client is, and passes the gate. In this order, so that a refusal
@@ -109,4 +129,9 @@ impl Reception {
             Err(panic) => gate::panicked(panic),
         }
     }
+}
+
+fn is_secure(request: &Request<Body>) -> bool {
+    let arrival = request.extensions().get::<Arrival>();
+    arrival.is_some_and(|arrival| arrival.is_secure)
 }

@@ -64,6 +64,11 @@ impl Redirect {
         response
     }
 
+    /// The security headers of an answer that is written elsewhere.
+    pub fn header_lines(&self) -> String {
+        self.0.headers.as_text(false)
+    }
+
     /// Where this leads; none when it is not a page that a browser goes to.
     fn target(&self, request: &Request<Body>) -> Option<HeaderValue> {
         let uri = request.uri();

@@ -99,7 +99,7 @@ impl Streams {
         }
     }
 
-    /// An idle connection may last so much longer.
+    /// From now on a connection without requests may last so long.
     pub fn extend(&self, time: Duration) {
         self.open().quiet_until = Instant::now() + time;
     }

@@ -12,11 +12,20 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::{headers, problem};
 
+mod entry;
+
 const HEAD: Duration = Duration::from_millis(300);
 /// Far longer than a head, so that a busy machine does not mix them up.
 const IDLE: Duration = Duration::from_secs(2);
 const BODY: Duration = Duration::from_millis(200);
 const WHOLE_BODY: Duration = Duration::from_secs(1);
+const PATIENCE: Patience = Patience {
+    head: HEAD,
+    idle: IDLE,
+    body: BODY,
+    handshake: HEAD,
+    whole_body: WHOLE_BODY,
+};
 /// Far less than what clients are given outside of tests.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -44,13 +53,7 @@ async fn server() -> (SocketAddr, CancellationToken) {
         limits: Arc::default(),
         shutdown: shutdown.clone(),
         port: address.port(),
-        patience: Patience {
-            head: HEAD,
-            idle: IDLE,
-            body: BODY,
-            handshake: HEAD,
-            whole_body: WHOLE_BODY,
-        },
+        patience: PATIENCE,
         tls: None,
         proxy: None,
     };
@@ -125,10 +128,15 @@ async fn two_failed_requests_have_two_ids() {
 #[tokio::test]
 async fn a_head_that_does_not_arrive_ends_the_connection() {
     let (address, _shutdown) = server().await;
-    for begun in ["", "GET /nowhere HTTP/1.1\r\nhost: loc"] {
-        let (text, took) = answer(address, begun).await;
-        assert!(took >= HEAD, "{begun:?} was given {took:?}");
-        assert!(!text.contains("200"), "{begun:?}: {text}");
+    let (text, took) = answer(address, "").await;
+    assert!(took >= HEAD, "it was given {took:?}");
+    assert_eq!(text, "", "who sent nothing is told nothing");
+    let (text, took) = answer(address, "GET /nowhere HTTP/1.1\r\nhost: loc").await;
+    assert!(took >= HEAD, "it was given {took:?}");
+    assert!(text.starts_with("HTTP/1.1 408 "), "{text}");
+    assert!(text.contains("connection: close\r\n"), "{text}");
+    for line in headers::as_text().lines() {
+        assert!(text.contains(line), "it lacks {line}: {text}");
     }
     // One byte now and then does not buy more time.
     let mut slow = TcpStream::connect(address).await.expect("it listens");

@@ -62,7 +62,7 @@ pub(super) async fn page(state: &AppState, me: &Me, only: Option<&ScriptName>) -
         running,
         waiting,
         scripts: catalog.scripts().count(),
-        reports: state.policy_reports.kept().groups.len(),
+        reports: state.policy_reports.count(),
         broken,
     };
     super::page(StatusCode::OK, &page)

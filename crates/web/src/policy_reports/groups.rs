@@ -77,6 +77,11 @@ impl Groups {
         }
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.tallies.len()
+    }
+
     /// A copy, for showing.
     pub fn kept(&self) -> Kept {
         let mut groups: Vec<Group> = self

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::shipped::Certificate;
+use super::running::Certificate;
 use crate::form::Form;
 use crate::http::Answer;
 use crate::robot::PASSWORD;
@@ -157,6 +157,11 @@ impl Visitor {
         let name = ServerName::try_from("localhost").expect("a name");
         let tls = ClientConnection::new(Arc::clone(&self.trust), name).expect("TLS");
         StreamOwned::new(tls, connect(self.from, self.port))
+    }
+
+    /// Is there a cookie of this name?
+    pub fn keeps(&self, name: &str) -> bool {
+        self.cookies.iter().any(|(known, _)| known == name)
     }
 
     fn keep(&mut self, answer: &Answer) {
