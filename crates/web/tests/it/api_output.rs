@@ -150,7 +150,7 @@ async fn lines_come_in_order_with_their_colours() {
         );
     }
     assert_eq!(
-        ada.get(&format!("{path}/lines?from=18446744073709551615"))
+        ada.get(&format!("{path}/lines?from=9223372036854775807"))
             .await
             .json()["lines"],
         json!([])
