@@ -158,10 +158,10 @@ impl Judge {
     fn rows(&self) -> Vec<Value> {
         let (mut rows, mut cursor) = (Vec::new(), String::new());
         loop {
-            let page = self.get(&format!("/api/v1/runs?limit=200&cursor={cursor}"));
+            let page = self.get(&format!("/api/v1/runs?limit=200{cursor}"));
             rows.extend(page["items"].as_array().expect("items").iter().cloned());
             match page["next"].as_str() {
-                Some(next) => next.clone_into(&mut cursor),
+                Some(next) => cursor = format!("&cursor={next}"),
                 None => return rows,
             }
         }

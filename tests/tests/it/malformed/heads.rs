@@ -339,7 +339,7 @@ fn others(token: &str) -> [Case; 3] {
             bad: asterisk("POST"),
             status: 400,
             good: asterisk("OPTIONS"),
-            good_status: 404,
+            good_status: 204,
         },
         Case {
             name: "HEAD without Host",
