@@ -22,6 +22,7 @@ test-deep: ## the same with many more random cases, ten times as many kills, ten
 	tools/setup-tests deep
 	PROPTEST_CASES=4096 STAGEDOOR_KILLS=200 STAGEDOOR_SEEDS=10000 STAGEDOOR_FUZZ_SECONDS=600 tools/test
 	tools/check-tls
+	tools/check-slow
 	tools/scan-api
 	tools/scan-headers
 

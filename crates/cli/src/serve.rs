@@ -34,6 +34,8 @@ use crate::{EXIT_OK, EXIT_RUNNER_GONE, announce, listen, logging, rights};
 const LAST_RECORDS: Duration = Duration::from_secs(5);
 /// How long a server that was stopped from a terminal waits for its runs.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How often memory that was freed is given back.
+const MEMORY: Duration = Duration::from_secs(30);
 /// Threads that move output.
 const PUMPS: usize = 2;
 
@@ -190,17 +192,18 @@ async fn run(
     runner: Connection,
     arguments: &ServeOptions,
 ) -> anyhow::Result<u8> {
-    let reload = Reload {
+    let reload = Arc::new(Reload {
         arguments: arguments.clone(),
         folder: prepared.root.try_clone()?,
         environment: prepared.environment.clone(),
         is_root: prepared.is_root,
         certificates: prepared.doors.certificates.clone(),
-    };
+    });
     let web = stagedoor_web::WebOptions {
         public_hosts: prepared.settings.public_host.clone(),
         tls: prepared.settings.tls.clone(),
         proxy: prepared.settings.proxy.clone(),
+        allow_plain_http: prepared.settings.allow_plain_http,
         base_path: prepared.settings.base_path.clone(),
         hsts: prepared.settings.hsts,
     };
@@ -208,6 +211,7 @@ async fn run(
     let (shutdown, linger) = (CancellationToken::new(), CancellationToken::new());
     let signals = signals::listen(app.clone(), shutdown.clone(), linger.clone(), reload);
     tokio::spawn(signals);
+    tokio::spawn(give_back_memory());
     tokio::select! {
         served = stagedoor_web::serve(doors, app.clone(), web, shutdown) => {
             served?;
@@ -226,6 +230,15 @@ async fn run(
             tracing::error!("the process that starts scripts has ended; start `stagedoor serve` again");
             Ok(EXIT_RUNNER_GONE)
         }
+    }
+}
+
+/// What a burst of connections took, the C library would keep.
+async fn give_back_memory() {
+    let mut ticks = tokio::time::interval(MEMORY);
+    loop {
+        ticks.tick().await;
+        let _ = tokio::task::spawn_blocking(stagedoor_runner::memory::give_back).await;
     }
 }
 

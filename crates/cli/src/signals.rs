@@ -3,6 +3,7 @@
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use stagedoor_app::app::App;
 use stagedoor_config::Environment;
@@ -34,7 +35,7 @@ pub async fn listen(
     app: App,
     shutdown: CancellationToken,
     linger: CancellationToken,
-    settings: Reload,
+    settings: Arc<Reload>,
 ) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -55,7 +56,11 @@ pub async fn listen(
                     shutdown.cancel();
                 }
             }
-            _ = hang_up.recv() => reload(&app, &settings),
+            _ = hang_up.recv() => {
+                // Files may lie on a disk that does not answer.
+                let (app, settings) = (app.clone(), Arc::clone(&settings));
+                let _ = tokio::task::spawn_blocking(move || reload(&app, &settings)).await;
+            }
         }
     }
 }

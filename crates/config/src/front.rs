@@ -194,9 +194,9 @@ pub(crate) fn base_path(layers: &Layers, problems: &mut Problems) -> String {
     String::new()
 }
 
-/// `hsts`. Without it: the whole where a host is named, else this host alone.
+/// `hsts`. Without it: the whole where a host is named that is all Stagedoor's, else this host alone.
 pub(crate) fn hsts(layers: &Layers, hosts: &[String], problems: &mut Problems) -> Hsts {
-    let by_default = if hosts.is_empty() {
+    let by_default = if hosts.is_empty() || layers.get("base_path").is_some() {
         Hsts::Host
     } else {
         Hsts::Full

@@ -51,9 +51,9 @@ impl Jar {
         let mut found = headers
             .get_all(COOKIE)
             .iter()
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
+            // One by one: what another program on this host put beside ours may be no ASCII.
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+            .filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
             .filter(|(name, _)| self.is_named(name, arrival))
             .map(|(_, value)| value);
         found.next().filter(|_| found.next().is_none())
@@ -178,6 +178,14 @@ mod tests {
         let pre = headers(&["__Host-PreSessionID=x"]);
         assert_eq!(Jar::PreSession.read(&pre, at(80, true)), Some("x"));
         assert_eq!(Jar::Session.read(&pre, at(80, true)), None);
+    }
+
+    #[test]
+    fn what_others_put_beside_a_cookie_does_not_hide_it() {
+        let mut headers = HeaderMap::new();
+        let line = b"x=J\xc3\xbcrgen; SessionID-7373=yes; y=\xff";
+        headers.insert(COOKIE, HeaderValue::from_bytes(line).expect("a value"));
+        assert_eq!(Jar::Session.read(&headers, at(7373, false)), Some("yes"));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod preface;
 mod reception;
 mod redirect;
 mod refused;
+mod seat;
 mod stall;
 mod streams;
 
@@ -48,7 +49,7 @@ use redirect::Redirect;
 /// How long open requests may go on after the shutdown began.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Most bytes of a request's body.
-const LARGEST_BODY: usize = 1 << 20;
+pub(crate) const LARGEST_BODY: usize = 1 << 20;
 
 /// What the operator has set of the web door.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +60,8 @@ pub struct WebOptions {
     pub tls: Option<Tls>,
     /// Proxies before this server.
     pub proxy: Option<Proxy>,
+    /// Behind a proxy without TLS: others than the proxy may come too.
+    pub allow_plain_http: bool,
     /// Empty, or the path below which everything stands: `/scripts`.
     pub base_path: String,
     /// Of answers over HTTPS.
@@ -116,6 +119,7 @@ pub async fn serve(
     let main = doors.listeners.first().ok_or(ServeError::NoListener)?;
     let https = main.local_addr().map_err(ServeError::Listen)?.port();
     let limits = Arc::new(Limits::default());
+    let is_for_all = options.proxy.is_none() || tls.is_some() || options.allow_plain_http;
     let door = |desk, tls| Door {
         desk,
         limits: Arc::clone(&limits),
@@ -124,6 +128,7 @@ pub async fn serve(
         patience: Patience::default(),
         tls,
         proxy: options.proxy.clone().map(Arc::new),
+        is_for_all,
     };
     let base = BasePath::new(&options.base_path);
     let state = AppState::new(app.clone(), base, shutdown.clone());

@@ -1,5 +1,7 @@
 //! The security headers (rows W6 to W19), on every answer whatever made it.
 
+use std::sync::LazyLock;
+
 use axum::response::Response;
 use http::header::{
     self, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue,
@@ -75,6 +77,9 @@ const POLICY_OF_SANDBOX: &str = "sandbox; default-src 'none'; style-src 'unsafe-
 pub(crate) struct Sets {
     plain: Set,
     secure: Set,
+    /// What a log-out clears. Not "cookies": that would end the sessions of other ports on this machine. Not
+    /// "storage" below a base path, where it belongs to other programs too.
+    clearing: &'static str,
 }
 
 /// For answers over one of the two schemes.
@@ -94,6 +99,11 @@ impl Sets {
         Self {
             plain: Set::new(None, base_path),
             secure: Set::new(Some(hsts), base_path),
+            clearing: if base_path.is_empty() {
+                "\"cache\", \"storage\""
+            } else {
+                "\"cache\""
+            },
         }
     }
 
@@ -131,9 +141,8 @@ impl Sets {
             vary.or_insert_with(|| HeaderValue::from_static("cookie"));
         }
         if signed_out {
-            // Not "cookies": that would end the sessions of other ports on this machine.
-            let value = HeaderValue::from_static("\"cache\", \"storage\"");
-            headers.insert(HeaderName::from_static("clear-site-data"), value);
+            let name = HeaderName::from_static("clear-site-data");
+            headers.insert(name, HeaderValue::from_static(self.clearing));
         }
         headers.remove(header::SERVER);
     }
@@ -221,7 +230,8 @@ fn value(text: String) -> HeaderValue {
 
 /// The set of a server on plain HTTP without a base path.
 pub(crate) fn as_text() -> String {
-    Sets::new(Hsts::Off, "").as_text(false)
+    static TEXT: LazyLock<String> = LazyLock::new(|| Sets::new(Hsts::Off, "").as_text(false));
+    TEXT.clone()
 }
 
 fn lines(headers: &HeaderMap) -> String {

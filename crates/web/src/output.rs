@@ -15,7 +15,7 @@ use stagedoor_output::{Stream, View};
 use crate::problem::Problem;
 
 /// Bytes that are read at once: what one reader holds in memory.
-const CHUNK: u64 = 256 << 10;
+const CHUNK: u64 = 64 << 10;
 
 /// A run that this user may read, and what `what` makes of its output. The inner error is that
 /// the output could not be read.

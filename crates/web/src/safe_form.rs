@@ -12,7 +12,7 @@ use stagedoor_app::session_key::{RequestKey, SessionKey};
 use stagedoor_domain::id::RunId;
 
 use crate::cookies::Jar;
-use crate::front::body;
+use crate::front::{LARGEST_BODY, body};
 use crate::guard::check_origin;
 use crate::pages::paths;
 use crate::problem::Problem;
@@ -21,6 +21,8 @@ use crate::state::AppState;
 
 /// The field with the token; it stands first in every form of ours.
 pub(crate) const TOKEN_FIELD: &str = "csrf_token";
+/// Most bytes of a form of somebody who is not signed in: of the log-in and the setup page.
+const LARGEST_OF_STRANGERS: usize = 16 << 10;
 /// More fields than any form of ours has.
 const MOST_FIELDS: usize = 4096;
 
@@ -111,7 +113,12 @@ impl<T: FromFields> FromRequest<AppState> for SafeForm<T> {
         let arrival = arrival.ok_or_else(|| NotSafe::Refused(Arrival::missing()))?;
         check_origin(request.headers(), arrival.is_secure).map_err(NotSafe::Refused)?;
         let session = session_of(&request, arrival);
-        let mut fields = read(request, state).await.map_err(NotSafe::Refused)?;
+        let most = if request.extensions().get::<Me>().is_some() {
+            LARGEST_BODY
+        } else {
+            LARGEST_OF_STRANGERS
+        };
+        let mut fields = read(most, request).await.map_err(NotSafe::Refused)?;
         let token = take_token(&mut fields);
         let Some(session) = session else {
             return Err(NotSafe::Stale(fields));
@@ -136,7 +143,7 @@ fn session_of(request: &Request, arrival: Arrival) -> Option<SessionKey> {
     SessionKey::of(Jar::PreSession.read(request.headers(), arrival)?)
 }
 
-async fn read(request: Request, state: &AppState) -> Result<Fields, Problem> {
+async fn read(most: usize, request: Request) -> Result<Fields, Problem> {
     let is_form = request
         .headers()
         .get(CONTENT_TYPE)
@@ -152,7 +159,7 @@ async fn read(request: Request, state: &AppState) -> Result<Fields, Problem> {
             "This address takes forms: application/x-www-form-urlencoded.",
         ));
     }
-    parse(&body::whole(request, state).await?)
+    parse(&body::up_to(most, request).await?)
 }
 
 fn parse(bytes: &[u8]) -> Result<Fields, Problem> {
@@ -161,11 +168,12 @@ fn parse(bytes: &[u8]) -> Result<Fields, Problem> {
     if std::str::from_utf8(&unescaped(bytes)).is_err() {
         return Err(not_text());
     }
-    let pairs: Vec<(String, String)> =
-        serde_urlencoded::from_bytes(bytes).map_err(|_| not_text())?;
-    if pairs.len() > MOST_FIELDS {
+    // Before they are made.
+    if bytes.split(|byte| *byte == b'&').nth(MOST_FIELDS).is_some() {
         return Err(Problem::bad_request("The form has more than 4096 fields."));
     }
+    let pairs: Vec<(String, String)> =
+        serde_urlencoded::from_bytes(bytes).map_err(|_| not_text())?;
     Ok(Fields(pairs))
 }
 

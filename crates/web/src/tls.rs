@@ -131,6 +131,20 @@ impl ResolvesServerCert for Current {
     }
 }
 
+impl TlsError {
+    /// Whether the same files may be good at the next look: no descriptor was free, the disk failed.
+    fn may_pass(&self) -> bool {
+        use std::io::ErrorKind::{InvalidData, InvalidInput, NotFound, PermissionDenied};
+        let is_lasting = |kind| {
+            matches!(
+                kind,
+                NotFound | PermissionDenied | InvalidInput | InvalidData
+            )
+        };
+        matches!(self, Self::Unreadable { error, .. } if !is_lasting(error.kind()))
+    }
+}
+
 impl Certificates {
     /// Reads both files. A certificate that is not valid at `now` is used all the same, and the
     /// log says so: browsers warn, which is better than nothing at all.
@@ -155,12 +169,17 @@ impl Certificates {
 
     /// Reads both files again. One line in the log says what came of it.
     pub fn reload(&self, now: Timestamp) {
-        let seen = Stamps::of(&self.0.files);
-        *self.0.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        // Held for all of it, so that of two at once the later one wins.
+        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *seen, Stamps::of(&self.0.files));
         let (key, validity) = match read(&self.0.files, &self.0.keepers) {
             Ok(read) => read,
             Err(error) => {
                 tracing::error!("the certificate stays as it was: {error}");
+                // No descriptor, a disk that fails: it may work at the next look.
+                if error.may_pass() {
+                    *seen = before;
+                }
                 return;
             }
         };

@@ -32,6 +32,7 @@ use super::gated::Gated;
 use super::heads::Heads;
 use super::http2;
 use super::limits::{Limits, Place};
+use super::seat::Seat;
 use crate::headers;
 use crate::session::Arrival;
 
@@ -88,13 +89,18 @@ pub(super) struct Door {
     pub tls: Option<TlsAcceptor>,
     /// Who may hand on connections of others.
     pub proxy: Option<Arc<Proxy>>,
+    /// Everybody may come; else only proxies and this machine: past its proxy, a server without TLS would take
+    /// passwords in the clear.
+    pub is_for_all: bool,
 }
 
 impl Door {
-    /// A trusted proxy has the connections of many.
     fn trusts(&self, peer: IpAddr) -> bool {
-        let trusted = self.proxy.iter().flat_map(|proxy| &proxy.trusted);
-        trusted.into_iter().any(|network| network.contains(peer))
+        self.proxy.as_ref().is_some_and(|proxy| trusts(proxy, peer))
+    }
+
+    fn admits(&self, peer: IpAddr) -> bool {
+        self.is_for_all || self.proxy.as_ref().is_none_or(|proxy| admits(proxy, peer))
     }
 
     /// The connection begins with a header of the PROXY protocol.
@@ -111,6 +117,16 @@ impl Door {
     }
 }
 
+/// Whether who comes is a proxy, or this machine itself.
+fn admits(proxy: &Proxy, peer: IpAddr) -> bool {
+    peer.is_loopback() || trusts(proxy, peer)
+}
+
+/// A trusted proxy has the connections of many.
+fn trusts(proxy: &Proxy, peer: IpAddr) -> bool {
+    proxy.trusted.iter().any(|network| network.contains(peer))
+}
+
 /// Takes connections until the shutdown begins.
 pub(super) async fn accept(listener: TcpListener, door: Door, connections: TaskTracker) {
     let mut is_blocked = false;
@@ -125,6 +141,10 @@ pub(super) async fn accept(listener: TcpListener, door: Door, connections: TaskT
                     tracing::info!("connections are accepted again");
                 }
                 let peer = address.ip().to_canonical();
+                if !door.admits(peer) {
+                    lead_to_proxy(&stream);
+                    continue;
+                }
                 match door.place(peer) {
                     Some(place) => {
                         connections.spawn(connection(stream, peer, door.clone(), place));
@@ -164,6 +184,13 @@ pub(super) fn refuse(stream: &TcpStream) {
     let _ = stream.try_write(answer.whole(&headers::as_text()).as_bytes());
 }
 
+/// Somebody came past the proxy.
+fn lead_to_proxy(stream: &TcpStream) {
+    let text = "This address is for the proxy before this server only. Use the public address.\n";
+    let answer = Bare::plain(StatusCode::FORBIDDEN, text);
+    let _ = stream.try_write(answer.whole(&headers::as_text()).as_bytes());
+}
+
 /// hyper's part. It is never the first to find a head too large: see [`super::framing`].
 pub(super) fn http1_builder(patience: Patience) -> http1::Builder {
     let mut builder = http1::Builder::new();
@@ -175,7 +202,18 @@ pub(super) fn http1_builder(patience: Patience) -> http1::Builder {
     builder
 }
 
-async fn connection(stream: TcpStream, peer: IpAddr, door: Door, mut place: Place) {
+/// Until it ends by itself, or somebody else needs its place and nothing is done on it.
+async fn connection(stream: TcpStream, peer: IpAddr, door: Door, place: Place) {
+    let seat = Arc::clone(place.seat());
+    tokio::select! {
+        () = serve(stream, peer, door, place) => {}
+        () = seat.told_to_go() => {
+            tracing::debug!(%peer, "a connection on which nothing was done made room for another");
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, peer: IpAddr, door: Door, mut place: Place) {
     // Small answers must not wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
     let entered = tokio::select! {
@@ -186,12 +224,12 @@ async fn connection(stream: TcpStream, peer: IpAddr, door: Door, mut place: Plac
         return;
     };
     let ended = match stream {
-        Stream::Plain(stream) => http1(stream, door, arrival).await,
+        Stream::Plain(stream) => http1(stream, door, arrival, place.seat()).await,
         Stream::Tls(stream) if entry::chose_http2(&stream) => {
             // Large, and not to weigh on every other connection.
-            Box::pin(http2::serve(*stream, door, arrival)).await
+            Box::pin(http2::serve(*stream, door, arrival, place.seat())).await
         }
-        Stream::Tls(stream) => http1(*stream, door, arrival).await,
+        Stream::Tls(stream) => http1(*stream, door, arrival, place.seat()).await,
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a connection ended early");
@@ -200,7 +238,12 @@ async fn connection(stream: TcpStream, peer: IpAddr, door: Door, mut place: Plac
 }
 
 /// HTTP/1.1 on any stream, until the client or the shutdown ends it.
-async fn http1<S>(stream: S, door: Door, arrival: Arrival) -> Result<(), hyper::Error>
+async fn http1<S>(
+    stream: S,
+    door: Door,
+    arrival: Arrival,
+    seat: &Arc<Seat>,
+) -> Result<(), hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -209,7 +252,7 @@ where
     let heads = Heads::new(patience.head);
     let mut gated = Gated::new(heads.watch(stream), heads.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        let answering = heads.answering();
+        let (answering, busy) = (heads.answering(), seat.begin());
         let timed = |body| Body::new(timed(body, patience.body, patience.whole_body));
         let mut request = request.map(timed);
         request.extensions_mut().insert(arrival);
@@ -223,7 +266,7 @@ where
             // The answer is over when hyper drops its body.
             Ok::<_, Infallible>(response.map(|body| {
                 body.map_err(move |error| {
-                    let _until_now = &answering;
+                    let _until_now = (&answering, &busy);
                     error
                 })
             }))
@@ -243,4 +286,30 @@ where
     let headers = || answers.header_lines(arrival.is_secure);
     gated.finish(arrival.peer, headers).await;
     ended
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn w2_without_tls_only_the_proxy_and_this_machine_may_come_past_it() {
+        let proxy = Proxy {
+            hops: 1,
+            trusted: vec!["10.0.0.2".parse().expect("a network")],
+            protocol: false,
+        };
+        for (from, may) in [
+            ("10.0.0.2", true),
+            ("127.0.0.1", true),
+            ("::1", true),
+            ("10.0.0.3", false),
+        ] {
+            assert_eq!(admits(&proxy, address(from)), may, "{from}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! the server as those of HTTP/1.1 do.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -14,9 +15,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
+use super::DRAIN;
 use super::body::timed;
 use super::connection::{Door, LARGEST_HEAD, MOST_HEADERS};
 use super::frames::Metered;
+use super::seat::Seat;
 use super::streams::{Streams, Verdict};
 use crate::problem::Problem;
 use crate::session::Arrival;
@@ -39,7 +42,12 @@ const PING: Duration = Duration::from_secs(20);
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves until the client or the shutdown ends it.
-pub(super) async fn serve<S>(stream: S, door: Door, arrival: Arrival) -> Result<(), hyper::Error>
+pub(super) async fn serve<S>(
+    stream: S,
+    door: Door,
+    arrival: Arrival,
+    seat: &Arc<Seat>,
+) -> Result<(), hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -47,7 +55,7 @@ where
     let streams = Streams::new(patience.head, patience.idle);
     let (desk, ours) = (door.desk, streams.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = ours.begin();
+        let answer = ours.begin(seat.begin());
         let body = |body| Body::new(timed(body, patience.body, patience.whole_body));
         let mut request = request.map(body);
         as_http_1(&mut request);
@@ -75,7 +83,9 @@ where
             }
         }
         is_ending = true;
-        streams.extend(FAREWELL);
+        // What is on its way to a slow client may arrive while the server drains.
+        let is_over = door.shutdown.is_cancelled();
+        streams.extend(if is_over { DRAIN } else { FAREWELL });
         serving.as_mut().graceful_shutdown();
     }
 }

@@ -12,6 +12,8 @@ use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
 
+use super::seat::Busy;
+
 /// Shared by the connection and its requests.
 #[derive(Clone)]
 pub(super) struct Streams(Arc<Mutex<Open>>);
@@ -41,6 +43,7 @@ pub(super) enum Verdict {
 pub(super) struct Answer {
     streams: Streams,
     id: u64,
+    _busy: Busy,
 }
 
 struct Watched {
@@ -65,7 +68,7 @@ impl Streams {
     }
 
     /// A request has come.
-    pub fn begin(&self) -> Answer {
+    pub fn begin(&self, busy: Busy) -> Answer {
         let mut open = self.open();
         let id = open.next;
         open.next += 1;
@@ -73,6 +76,7 @@ impl Streams {
         Answer {
             streams: self.clone(),
             id,
+            _busy: busy,
         }
     }
 
@@ -155,6 +159,7 @@ impl HttpBody for Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::front::seat::Seat;
     use http_body_util::BodyExt as _;
 
     const FIRST: Duration = Duration::from_secs(10);
@@ -166,7 +171,7 @@ mod tests {
         assert_eq!(streams.due(), Instant::now() + FIRST);
         assert_eq!(streams.judge(Instant::now()), Verdict::Good);
         assert_eq!(streams.judge(Instant::now() + FIRST), Verdict::Idle);
-        let answer = streams.begin();
+        let answer = streams.begin(Arc::<Seat>::default().begin());
         tokio::time::sleep(PATIENCE * 2).await;
         assert_eq!(
             streams.judge(Instant::now()),
@@ -182,7 +187,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_not_taken_ends_the_connection_and_one_that_is_does_not() {
         let streams = Streams::new(FIRST, PATIENCE);
-        let mut body = streams.begin().watch(Body::from("text"));
+        let mut body = streams
+            .begin(Arc::<Seat>::default().begin())
+            .watch(Body::from("text"));
         tokio::time::sleep(PATIENCE / 2).await;
         assert_eq!(streams.judge(Instant::now()), Verdict::Good);
         let piece = body.frame().await.expect("a piece").expect("good");
@@ -203,7 +210,9 @@ mod tests {
     async fn an_answer_with_nothing_to_say_yet_waits_for_nobody() {
         let streams = Streams::new(FIRST, PATIENCE);
         let silent = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
-        let mut body = streams.begin().watch(Body::from_stream(silent));
+        let mut body = streams
+            .begin(Arc::<Seat>::default().begin())
+            .watch(Body::from_stream(silent));
         let asked = tokio::time::timeout(PATIENCE * 2, body.frame()).await;
         assert!(asked.is_err(), "there is nothing");
         assert_eq!(streams.judge(Instant::now()), Verdict::Good);

@@ -57,6 +57,7 @@ async fn server() -> (SocketAddr, CancellationToken) {
         patience: PATIENCE,
         tls: None,
         proxy: None,
+        is_for_all: true,
     };
     tokio::spawn(connection::accept(listener, door, TaskTracker::new()));
     (address, shutdown)

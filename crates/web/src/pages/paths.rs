@@ -52,7 +52,10 @@ pub(crate) fn landing(next: &str) -> &str {
         || ["/runs/", "/scripts/", "/admin/"]
             .iter()
             .any(|start| page.starts_with(start));
-    let is_plain = next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') && !next.contains("//");
+    // Nor out of the base path: browsers resolve dots, also those that are written as `%2e`.
+    let climbs = page.contains('%') || page.split('/').any(|part| matches!(part, "." | ".."));
+    let is_plain =
+        next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') && !next.contains("//") && !climbs;
     if is_page && is_plain { next } else { CATALOG }
 }
 
@@ -85,6 +88,9 @@ mod tests {
             "/runs/\\evil",
             "/login",
             "/logout",
+            "/runs/../../other",
+            "/runs/%2e%2E/x",
+            "/scripts/./x?y",
             "/runs/\r\nX: y",
             "javascript:alert(1)",
             "/api/v1/me",

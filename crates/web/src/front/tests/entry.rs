@@ -51,6 +51,7 @@ pub(super) async fn patient_front(is_tls: bool, is_proxied: bool, patience: Pati
         patience,
         tls,
         proxy: is_proxied.then(|| Arc::new(proxy)),
+        is_for_all: true,
     };
     tokio::spawn(connection::accept(listener, door, TaskTracker::new()));
     Front {
