@@ -128,6 +128,7 @@ impl<S> Gated<S> {
     /// The answer to the last request is over, and hyper has nothing more to write.
     fn go_on(&mut self, cx: &Context<'_>) {
         self.flow = Flow::Reading;
+        self.heads.rest();
         if self.held.is_empty() {
             return;
         }

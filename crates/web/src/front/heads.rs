@@ -41,7 +41,7 @@ pub(super) struct Heads {
     patience: Duration,
 }
 
-/// While it lives, a request is answered and no head is waited for.
+/// While it lives, a request is answered. No head is waited for until [`Heads::rest`].
 #[derive(Debug)]
 pub(super) struct Answering(Heads);
 
@@ -111,6 +111,12 @@ impl Heads {
         self.known().is_body_open = is_open;
     }
 
+    /// The last answer is over and has left for the socket: the next head may come. Not sooner, for a client that
+    /// takes the rest slowly may have begun to ask again.
+    pub fn rest(&self) {
+        self.known().phase = Phase::Idle;
+    }
+
     /// Some of the next head was there before the last answer was over.
     pub fn begin_head(&self) {
         let mut known = self.known();
@@ -126,9 +132,7 @@ impl Heads {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        let mut known = self.0.known();
-        known.phase = Phase::Idle;
-        known.answered += 1;
+        self.0.known().answered += 1;
     }
 }
 

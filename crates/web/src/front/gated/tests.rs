@@ -200,6 +200,24 @@ async fn a_head_that_began_while_another_request_was_answered_is_due_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_rest_of_an_answer_may_take_longer_than_the_next_head() {
+    let (mut client, mut gated, heads) = connected();
+    client.write_all(GET).await.expect("sent");
+    must_read(&mut gated).await;
+    // The handler is done, and the client takes its time with what is in the buffer.
+    drop(heads.answering());
+    client.write_all(b"GET / HT").await.expect("sent");
+    let mut bytes = [0; 64];
+    let early = tokio::time::timeout(PATIENCE * 3, gated.read(&mut bytes)).await;
+    assert!(early.is_err(), "{early:?}");
+    gated.flush().await.expect("flushed");
+    // From now on that head is late after its time.
+    let late = tokio::time::timeout(PATIENCE * 3, gated.read(&mut bytes)).await;
+    assert_eq!(late.expect("soon").expect("the end"), 0);
+    assert!(rest(gated, client).await.starts_with("HTTP/1.1 408 "));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_large_head_reaches_a_small_buffer_in_pieces() {
     let (mut client, mut gated, _) = connected();
     let head = format!(
