@@ -86,6 +86,11 @@ fn prepare(
     let root = open_folder(&root_path)?;
     let is_root = rustix::process::geteuid().is_root();
     let settings = load(options, &root_path, &environment, is_root)?;
+    if settings.proxy.is_some() && settings.public_host.is_empty() {
+        tracing::warn!(
+            "behind a proxy without `public_host`: only requests for this machine's own names are answered"
+        );
+    }
     let accounts = Accounts::choose(&settings)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
     let doors = listen::open(&settings, &accounts)?;

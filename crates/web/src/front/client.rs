@@ -17,7 +17,7 @@ use stagedoor_domain::time::Timestamp;
 
 use crate::problem::Problem;
 use crate::session::Arrival;
-use spoof::Spoofs;
+pub(super) use spoof::Spoofs;
 
 /// Each proxy adds to it from whom it got the request.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -81,7 +81,7 @@ impl Proxies {
         now: Timestamp,
     ) -> Result<Arrival, Problem> {
         if !self.trusts(came.peer) {
-            if headers.contains_key(FORWARDED_FOR) || headers.contains_key(FORWARDED_PROTO) {
+            if is_forwarded(headers) {
                 self.spoofs.note(came.peer, now);
             }
             return Ok(came);
@@ -139,6 +139,11 @@ impl Proxies {
         }
         client
     }
+}
+
+/// Whether it looks as if a proxy had sent the request.
+pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.contains_key(FORWARDED_FOR) || headers.contains_key(FORWARDED_PROTO)
 }
 
 /// Without the header it was plain HTTP: what is not said is not believed.

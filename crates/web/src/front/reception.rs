@@ -16,7 +16,7 @@ use http::header::CONTENT_LENGTH;
 use stagedoor_domain::time::Timestamp;
 use tower::ServiceExt as _;
 
-use super::client::Proxies;
+use super::client::{self, Proxies, Spoofs};
 use super::gate::{self, Hosts};
 use super::{LARGEST_BODY, WebOptions};
 use crate::base_path::BasePath;
@@ -42,6 +42,8 @@ struct Rules {
     base: BasePath,
     hosts: Hosts,
     proxies: Option<Proxies>,
+    /// Requests that look as if there were one all the same.
+    unset: Spoofs,
     headers: headers::Sets,
 }
 
@@ -52,6 +54,7 @@ impl Reception {
             base: BasePath::new(&options.base_path),
             hosts: Hosts::new(&options.public_hosts),
             proxies: Proxies::new(options.proxy.as_ref()),
+            unset: Spoofs::default(),
             headers: headers::Sets::new(options.hsts, &options.base_path),
         };
         Self {
@@ -116,6 +119,10 @@ impl Reception {
             let came = came.ok_or_else(Arrival::missing)?;
             let arrival = proxies.arrival(came, request.headers(), request.uri().path(), now)?;
             request.extensions_mut().insert(arrival);
+        } else if client::is_forwarded(request.headers())
+            && let Some(came) = request.extensions().get::<Arrival>()
+        {
+            self.rules.unset.note_unset(came.peer, now);
         }
         gate::check(&self.rules.hosts, request.uri(), request.headers())
     }

@@ -12,7 +12,7 @@ const PAUSE: Duration = Duration::from_mins(1);
 
 /// How often it happened since it was told last. One count for everybody, so nothing grows.
 #[derive(Debug, Default)]
-pub(super) struct Spoofs(Mutex<Count>);
+pub(in crate::front) struct Spoofs(Mutex<Count>);
 
 #[derive(Debug, Default)]
 struct Count {
@@ -28,7 +28,20 @@ impl Spoofs {
                 event = "spoof_attempt",
                 %peer,
                 untold,
-                "ignored forwarding headers of somebody who is not a trusted proxy"
+                "ignored forwarding headers of somebody who is not a trusted proxy; if this is your proxy, add its \
+                 address to `proxy.trusted`"
+            );
+        }
+    }
+
+    /// One request of `peer` had such headers, and no proxy is set.
+    pub fn note_unset(&self, peer: IpAddr, now: Timestamp) {
+        if let Some(untold) = self.due(now) {
+            tracing::warn!(
+                %peer,
+                untold,
+                "ignored forwarding headers; if a proxy of yours stands before this server, set `behind_proxy`, \
+                 `proxy.trusted` and `proxy.hops`, or nobody can sign in through it"
             );
         }
     }
