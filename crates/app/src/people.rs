@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use stagedoor_domain::access::User;
 use stagedoor_domain::name::{BadName, GroupName, UserName};
+use stagedoor_domain::network::Network;
 use stagedoor_store::{
     NewUser, SessionRecord, SetupError as StoreSetupError, StoreError, UserRecord,
 };
@@ -114,7 +115,7 @@ impl App {
             .store
             .use_setup(setup_hash(key), now, new)
             .await?;
-        let user = User { id, name, groups };
+        let user = User::new(id, name, groups);
         tracing::info!(user = %user.name, %address, "the first account was created");
         Ok(self.open_session(user, address).await?)
     }
@@ -186,6 +187,7 @@ impl App {
         let Some((session, record)) = self.inner.store.session(key.hash()).await? else {
             return Ok(None);
         };
+        self.keep_up(record.grants_version).await?;
         let now = self.clock().now();
         let options = self.options();
         let is_over = now.since(session.created_at) >= options.session_absolute
@@ -219,22 +221,30 @@ impl App {
         Ok(())
     }
 
-    /// Who this API token belongs to, if it is good.
-    pub async fn bearer(&self, token: &str) -> Result<Option<User>, StoreError> {
+    /// Who this API token belongs to, if it is good and may be sent from this address. They may
+    /// no more than its scope.
+    pub async fn bearer(&self, token: &str, address: IpAddr) -> Result<Option<User>, StoreError> {
         let found = self.inner.store.token(token_hash(token)).await?;
         let now = self.clock().now();
         let Some((token, owner)) = found.filter(|(token, owner)| {
-            !owner.disabled && token.expires_at.is_none_or(|end| now < end)
+            !owner.disabled
+                && token.expires_at.is_none_or(|end| now < end)
+                && is_from(&token.addresses, address)
         }) else {
             return Ok(None);
         };
+        self.keep_up(owner.grants_version).await?;
         let is_due = token
             .last_used
             .is_none_or(|used| now.since(used).as_secs() >= 60);
-        if is_due && let Err(error) = self.inner.store.touch_token(token.id, now).await {
+        let used = |address: IpAddr| {
+            let address = address.to_canonical().to_string();
+            self.inner.store.touch_token(token.id, now, address)
+        };
+        if is_due && let Err(error) = used(address).await {
             tracing::warn!(%error, "could not note that a token was used");
         }
-        Ok(Some(owner.user))
+        Ok(Some(owner.user.within(token.scope)))
     }
 
     /// A token has crossed a network in the clear: if it is one of ours, that is noted, and the
@@ -279,6 +289,11 @@ pub(crate) async fn sweep_sessions(app: App) {
         }
         tokio::time::sleep(Duration::from_hours(1)).await;
     }
+}
+
+/// Without a list, from everywhere.
+fn is_from(networks: &[Network], address: IpAddr) -> bool {
+    networks.is_empty() || networks.iter().any(|network| network.contains(address))
 }
 
 /// What a session is bound to: the address, or the /64 network of an IPv6 address.

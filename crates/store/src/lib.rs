@@ -11,6 +11,8 @@
 
 mod connection;
 mod error;
+mod grants;
+mod groups;
 mod health;
 #[doc(hidden)]
 pub mod in_line;
@@ -25,12 +27,14 @@ mod users;
 mod writer;
 
 pub use error::{OpenError, StoreError};
+pub use grants::StoredGrants;
+pub use groups::{RenameError, Renamed};
 pub use runs::{Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUpdate, Visible};
 pub use sessions::SessionRecord;
 pub use setup::SetupError;
 pub use store::Store;
 pub use tokens::{NewToken, TokenId, TokenRecord};
-pub use users::{AddUserError, NewUser, UserRecord};
+pub use users::{AddUserError, ChangeUserError, NewUser, UserRecord};
 
 /// The version of the database that is compiled in, for `--version`.
 pub fn database_version() -> &'static str {

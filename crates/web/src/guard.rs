@@ -84,7 +84,7 @@ async fn page<N: Future<Output = Response>>(
     let Some(signed_in) = found else {
         return not_signed_in(state, &request);
     };
-    if spec.access == Access::Admin && !signed_in.user.is_admin() {
+    if spec.access == Access::Admin && state.app.administers(&signed_in.user).is_err() {
         return Problem::not_found().into_response();
     }
     request.extensions_mut().insert(Me(signed_in));
@@ -153,7 +153,7 @@ async fn caller(
         shows_no_browser(headers, arrival).map_err(refuse)?;
         let user = state
             .app
-            .bearer(token)
+            .bearer(token, arrival.peer)
             .await
             .map_err(|e| refuse(e.into()))?;
         let user = user.ok_or_else(|| refuse(unauthorized()))?;

@@ -4,6 +4,7 @@ mod disk;
 mod durability;
 mod fence;
 mod history;
+mod permission;
 mod runs;
 mod sessions;
 mod setup;
