@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use stagedoor_domain::access::User;
+use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::name::{BadName, GroupName, UserName};
 use stagedoor_domain::network::Network;
 use stagedoor_store::{
@@ -110,11 +111,10 @@ impl App {
             password_hash,
             groups: groups.clone(),
         };
-        let id = self
-            .inner
-            .store
-            .use_setup(setup_hash(key), now, new)
-            .await?;
+        let by = Origin::stranger(address);
+        let entry = self.entry(Act::SetUp, &by).on(name.as_str());
+        let store = self.recorded(entry);
+        let id = store.use_setup(setup_hash(key), now, new).await?;
         let user = User::new(id, name, groups);
         tracing::info!(user = %user.name, %address, "the first account was created");
         Ok(self.open_session(user, address).await?)
@@ -136,6 +136,12 @@ impl App {
             Ok(name) => self.inner.store.user_by_name(&name).await?,
             Err(_) => None,
         };
+        // What is no account's name is not recorded: people type their password there.
+        let target = record
+            .as_ref()
+            .map_or("", |record| record.user.name.as_str());
+        let entry = self.entry(Act::SignIn, &Origin::stranger(address));
+        let refusal = entry.on(target).refused();
         let record = record.filter(|record| !record.disabled);
         let hash = record.as_ref().map(|record| record.password_hash.clone());
         let hasher = &self.inner.hasher;
@@ -150,6 +156,7 @@ impl App {
             }
             _ => {
                 tracing::info!(%address, "a sign-in was refused");
+                self.note(refusal).await;
                 Err(SignInError::Refused)
             }
         }
@@ -169,7 +176,9 @@ impl App {
                 last_seen: now,
                 address: bound_address(address),
             };
-            self.inner.store.add_session(&session).await?;
+            let by = Origin::user(&user, address);
+            let entry = self.entry(Act::SignIn, &by).on(user.name.as_str());
+            self.recorded(entry).add_session(&session).await?;
             return Ok(NewSession { cookie_value, user });
         }
     }

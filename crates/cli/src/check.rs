@@ -56,12 +56,12 @@ pub fn check(dir: &Path, state: &StateOption) -> anyhow::Result<u8> {
 /// where there is a state directory.
 fn warn_of_idle(file: Grants, scripts: &Snapshot, state: &StateOption) {
     let known = || -> anyhow::Result<_> {
-        let Some(store) = open_if_there(state)? else {
+        let Some(db) = open_if_there(state)? else {
             return Ok(None);
         };
         block_on(async {
-            let stored = store.grants().await?.grants;
-            Ok(Some((stored, inhabited(&store).await?)))
+            let stored = db.store.grants().await?.grants;
+            Ok(Some((stored, inhabited(&db.store).await?)))
         })
     };
     let (mut all, mut groups) = (file, None);

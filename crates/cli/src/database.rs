@@ -9,7 +9,9 @@ use anyhow::{Context as _, anyhow};
 use stagedoor_catalog::Snapshot;
 use stagedoor_config::{Environment, NoState};
 use stagedoor_domain::access::Grants;
+use stagedoor_domain::audit::{Act, Entry, Origin};
 use stagedoor_domain::name::{GroupName, UserName};
+use stagedoor_domain::time::Clock as _;
 use stagedoor_runner::Account;
 use stagedoor_store::{Store, UserRecord};
 
@@ -17,8 +19,26 @@ use crate::args::{FolderOption, StateOption};
 use crate::state;
 use crate::system::SystemClock;
 
+/// The database, and who works on it.
+pub struct Database {
+    pub store: Store,
+    by: Origin,
+}
+
+impl Database {
+    /// A record of this act on this target.
+    pub fn entry(&self, act: Act, target: impl Into<String>) -> Entry {
+        Entry::new(act, self.by.clone(), SystemClock::new().now()).on(target)
+    }
+
+    /// The store, whose next write is recorded as this act.
+    pub fn recorded(&self, act: Act, target: impl Into<String>) -> Store {
+        self.store.recorded(self.entry(act, target))
+    }
+}
+
 /// The database of a state directory that is in use already; it is not made.
-pub fn open_if_there(option: &StateOption) -> anyhow::Result<Option<Store>> {
+pub fn open_if_there(option: &StateOption) -> anyhow::Result<Option<Database>> {
     match directory(option) {
         Ok(dir) if dir.join("stagedoor.db").exists() => open(option).map(Some),
         _ => Ok(None),
@@ -31,7 +51,8 @@ fn directory(option: &StateOption) -> Result<PathBuf, NoState> {
 }
 
 /// The database of the state directory, as the account that it belongs to.
-pub fn open(option: &StateOption) -> anyhow::Result<Store> {
+pub fn open(option: &StateOption) -> anyhow::Result<Database> {
+    let by = Origin::command_line(rustix::process::getuid().as_raw());
     let is_root = rustix::process::geteuid().is_root();
     let dir = directory(option)?;
     let owner = state::owner_of(&dir)?;
@@ -47,8 +68,9 @@ pub fn open(option: &StateOption) -> anyhow::Result<Store> {
             })?;
     }
     state::place::check_database(&dir)?;
-    Store::open_beside(&dir)
-        .with_context(|| format!("could not open the database in {}", dir.display()))
+    let store = Store::open_beside(&dir)
+        .with_context(|| format!("could not open the database in {}", dir.display()))?;
+    Ok(Database { store, by })
 }
 
 pub fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

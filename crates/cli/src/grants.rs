@@ -3,13 +3,14 @@
 use anyhow::bail;
 use stagedoor_app::groups::idle_grants;
 use stagedoor_domain::access::{Actions, Gives, Grants};
+use stagedoor_domain::audit::Act;
 use stagedoor_domain::pattern::parse_patterns;
 use stagedoor_domain::time::Clock as _;
-use stagedoor_store::Store;
+use stagedoor_store::{GrantId, Store};
 
 use crate::EXIT_OK;
 use crate::args::{FolderOption, GrantCommand, StateOption};
-use crate::database::{Folder, block_on, open, parse_group, read_folder};
+use crate::database::{Database, Folder, block_on, open, parse_group, read_folder};
 use crate::groups::inhabited;
 use crate::system::SystemClock;
 
@@ -25,18 +26,19 @@ pub fn grant(
             may,
         } => {
             let gives = gives(&scripts, &may)?;
-            let store = open(state)?;
-            block_on(add(&store, &group, gives))?;
+            let db = open(state)?;
+            block_on(add(&db, &group, gives))?;
         }
         GrantCommand::List => {
             // Before the rights of root are given up, which the folder may ask for.
             let folder = read_folder(folder)?;
-            let store = open(state)?;
-            block_on(list(&store, folder))?;
+            let db = open(state)?;
+            block_on(list(&db.store, folder))?;
         }
         GrantCommand::Remove { id } => {
-            let store = open(state)?;
-            if !block_on(async { Ok(store.remove_grant(id).await?) })? {
+            let db = open(state)?;
+            let store = db.recorded(Act::GrantRemoved, format!("grant {id}"));
+            if !block_on(async { Ok(store.remove_grant(GrantId(id)).await?) })? {
                 bail!("there is no grant {id}; `stagedoor grant list` shows them");
             }
             println!("Grant {id} is taken away.");
@@ -62,19 +64,17 @@ fn gives(scripts: &[String], may: &[String]) -> anyhow::Result<Gives> {
     })
 }
 
-async fn add(store: &Store, group: &str, gives: Gives) -> anyhow::Result<()> {
+async fn add(db: &Database, group: &str, gives: Gives) -> anyhow::Result<()> {
     let group = parse_group(group)?;
-    let id = store
+    let said = gives.said_to(&group);
+    let entry = db
+        .entry(Act::GrantAdded, group.as_str())
+        .with("grant", said.as_str());
+    let store = db.store.recorded(entry);
+    let GrantId(id) = store
         .add_grant(group, gives, SystemClock::new().now())
         .await?;
-    let grants = store.grants().await?.grants;
-    let added = grants
-        .iter()
-        .find(|grant| grant.origin == stagedoor_domain::access::Origin::Stored(id));
-    match added {
-        Some(grant) => println!("Grant {id}: {grant}."),
-        None => println!("Grant {id} is made."),
-    }
+    println!("Grant {id}: {said}.");
     Ok(())
 }
 

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stagedoor_app::groups::{Mention, mentions};
+use stagedoor_domain::audit::Act;
 use stagedoor_domain::name::GroupName;
 use stagedoor_store::Store;
 
 use crate::EXIT_OK;
 use crate::args::{FolderOption, GroupCommand, StateOption};
-use crate::database::{Folder, block_on, find_user, open, parse_group, read_folder};
+use crate::database::{Database, Folder, block_on, find_user, open, parse_group, read_folder};
 use crate::people::not_changed;
 
 pub fn group(
@@ -19,29 +20,36 @@ pub fn group(
     match command {
         GroupCommand::List => {
             let folder = read_folder(folder)?;
-            let store = open(state)?;
-            block_on(list(&store, &folder))?;
+            let db = open(state)?;
+            block_on(list(&db.store, &folder))?;
         }
         GroupCommand::Rename { old, new } => {
             let folder = read_folder(folder)?;
-            let store = open(state)?;
-            block_on(rename(&store, &folder, &old, &new))?;
+            let db = open(state)?;
+            block_on(rename(&db, &folder, &old, &new))?;
         }
         GroupCommand::Add { group, user } => {
-            let store = open(state)?;
-            block_on(join(&store, &group, &user))?;
+            let db = open(state)?;
+            block_on(join(&db, &group, &user))?;
         }
         GroupCommand::Remove { group, user } => {
-            let store = open(state)?;
-            block_on(leave(&store, &group, &user))?;
+            let db = open(state)?;
+            block_on(leave(&db, &group, &user))?;
         }
     }
     Ok(EXIT_OK)
 }
 
-async fn join(store: &Store, group: &str, user: &str) -> anyhow::Result<()> {
-    let (group, record) = (parse_group(group)?, find_user(store, user).await?);
-    let joined = store.join_group(record.user.id, group.clone()).await;
+async fn join(db: &Database, group: &str, user: &str) -> anyhow::Result<()> {
+    let (group, record) = (parse_group(group)?, find_user(&db.store, user).await?);
+    let entry = db
+        .entry(Act::GroupsSet, user)
+        .with("joined", group.as_str());
+    let joined = db
+        .store
+        .recorded(entry)
+        .join_group(record.user.id, group.clone())
+        .await;
     match joined.map_err(|error| not_changed(user, error))? {
         true => println!("{user} is in {group} now."),
         false => println!("{user} was in {group} already."),
@@ -49,9 +57,14 @@ async fn join(store: &Store, group: &str, user: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn leave(store: &Store, group: &str, user: &str) -> anyhow::Result<()> {
-    let (group, record) = (parse_group(group)?, find_user(store, user).await?);
-    let left = store.leave_group(record.user.id, group.clone()).await;
+async fn leave(db: &Database, group: &str, user: &str) -> anyhow::Result<()> {
+    let (group, record) = (parse_group(group)?, find_user(&db.store, user).await?);
+    let entry = db.entry(Act::GroupsSet, user).with("left", group.as_str());
+    let left = db
+        .store
+        .recorded(entry)
+        .leave_group(record.user.id, group.clone())
+        .await;
     match left.map_err(|error| not_changed(user, error))? {
         true => println!("{user} is not in {group} any more."),
         false => println!("{user} was not in {group}."),
@@ -59,9 +72,14 @@ async fn leave(store: &Store, group: &str, user: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn rename(store: &Store, folder: &Folder, old: &str, new: &str) -> anyhow::Result<()> {
+async fn rename(db: &Database, folder: &Folder, old: &str, new: &str) -> anyhow::Result<()> {
     let (from, to) = (parse_group(old)?, parse_group(new)?);
-    let renamed = store.rename_group(from.clone(), to).await?;
+    let entry = db.entry(Act::GroupRenamed, old).with("to", new);
+    let renamed = db
+        .store
+        .recorded(entry)
+        .rename_group(from.clone(), to)
+        .await?;
     println!(
         "{old} is called {new} now: {} accounts, {} grants of the store.",
         renamed.members, renamed.grants

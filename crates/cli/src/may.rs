@@ -12,7 +12,7 @@ use crate::{EXIT_FAILED, EXIT_OK};
 pub fn may(state: &StateOption, folder: &FolderOption, asked: &MayOptions) -> anyhow::Result<u8> {
     let question = question(asked)?;
     let folder = read_folder(folder)?;
-    let store = open(state)?;
+    let store = open(state)?.store;
     let answer: Answer = block_on(async {
         let record = find_user(&store, &asked.user).await?;
         let stored = store.grants().await?.grants;

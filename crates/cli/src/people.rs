@@ -6,32 +6,33 @@ use std::io::Read as _;
 use anyhow::{Context as _, bail};
 use secrecy::SecretString;
 use stagedoor_app::password::{self, Password};
+use stagedoor_domain::audit::Act;
 use stagedoor_domain::name::{GroupName, UserName};
 use stagedoor_domain::time::Clock as _;
 use stagedoor_store::{ChangeUserError, NewUser, Store};
 
 use crate::EXIT_OK;
 use crate::args::{StateOption, UserCommand};
-use crate::database::{block_on, find_user, open, parse_group, parse_user};
+use crate::database::{Database, block_on, find_user, open, parse_group, parse_user};
 use crate::system::{KernelChance, SystemClock};
 
 pub fn user(state: &StateOption, command: UserCommand) -> anyhow::Result<u8> {
-    let store = open(state)?;
+    let db = open(state)?;
     block_on(async move {
         match command {
-            UserCommand::Add { name, groups, .. } => add(&store, &name, &groups).await,
-            UserCommand::List => list(&store).await,
-            UserCommand::Groups { name, groups } => set_groups(&store, &name, &groups).await,
-            UserCommand::Disable { name } => set_disabled(&store, &name, true).await,
-            UserCommand::Enable { name } => set_disabled(&store, &name, false).await,
-            UserCommand::Passwd { name, .. } => set_password(&store, &name).await,
-            UserCommand::Delete { name, yes } => delete(&store, &name, yes).await,
+            UserCommand::Add { name, groups, .. } => add(&db, &name, &groups).await,
+            UserCommand::List => list(&db.store).await,
+            UserCommand::Groups { name, groups } => set_groups(&db, &name, &groups).await,
+            UserCommand::Disable { name } => set_disabled(&db, &name, true).await,
+            UserCommand::Enable { name } => set_disabled(&db, &name, false).await,
+            UserCommand::Passwd { name, .. } => set_password(&db, &name).await,
+            UserCommand::Delete { name, yes } => delete(&db, &name, yes).await,
         }
     })?;
     Ok(EXIT_OK)
 }
 
-async fn add(store: &Store, name: &str, groups: &[String]) -> anyhow::Result<()> {
+async fn add(db: &Database, name: &str, groups: &[String]) -> anyhow::Result<()> {
     let name = parse_user(name)?;
     let groups = parse_groups(groups)?;
     let password_hash = hash_from_stdin(&name)?;
@@ -40,9 +41,14 @@ async fn add(store: &Store, name: &str, groups: &[String]) -> anyhow::Result<()>
         password_hash,
         groups,
     };
+    let groups = say_groups(&new.groups);
+    let entry = db
+        .entry(Act::UserAdded, name.as_str())
+        .with("groups", groups);
+    let store = db.store.recorded(entry);
     store.add_user(new, SystemClock::new().now()).await?;
     println!("User {name} is made.");
-    if !store.has_admin().await? {
+    if !db.store.has_admin().await? {
         println!(
             "Nobody is in the group `admins` yet: open the link that `stagedoor serve` printed, or add one here."
         );
@@ -50,9 +56,13 @@ async fn add(store: &Store, name: &str, groups: &[String]) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn set_groups(store: &Store, name: &str, groups: &[String]) -> anyhow::Result<()> {
-    let record = find_user(store, name).await?;
+async fn set_groups(db: &Database, name: &str, groups: &[String]) -> anyhow::Result<()> {
+    let record = find_user(&db.store, name).await?;
     let groups = parse_groups(groups)?;
+    let entry = db
+        .entry(Act::GroupsSet, name)
+        .with("groups", say_groups(&groups));
+    let store = db.store.recorded(entry);
     let changed = store.set_groups(record.user.id, groups).await;
     changed.map_err(|error| not_changed(name, error))?;
     println!("User {name} has these groups now.");
@@ -64,19 +74,25 @@ pub fn not_changed(name: &str, error: ChangeUserError) -> anyhow::Error {
     anyhow::Error::new(error).context(format!("could not change {name}"))
 }
 
-async fn delete(store: &Store, name: &str, yes: bool) -> anyhow::Result<()> {
-    let record = find_user(store, name).await?;
-    let tokens = store.list_tokens(Some(record.user.id)).await?.len();
+async fn delete(db: &Database, name: &str, yes: bool) -> anyhow::Result<()> {
+    let record = find_user(&db.store, name).await?;
+    let tokens = db.store.list_tokens(Some(record.user.id)).await?.len();
     if !yes {
         bail!(
             "nothing was changed. Deleting {name} ends their sessions and {tokens} tokens; their \
              runs stay in the history, and what runs goes on. Repeat the command with --yes"
         );
     }
+    let store = db.recorded(Act::UserRemoved, name);
     let deleted = store.delete_user(record.user.id).await;
     deleted.map_err(|error| not_changed(name, error))?;
     println!("User {name} is deleted; their runs stay in the history.");
     Ok(())
+}
+
+fn say_groups(groups: &BTreeSet<GroupName>) -> String {
+    let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+    names.join(", ")
 }
 
 fn parse_groups(groups: &[String]) -> anyhow::Result<BTreeSet<GroupName>> {
@@ -100,8 +116,14 @@ async fn list(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn set_disabled(store: &Store, name: &str, disabled: bool) -> anyhow::Result<()> {
-    let record = find_user(store, name).await?;
+async fn set_disabled(db: &Database, name: &str, disabled: bool) -> anyhow::Result<()> {
+    let record = find_user(&db.store, name).await?;
+    let act = if disabled {
+        Act::UserDisabled
+    } else {
+        Act::UserEnabled
+    };
+    let store = db.recorded(act, name);
     let changed = store.set_disabled(record.user.id, disabled).await;
     changed.map_err(|error| not_changed(name, error))?;
     println!(
@@ -111,11 +133,11 @@ async fn set_disabled(store: &Store, name: &str, disabled: bool) -> anyhow::Resu
     Ok(())
 }
 
-async fn set_password(store: &Store, name: &str) -> anyhow::Result<()> {
-    let record = find_user(store, name).await?;
+async fn set_password(db: &Database, name: &str) -> anyhow::Result<()> {
+    let record = find_user(&db.store, name).await?;
     let hash = hash_from_stdin(&record.user.name)?;
+    let store = db.recorded(Act::PasswordChanged, name);
     store.set_password(record.user.id, hash).await?;
-    store.end_sessions_of(record.user.id).await?;
     println!("User {name} has a new password; their sessions are ended.");
     Ok(())
 }

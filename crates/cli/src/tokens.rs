@@ -3,6 +3,7 @@
 use anyhow::{Context as _, bail};
 use stagedoor_app::session_key::{new_api_token, token_hash};
 use stagedoor_domain::access::{Actions, Scope};
+use stagedoor_domain::audit::Act;
 use stagedoor_domain::network::Network;
 use stagedoor_domain::pattern::{parse_patterns, say_patterns};
 use stagedoor_domain::quantity::parse_duration;
@@ -11,16 +12,17 @@ use stagedoor_store::{NewToken, Store, TokenId, TokenRecord};
 
 use crate::EXIT_OK;
 use crate::args::{NewTokenOptions, StateOption, TokenCommand};
-use crate::database::{block_on, find_user, open};
+use crate::database::{Database, block_on, find_user, open};
 use crate::system::{KernelChance, SystemClock};
 
 pub fn token(state: &StateOption, command: TokenCommand) -> anyhow::Result<u8> {
-    let store = open(state)?;
+    let db = open(state)?;
     block_on(async move {
         match command {
-            TokenCommand::Create(options) => create(&store, options).await,
-            TokenCommand::List { user } => list(&store, user.as_deref()).await,
+            TokenCommand::Create(options) => create(&db, options).await,
+            TokenCommand::List { user } => list(&db.store, user.as_deref()).await,
             TokenCommand::Revoke { id } => {
+                let store = db.recorded(Act::TokenRevoked, format!("token {id}"));
                 if store.revoke_token(TokenId(id)).await? {
                     println!("Token {id} is ended.");
                     Ok(())
@@ -33,8 +35,8 @@ pub fn token(state: &StateOption, command: TokenCommand) -> anyhow::Result<u8> {
     Ok(EXIT_OK)
 }
 
-async fn create(store: &Store, options: NewTokenOptions) -> anyhow::Result<()> {
-    let record = find_user(store, &options.user).await?;
+async fn create(db: &Database, options: NewTokenOptions) -> anyhow::Result<()> {
+    let record = find_user(&db.store, &options.user).await?;
     let now = SystemClock::new().now();
     let expires_at = match options.expires.as_str() {
         "never" => None,
@@ -48,6 +50,9 @@ async fn create(store: &Store, options: NewTokenOptions) -> anyhow::Result<()> {
         until(expires_at),
         say_scope(&scope, &addresses)
     );
+    let entry = db
+        .entry(Act::TokenCreated, user.as_str())
+        .with("may", say_scope(&scope, &addresses));
     let new = NewToken {
         hash: token_hash(&token),
         user: record.user.id,
@@ -56,7 +61,7 @@ async fn create(store: &Store, options: NewTokenOptions) -> anyhow::Result<()> {
         scope,
         addresses,
     };
-    store.add_token(new, now).await?;
+    db.store.recorded(entry).add_token(new, now).await?;
     println!("{token}");
     Ok(())
 }

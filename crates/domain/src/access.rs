@@ -165,6 +165,18 @@ pub enum Gives {
     Admin,
 }
 
+impl Gives {
+    /// In words, with the group that it is given to.
+    pub fn said_to(&self, group: &GroupName) -> String {
+        match self {
+            Gives::Scripts { scripts, may } => {
+                format!("{group} may {may}: {}", say_patterns(scripts, ", "))
+            }
+            Gives::Admin => format!("{group} may administer"),
+        }
+    }
+}
+
 /// What a group may, in stagedoor.toml or in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -178,17 +190,7 @@ pub struct Grant {
 
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.gives {
-            Gives::Scripts { scripts, may } => {
-                write!(
-                    f,
-                    "{} may {may}: {}",
-                    self.group,
-                    say_patterns(scripts, ", ")
-                )
-            }
-            Gives::Admin => write!(f, "{} may administer", self.group),
-        }
+        f.write_str(&self.gives.said_to(&self.group))
     }
 }
 

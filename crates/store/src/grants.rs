@@ -6,9 +6,20 @@ use stagedoor_domain::name::GroupName;
 use stagedoor_domain::pattern::{parse_patterns, say_patterns};
 use stagedoor_domain::time::Timestamp;
 
+use crate::audit::Happened;
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::users::unreadable;
+
+/// A grant's number in the store; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GrantId(pub i64);
+
+impl Happened for GrantId {
+    fn number(&self) -> Option<i64> {
+        Some(self.0)
+    }
+}
 
 /// All grants of the store, as of one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,16 +55,16 @@ impl Store {
         group: GroupName,
         gives: Gives,
         now: Timestamp,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<GrantId, StoreError> {
         self.write(move |db| insert_grant(db, &group, &gives, now))
             .await
     }
 
     /// Takes a grant away; false when there is none of that number.
-    pub async fn remove_grant(&self, id: i64) -> Result<bool, StoreError> {
+    pub async fn remove_grant(&self, id: GrantId) -> Result<bool, StoreError> {
         self.write(move |db| {
             let mut delete = db.prepare_cached("DELETE FROM grants WHERE id = ?1")?;
-            Ok(delete.execute([id])? > 0)
+            Ok(delete.execute([id.0])? > 0)
         })
         .await
     }
@@ -64,7 +75,7 @@ fn insert_grant(
     group: &GroupName,
     gives: &Gives,
     now: Timestamp,
-) -> rusqlite::Result<i64> {
+) -> rusqlite::Result<GrantId> {
     const SQL: &str =
         "INSERT INTO grants (group_name, scripts, may, created_at) VALUES (?1, ?2, ?3, ?4)";
     let (scripts, may) = match gives {
@@ -76,6 +87,7 @@ fn insert_grant(
     };
     db.prepare_cached(SQL)?
         .insert((group.as_str(), scripts, may, now.millis()))
+        .map(GrantId)
 }
 
 fn read_grant(row: &Row<'_>) -> rusqlite::Result<Grant> {

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use stagedoor_domain::id::UserId;
 use stagedoor_domain::name::GroupName;
 
+use crate::audit::Happened;
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::users::{ChangeUserError, Changed, is_last_admin, unreadable};
@@ -33,6 +34,8 @@ pub struct Renamed {
     /// Grants of the store.
     pub grants: usize,
 }
+
+impl Happened for Renamed {}
 
 impl Store {
     /// Puts an account into a group. False when it is in it already.

@@ -9,6 +9,7 @@
 //! one after the first that ended the run, changes nothing.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod connection;
 mod error;
 mod grants;
@@ -27,7 +28,7 @@ mod users;
 mod writer;
 
 pub use error::{OpenError, StoreError};
-pub use grants::StoredGrants;
+pub use grants::{GrantId, StoredGrants};
 pub use groups::{RenameError, Renamed};
 pub use runs::{Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUpdate, Visible};
 pub use sessions::SessionRecord;

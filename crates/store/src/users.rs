@@ -8,6 +8,7 @@ use stagedoor_domain::id::UserId;
 use stagedoor_domain::name::{GroupName, UserName};
 use stagedoor_domain::time::Timestamp;
 
+use crate::audit::Happened;
 use crate::error::{StoreError, is_duplicate};
 use crate::store::Store;
 
@@ -190,7 +191,7 @@ impl Store {
     }
 
     /// Changes an account that exists.
-    pub(crate) async fn change_user<T: Send + 'static>(
+    pub(crate) async fn change_user<T: Happened + Send + 'static>(
         &self,
         user: UserId,
         change: impl Fn(&Connection) -> rusqlite::Result<Changed<T>> + Send + 'static,
