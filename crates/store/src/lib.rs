@@ -17,6 +17,7 @@ mod groups;
 mod health;
 #[doc(hidden)]
 pub mod in_line;
+mod password_links;
 mod readers;
 mod runs;
 mod schema;
