@@ -14,6 +14,7 @@ mod gated;
 mod heads;
 mod http2;
 mod limits;
+mod log;
 mod preface;
 mod reception;
 mod redirect;

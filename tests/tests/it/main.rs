@@ -67,6 +67,8 @@ mod proxies;
 #[cfg(test)]
 mod redirect;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod robot;
 #[cfg(test)]
 mod secure;

@@ -5,10 +5,14 @@ use std::net::IpAddr;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::uri::Authority;
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::LARGEST_BODY;
 use crate::problem::Problem;
+
+/// Characters of a foreign name in the log.
+const MOST_SHOWN: usize = 100;
 
 /// The names that this server answers to.
 #[derive(Debug)]
@@ -66,14 +70,11 @@ pub(super) fn check(hosts: &Hosts, uri: &Uri, headers: &HeaderMap) -> Result<(),
         _ => return Err(Problem::bad_request("The request must have one Host.")),
     };
     // An absolute address in the request line overrides Host (RFC 9112, 3.2.2), so both count.
-    let also_named = uri
-        .authority()
-        .is_none_or(|named| hosts.serves(named.as_str()));
-    if !hosts.serves(host) || !also_named {
-        return Err(Problem::new(
-            StatusCode::MISDIRECTED_REQUEST,
-            "This server does not answer to that name. Its operator can add it to `public_host`.",
-        ));
+    let mut named = [Some(host), uri.authority().map(Authority::as_str)]
+        .into_iter()
+        .flatten();
+    if let Some(other) = named.find(|name| !hosts.serves(name)) {
+        return Err(foreign(other));
     }
     if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
         return Err(Problem::bad_request(
@@ -89,8 +90,20 @@ pub(super) fn check(hosts: &Hosts, uri: &Uri, headers: &HeaderMap) -> Result<(),
     if is_plain(uri.path()) || uri.path() == "*" {
         Ok(())
     } else {
-        Err(Problem::not_found())
+        Err(Problem::not_found().with_cause("no address here is spelled like that"))
     }
+}
+
+/// The log says which name it was: it may be the operator's own, and `public_host` lacks it.
+fn foreign(host: &str) -> Problem {
+    let shown: String = host.chars().take(MOST_SHOWN).collect();
+    Problem::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "This server does not answer to that name. Its operator can add it to `public_host`.",
+    )
+    .with_cause(format_args!(
+        "this server does not answer to the name {shown:?}; if that is its own, add it to `public_host`"
+    ))
 }
 
 /// Each address has one spelling: no `%`, for every name of ours is made of letters, digits and
