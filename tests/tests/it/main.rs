@@ -49,6 +49,8 @@ mod kill_loops;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
+mod odd_requests;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod person;

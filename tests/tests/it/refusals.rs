@@ -12,9 +12,9 @@ use crate::secure::{HELLO, address, ask_plain, rest, tcp};
 const SOON: Duration = Duration::from_secs(30);
 
 /// Behind a proxy on 127.0.0.1.
-const PROXIED: &str = "behind_proxy = true\nproxy.trusted = [\"127.0.0.1\"]\nproxy.hops = 1\n";
+pub const PROXIED: &str = "behind_proxy = true\nproxy.trusted = [\"127.0.0.1\"]\nproxy.hops = 1\n";
 
-fn serve(settings: &str) -> Program {
+pub fn serve(settings: &str) -> Program {
     let home = Home::new();
     let settings = format!("listen = \"127.0.0.1:0\"\n{settings}");
     let folder = home.scripts(&[HELLO, ("stagedoor.toml", &settings)]);
@@ -33,7 +33,7 @@ fn told(program: &Program) -> Vec<Value> {
 }
 
 /// Waits for as many, and a little for more.
-fn told_of(program: &Program, count: usize) -> Vec<Value> {
+pub fn told_of(program: &Program, count: usize) -> Vec<Value> {
     for _ in 0..SOON.as_millis() / 20 {
         if told(program).len() >= count {
             break;
@@ -45,21 +45,21 @@ fn told_of(program: &Program, count: usize) -> Vec<Value> {
 }
 
 /// Asks for the path with these fields, beside those that every request has.
-fn ask(program: &Program, target: &str, fields: &str) -> u16 {
+pub fn ask(program: &Program, target: &str, fields: &str) -> u16 {
     let request = format!("GET {target} HTTP/1.1\r\n{fields}connection: close\r\n\r\n");
     status(&ask_plain(address(program), request.as_bytes()))
 }
 
-fn status(answer: &str) -> u16 {
+pub fn status(answer: &str) -> u16 {
     let word = answer.split(' ').nth(1);
     word.and_then(|word| word.parse().ok()).unwrap_or(0)
 }
 
 /// A target, fields, the status, some of the reason in the log.
-type Row = (&'static str, &'static str, u16, &'static str);
+pub type Row = (&'static str, &'static str, u16, &'static str);
 
 #[track_caller]
-fn each_is_told(program: &Program, rows: &[Row], from: &str) {
+pub fn each_is_told(program: &Program, rows: &[Row], from: &str) {
     for (target, fields, expected, _) in rows {
         assert_eq!(ask(program, target, fields), *expected, "{target} {fields}");
     }

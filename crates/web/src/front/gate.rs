@@ -1,7 +1,7 @@
 //! What every request must look like, before the router sees it.
 
 use std::any::Any;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -17,36 +17,46 @@ const MOST_SHOWN: usize = 100;
 /// The names that this server answers to.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    public: Vec<String>,
+    names: Vec<String>,
+    addresses: Vec<IpAddr>,
 }
 
 impl Hosts {
     /// Beside the loopback's names, which always count.
     pub fn new(public: &[String]) -> Self {
-        Self {
-            public: public
-                .iter()
-                .map(|host| host.to_ascii_lowercase())
-                .collect(),
+        let mut hosts = Self {
+            names: Vec::new(),
+            addresses: Vec::new(),
+        };
+        for host in public {
+            match address(host) {
+                Some(address) => hosts.addresses.push(address),
+                None => hosts.names.push(host.to_ascii_lowercase()),
+            }
         }
+        hosts
     }
 
-    /// A page of another site that has its name point here (DNS rebinding) is refused by this.
+    /// A page of another site that has its name point here (DNS rebinding) is refused by this. An
+    /// address is the same in all its spellings; a name has one, but for the case of its letters.
     fn serves(&self, host: &str) -> bool {
-        let name = without_port(host).to_ascii_lowercase();
-        let address = name
-            .strip_prefix('[')
-            .and_then(|n| n.strip_suffix(']'))
-            .unwrap_or(&name);
-        name == "localhost"
-            || address
-                .parse::<IpAddr>()
-                .is_ok_and(|address| address.to_canonical().is_loopback())
-            || self
-                .public
-                .iter()
-                .any(|host| *host == name || without_port(host) == name)
+        let host = without_port(host);
+        if let Some(address) = address(host) {
+            return address.is_loopback() || self.addresses.contains(&address);
+        }
+        let is = |name: &str| name.eq_ignore_ascii_case(host);
+        is("localhost") || self.names.iter().any(|name| is(name))
     }
+}
+
+/// `1.2.3.4` or `[::1]`, as an address of the web writes it; a mapped IPv4 address is one of IPv4.
+fn address(host: &str) -> Option<IpAddr> {
+    let inner = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+    let address = match inner {
+        Some(inner) => inner.parse::<Ipv6Addr>().ok()?.into(),
+        None => host.parse::<Ipv4Addr>().ok()?.into(),
+    };
+    Some(IpAddr::to_canonical(&address))
 }
 
 /// `a:80` → `a`, `[::1]:80` → `[::1]`; anything odd stays and matches nothing.
@@ -138,7 +148,13 @@ mod tests {
     use http::HeaderValue;
 
     fn hosts() -> Hosts {
-        Hosts::new(&["Scripts.Example.org".to_owned(), "10.0.0.5:8080".to_owned()])
+        let public = [
+            "Scripts.Example.org",
+            "xn--bcher-kva.example",
+            "10.0.0.5",
+            "[2001:db8::5]",
+        ];
+        Hosts::new(&public.map(str::to_owned))
     }
 
     #[test]
@@ -153,8 +169,18 @@ mod tests {
             "[::1]:7373",
             "scripts.example.org",
             "scripts.example.org:8443",
+            "XN--Bcher-KVA.Example",
             "10.0.0.5",
             "10.0.0.5:9",
+            "[::ffff:10.0.0.5]:9",
+            "[0:0:0:0:0:0:0:1]",
+            "[0000:0000:0000:0000:0000:0000:0000:0001]:80",
+            "[::0:1]",
+            "[::1]:",
+            "[::ffff:127.0.0.1]:80",
+            "[::FFFF:7F00:1]",
+            "[2001:db8::5]",
+            "[2001:DB8:0:0:0::0005]:443",
         ] {
             assert!(hosts().serves(good), "{good}");
         }
@@ -176,6 +202,31 @@ mod tests {
             "user@localhost",
             "localhost/",
             "::1:80",
+            "::1",
+            "[::1",
+            "::1]",
+            "[::1]]",
+            "[[::1]]",
+            "[::1%lo]",
+            "[::1%25lo]",
+            "[::1]80",
+            "[127.0.0.1]",
+            "[localhost]",
+            "[::127.0.0.1]",
+            "[2001:db8::6]",
+            "2001:db8::5",
+            "127.1",
+            "0177.0.0.1",
+            "2130706433",
+            "localhost.",
+            "scripts.example.org.",
+            "bücher.example",
+            "bu\u{308}cher.example",
+            "xn--bcher-kva.example.",
+            "xn--bcher-kvb.example",
+            "ſcripts.example.org",
+            "localhoſt",
+            "ｌｏｃａｌｈｏｓｔ",
         ] {
             assert!(!hosts().serves(bad), "{bad}");
         }
