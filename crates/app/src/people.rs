@@ -15,6 +15,10 @@ use crate::app::App;
 use crate::password::{Busy, Password, Weak};
 use crate::session_key::{SessionKey, new_cookie_value, setup_hash, token_hash};
 
+/// By how much a clock is set back in the ordinary way. A session that begins later than that was
+/// made by a clock that was wrong, and how old it is cannot be told.
+const CLOCK_SLACK: Duration = Duration::from_mins(5);
+
 /// A session that was just made.
 #[derive(Debug)]
 pub struct NewSession {
@@ -199,6 +203,7 @@ impl App {
         let options = self.options();
         let is_over = now.since(session.created_at) >= options.session_absolute
             || now.since(session.last_seen) >= options.session_idle
+            || session.created_at.max(session.last_seen) > now.plus(CLOCK_SLACK)
             || session.address != bound_address(address)
             || record.disabled;
         if is_over {

@@ -50,6 +50,7 @@ pub(super) async fn patient_front(is_tls: bool, is_proxied: bool, patience: Pati
         port: address.port(),
         patience,
         tls,
+        astray: Arc::default(),
         proxy: is_proxied.then(|| Arc::new(proxy)),
         is_for_all: true,
     };
