@@ -6,8 +6,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
+use rustls::{CipherSuite, SupportedProtocolVersion};
 
 use crate::http2::curl;
 use crate::program::{self, Home, Program};
@@ -30,6 +30,30 @@ fn w2_tls_1_2_and_1_3_are_spoken() {
             .expect("served");
         assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
         assert!(text.contains("x-frame-options: DENY"), "{text}");
+    }
+}
+
+#[test]
+fn w2_the_server_chooses_the_cipher_and_not_the_client() {
+    use CipherSuite::{
+        TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 as SMALL_OF_1_2,
+        TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 as LARGE_OF_1_2, TLS13_AES_128_GCM_SHA256 as SMALL,
+        TLS13_AES_256_GCM_SHA384 as LARGE, TLS13_CHACHA20_POLY1305_SHA256 as CHACHA,
+    };
+    let identity = Identity::new();
+    let (program, _home) = secure::serve(&identity, "");
+    for (offered, chosen) in [
+        (&[SMALL, CHACHA, LARGE][..], LARGE),
+        (&[CHACHA, SMALL], SMALL),
+        (&[CHACHA], CHACHA),
+        (&[SMALL_OF_1_2, LARGE_OF_1_2], LARGE_OF_1_2),
+        (&[SMALL_OF_1_2], SMALL_OF_1_2),
+    ] {
+        let mut client = identity.client();
+        client.suites = offered.to_vec();
+        let stream = client.connect(address(&program)).expect("a handshake");
+        let suite = stream.conn.negotiated_cipher_suite().expect("one");
+        assert_eq!(suite.suite(), chosen, "of {offered:?}");
     }
 }
 
