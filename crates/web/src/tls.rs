@@ -187,7 +187,11 @@ impl Certificates {
         *self.validity() = validity;
         self.0.told.store(false, Ordering::Relaxed);
         let until = validity.map(|validity| validity.until.rfc3339());
-        tracing::info!(until, "read the certificate again; new connections get it");
+        let path = self.0.files.certificate.display();
+        tracing::info!(
+            until,
+            "read the certificate {path} again; new connections get it"
+        );
         self.warn_of_dates(now);
     }
 

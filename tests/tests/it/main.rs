@@ -66,6 +66,7 @@ mod program;
 mod proxies;
 #[cfg(test)]
 mod redirect;
+mod reload;
 #[cfg(test)]
 mod robot;
 #[cfg(test)]

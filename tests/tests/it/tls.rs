@@ -212,7 +212,7 @@ fn w2_a_new_certificate_is_served_on_hang_up_and_by_itself_and_a_bad_one_is_not(
     let second = Identity::new();
     second.write(&home);
     program.hang_up();
-    program.until_logged("read the certificate again", NOTICED);
+    program.until_logged("again; new connections get it", NOTICED);
     assert!(second.client().is_served(address));
     assert!(!first.client().is_served(address));
 

@@ -24,6 +24,7 @@ fn loaded(
         .collect();
     load(Sources {
         folder: folder.path(),
+        folder_name: folder.path(),
         flags: &flags,
         environment: &environment,
         cores: 2,
@@ -67,6 +68,7 @@ fn without_a_file_everything_has_its_default() {
     );
     let s = load(Sources {
         folder: folder.path(),
+        folder_name: folder.path(),
         flags: &flags,
         environment: &environment,
         cores: 4,
@@ -412,6 +414,7 @@ fn a_file_that_was_named_must_be_there() {
     let environment = Environment::default();
     let error = load(Sources {
         folder: folder.path(),
+        folder_name: folder.path(),
         flags: &flags,
         environment: &environment,
         cores: 1,
