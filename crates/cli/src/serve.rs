@@ -94,6 +94,7 @@ fn prepare(
     let accounts = Accounts::choose(&settings)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
     let doors = listen::open(&settings, &accounts)?;
+    rights::keep_to_itself()?;
     let runner = connect_runner(&state.dir, &root_path, &root, &settings, &accounts)?
         .after(state.earlier_runner().as_deref());
     // After the runner, which passes the limit that it was started with to scripts.
