@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod debug;
+mod changes;
 pub mod document;
 mod environment;
 mod front;
@@ -20,6 +21,7 @@ mod settings;
 mod state;
 
 pub use debug::Debug;
+pub use changes::Changes;
 pub use environment::Environment;
 pub use front::{Hsts, Proxy, Tls};
 pub use listen::Listen;

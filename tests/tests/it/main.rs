@@ -68,6 +68,7 @@ mod program;
 mod proxies;
 #[cfg(test)]
 mod redirect;
+mod reload;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]

@@ -80,7 +80,7 @@ fn acceptor() -> (Option<TlsAcceptor>, Option<CertificateDer<'static>>) {
         owners: vec![rustix::process::geteuid().as_raw()],
         group: 0,
     };
-    let loaded = Certificates::load(&files, keepers, Timestamp::from_millis(1 << 40));
+    let loaded = Certificates::load(&files, keepers, &[], Timestamp::from_millis(1 << 40));
     let config = loaded
         .expect("good")
         .server_config()
