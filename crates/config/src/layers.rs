@@ -19,7 +19,7 @@ enum Form {
 }
 
 /// Every setting that is a single value or a list of texts.
-const SETTINGS: [(&str, Form); 22] = [
+const SETTINGS: [(&str, Form); 25] = [
     ("listen", Form::List),
     ("public_host", Form::List),
     ("allow_plain_http", Form::Flag),
@@ -42,6 +42,9 @@ const SETTINGS: [(&str, Form); 22] = [
     ("limits.timeout", Form::Text),
     ("session.absolute", Form::Text),
     ("session.idle", Form::Text),
+    ("profile", Form::Text),
+    ("debug.clients", Form::List),
+    ("debug.lasts", Form::Text),
 ];
 
 const TOP: Keys = Keys {
@@ -60,6 +63,8 @@ const TOP: Keys = Keys {
         "allow_root_scripts",
         "limits",
         "session",
+        "profile",
+        "debug",
         "grant",
     ],
     later: &["pools", "permit", "trigger"],
@@ -77,6 +82,11 @@ const PROXY: Keys = Keys {
 const LIMITS: Keys = Keys {
     of: "`[limits]`",
     now: &["running", "queued", "queued_per_user", "output", "timeout"],
+    later: &[],
+};
+const DEBUG: Keys = Keys {
+    of: "`[debug]`",
+    now: &["clients", "lasts"],
     later: &[],
 };
 const SESSION: Keys = Keys {
@@ -121,6 +131,7 @@ impl Layers {
             ("proxy", PROXY, "[proxy]"),
             ("limits", LIMITS, "[limits]"),
             ("session", SESSION, "[session]"),
+            ("debug", DEBUG, "[debug]"),
         ] {
             if let Some(table) = table.get(name).and_then(|node| node.table(form, problems)) {
                 keys.check(table, problems);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use stagedoor_domain::access::Grants;
 
+use crate::debug::{self, Debug};
 use crate::document::{Node, Problems, Value};
 use crate::front::{self, Hsts, Proxy, Tls};
 use crate::layers::Layers;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How long a sign-in lasts.
     pub session: Session,
+    /// Who is told more of failures.
+    pub debug: Option<Debug>,
     /// `[[grant]]`.
     pub grants: Grants,
     /// Where everything that lasts is kept.
@@ -112,6 +115,7 @@ impl Settings {
             allow_root_scripts,
             limits: limits(layers, cores, problems),
             session: session(layers, problems),
+            debug: debug::read(layers, problems),
             grants: grants::read(&layers.grants, problems),
             state,
             file,
