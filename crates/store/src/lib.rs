@@ -25,6 +25,10 @@ mod tokens;
 mod users;
 mod writer;
 
+pub use audit::{
+    AuditCursor, AuditFilter, AuditLog, AuditPage, AuditRecord, Fault, LineFault, LineWrong,
+    Verified,
+};
 pub use error::{OpenError, StoreError};
 pub use runs::{Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUpdate, Visible};
 pub use sessions::SessionRecord;
