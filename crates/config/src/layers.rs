@@ -19,7 +19,7 @@ enum Form {
 }
 
 /// Every setting that is a single value or a list of texts.
-const SETTINGS: [(&str, Form); 22] = [
+const SETTINGS: [(&str, Form); 24] = [
     ("listen", Form::List),
     ("public_host", Form::List),
     ("allow_plain_http", Form::Flag),
@@ -42,6 +42,8 @@ const SETTINGS: [(&str, Form); 22] = [
     ("limits.timeout", Form::Text),
     ("session.absolute", Form::Text),
     ("session.idle", Form::Text),
+    ("sign_in.failures", Form::Number),
+    ("sign_in.blocked_for", Form::Text),
 ];
 
 const TOP: Keys = Keys {
@@ -60,6 +62,7 @@ const TOP: Keys = Keys {
         "allow_root_scripts",
         "limits",
         "session",
+        "sign_in",
         "grant",
     ],
     later: &["pools", "permit", "trigger"],
@@ -82,6 +85,11 @@ const LIMITS: Keys = Keys {
 const SESSION: Keys = Keys {
     of: "`[session]`",
     now: &["absolute", "idle"],
+    later: &[],
+};
+const SIGN_IN: Keys = Keys {
+    of: "`[sign_in]`",
+    now: &["failures", "blocked_for"],
     later: &[],
 };
 
@@ -121,6 +129,7 @@ impl Layers {
             ("proxy", PROXY, "[proxy]"),
             ("limits", LIMITS, "[limits]"),
             ("session", SESSION, "[session]"),
+            ("sign_in", SIGN_IN, "[sign_in]"),
         ] {
             if let Some(table) = table.get(name).and_then(|node| node.table(form, problems)) {
                 keys.check(table, problems);

@@ -11,9 +11,11 @@
 
 mod connection;
 mod error;
+mod failures;
 mod health;
 #[doc(hidden)]
 pub mod in_line;
+mod known_addresses;
 mod readers;
 mod runs;
 mod schema;
@@ -25,6 +27,7 @@ mod users;
 mod writer;
 
 pub use error::{OpenError, StoreError};
+pub use failures::{FailureKind, FailurePlace, FailureRecord};
 pub use runs::{Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUpdate, Visible};
 pub use sessions::SessionRecord;
 pub use setup::SetupError;

@@ -2,6 +2,7 @@
 
 mod disk;
 mod durability;
+mod failures;
 mod fence;
 mod history;
 mod runs;

@@ -1,0 +1,2 @@
+-- Keeps the place of the audit log's migration.
+SELECT 1;
