@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use stagedoor_domain::access::User;
+use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::name::{BadName, GroupName, UserName};
 use stagedoor_store::{
     NewUser, SessionRecord, SetupError as StoreSetupError, StoreError, UserRecord,
@@ -122,11 +123,10 @@ impl App {
             password_hash,
             groups: groups.clone(),
         };
-        let id = self
-            .inner
-            .store
-            .use_setup(setup_hash(key), now, new)
-            .await?;
+        let by = Origin::stranger(address);
+        let entry = self.entry(Act::SetUp, &by).on(name.as_str());
+        let store = self.recorded(entry);
+        let id = store.use_setup(setup_hash(key), now, new).await?;
         let user = User { id, name, groups };
         tracing::info!(user = %user.name, %address, "the first account was created");
         Ok(self.open_session(user, address).await?)
@@ -152,6 +152,12 @@ impl App {
             Err(_) => None,
         };
         let whose = record.as_ref().map(|record| record.user.id);
+        // What is no account's name is not recorded: people type their password there.
+        let target = record
+            .as_ref()
+            .map_or("", |record| record.user.name.as_str());
+        let entry = self.entry(Act::SignIn, &Origin::stranger(address));
+        let refusal = entry.on(target).refused();
         let record = record.filter(|record| !record.disabled);
         let hash = record.as_ref().map(|record| record.password_hash.clone());
         let hasher = &self.inner.hasher;
@@ -168,6 +174,7 @@ impl App {
             _ => {
                 attempt.failed(whose).await;
                 tracing::info!(%address, "a sign-in was refused");
+                self.note(refusal).await;
                 Err(SignInError::Refused)
             }
         }
@@ -187,7 +194,9 @@ impl App {
                 last_seen: now,
                 address: bound_address(address),
             };
-            self.inner.store.add_session(&session).await?;
+            let by = Origin::user(&user, address);
+            let entry = self.entry(Act::SignIn, &by).on(user.name.as_str());
+            self.recorded(entry).add_session(&session).await?;
             return Ok(NewSession { cookie_value, user });
         }
     }

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::Accounts;
 use crate::args::ServeOptions;
 use crate::signals::{self, Reload};
-use crate::state::State;
+use crate::state::{State, apart};
 use crate::system::{KernelChance, SystemClock};
 use crate::{EXIT_OK, EXIT_RUNNER_GONE, announce, listen, logging, rights};
 
@@ -93,6 +93,7 @@ fn prepare(
         );
     }
     let accounts = Accounts::choose(&settings)?;
+    apart::check(&root_path, &settings.state)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
     let doors = listen::open(&settings, &accounts)?;
     let runner = connect_runner(&state.dir, &root_path, &root, &settings, &accounts)?
@@ -212,6 +213,7 @@ async fn run(
         allow_plain_http: prepared.settings.allow_plain_http,
         base_path: prepared.settings.base_path.clone(),
         hsts: prepared.settings.hsts,
+        debug: prepared.settings.debug.clone(),
     };
     let (app, doors, _state) = start_app(prepared, runner, arguments.all).await?;
     let (shutdown, linger) = (CancellationToken::new(), CancellationToken::new());

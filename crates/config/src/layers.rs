@@ -19,7 +19,7 @@ enum Form {
 }
 
 /// Every setting that is a single value or a list of texts.
-const SETTINGS: [(&str, Form); 24] = [
+const SETTINGS: [(&str, Form); 27] = [
     ("listen", Form::List),
     ("public_host", Form::List),
     ("allow_plain_http", Form::Flag),
@@ -44,6 +44,9 @@ const SETTINGS: [(&str, Form); 24] = [
     ("session.idle", Form::Text),
     ("sign_in.failures", Form::Number),
     ("sign_in.blocked_for", Form::Text),
+    ("profile", Form::Text),
+    ("debug.clients", Form::List),
+    ("debug.lasts", Form::Text),
 ];
 
 const TOP: Keys = Keys {
@@ -63,6 +66,8 @@ const TOP: Keys = Keys {
         "limits",
         "session",
         "sign_in",
+        "profile",
+        "debug",
         "grant",
     ],
     later: &["pools", "permit", "trigger"],
@@ -80,6 +85,11 @@ const PROXY: Keys = Keys {
 const LIMITS: Keys = Keys {
     of: "`[limits]`",
     now: &["running", "queued", "queued_per_user", "output", "timeout"],
+    later: &[],
+};
+const DEBUG: Keys = Keys {
+    of: "`[debug]`",
+    now: &["clients", "lasts"],
     later: &[],
 };
 const SESSION: Keys = Keys {
@@ -130,6 +140,7 @@ impl Layers {
             ("limits", LIMITS, "[limits]"),
             ("session", SESSION, "[session]"),
             ("sign_in", SIGN_IN, "[sign_in]"),
+            ("debug", DEBUG, "[debug]"),
         ] {
             if let Some(table) = table.get(name).and_then(|node| node.table(form, problems)) {
                 keys.check(table, problems);

@@ -6,6 +6,7 @@
 //! flags, in this order. Nothing here opens sockets or knows what the settings are used for.
 #![forbid(unsafe_code)]
 
+mod debug;
 pub mod document;
 mod environment;
 mod front;
@@ -18,6 +19,7 @@ mod network;
 mod settings;
 mod state;
 
+pub use debug::Debug;
 pub use environment::Environment;
 pub use front::{Hsts, Proxy, Tls};
 pub use listen::Listen;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use stagedoor_domain::access::Grants;
 
+use crate::debug::{self, Debug};
 use crate::document::{Node, Problems, Value};
 use crate::front::{self, Hsts, Proxy, Tls};
 use crate::layers::Layers;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub session: Session,
     /// How signing in goes.
     pub sign_in: SignIn,
+    /// Who is told more of failures.
+    pub debug: Option<Debug>,
     /// `[[grant]]`.
     pub grants: Grants,
     /// Where everything that lasts is kept.
@@ -129,6 +132,7 @@ impl Settings {
             limits: limits(layers, cores, problems),
             session: session(layers, problems),
             sign_in: sign_in(layers, problems),
+            debug: debug::read(layers, problems),
             grants: grants::read(&layers.grants, problems),
             state,
             file,

@@ -9,6 +9,7 @@
 //! one after the first that ended the run, changes nothing.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod connection;
 mod error;
 mod failures;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
+use stagedoor_domain::audit::Entry;
 
+use crate::audit::{Chain, Happened, append, open_key};
 use crate::connection::{check_version, configure_writer, open_reader, open_writer, prepare_file};
 use crate::error::{OpenError, StoreError};
 use crate::health::Health;
@@ -22,10 +24,13 @@ const READERS: usize = 4 + LOOK_UPS;
 #[derive(Clone)]
 pub struct Store {
     running: Arc<Running>,
+    /// What the next write is recorded as.
+    record: Option<Arc<Entry>>,
 }
 
 struct Running {
     health: Health,
+    chain: Chain,
     // Options only so that `drop` can close them before it waits for the threads.
     writer: Option<Writer>,
     readers: Option<Readers>,
@@ -59,24 +64,37 @@ impl Store {
         check(&db, &path)?;
         migrate(&mut db, &path, MIGRATIONS)?;
         configure_writer(&db).map_err(failed)?;
+        let chain = open_key(dir, &db)?;
         let readers = (0..READERS)
             .map(|_| open_reader(&path))
             .collect::<rusqlite::Result<Vec<_>>>()
             .map_err(failed)?;
-        Running::start(db, readers, Health::of(dir.to_owned()))
-            .map(|running| Self {
-                running: Arc::new(running),
-            })
+        Running::start(db, readers, Health::of(dir.to_owned()), chain)
+            .map(Self::of)
             .map_err(|source| OpenError::File {
                 path: path.clone(),
                 source,
             })
     }
 
+    fn of(running: Running) -> Self {
+        Self {
+            running: Arc::new(running),
+            record: None,
+        }
+    }
+
+    pub(crate) fn recording(&self, entry: Entry) -> Self {
+        Self {
+            running: Arc::clone(&self.running),
+            record: Some(Arc::new(entry)),
+        }
+    }
+
     /// Runs `work` in the next transaction; answers when it is on the disk.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
-        T: Send + 'static,
+        T: Happened + Send + 'static,
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         self.write_as(Kind::Several, work).await
@@ -85,7 +103,7 @@ impl Store {
     /// The same for work that changes one row with one statement.
     pub(crate) async fn write_row<T, F>(&self, work: F) -> Result<T, StoreError>
     where
-        T: Send + 'static,
+        T: Happened + Send + 'static,
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         self.write_as(Kind::OneRow, work).await
@@ -93,12 +111,23 @@ impl Store {
 
     async fn write_as<T, F>(&self, kind: Kind, work: F) -> Result<T, StoreError>
     where
-        T: Send + 'static,
+        T: Happened + Send + 'static,
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let result = match &self.running.writer {
-            Some(writer) => writer.write(kind, work).await,
-            None => Err(StoreError::broken(crate::error::Stopped)),
+        let result = match (&self.running.writer, &self.record) {
+            (Some(writer), None) => writer.write(kind, work).await,
+            (Some(writer), Some(entry)) => {
+                let (chain, entry) = (self.running.chain.clone(), Arc::clone(entry));
+                let work = move |db: &Connection| {
+                    let done = work(db)?;
+                    if done.happened() {
+                        append(db, &chain, &entry, done.number())?;
+                    }
+                    Ok(done)
+                };
+                writer.write(kind.recorded(), work).await
+            }
+            (None, _) => Err(StoreError::broken(crate::error::Stopped)),
         };
         self.running.health.note(&result);
         result
@@ -139,15 +168,15 @@ impl Store {
     pub(crate) fn without_threads(writer: Writer, disk: Disk) -> Self {
         let running = Running {
             health: Health::default(),
+            // What is in memory only needs no secret.
+            chain: Chain::new(&[0; 32]),
             writer: Some(writer),
             disk: Some(disk),
             readers: None,
             writer_thread: None,
             reader_threads: Vec::new(),
         };
-        Self {
-            running: Arc::new(running),
-        }
+        Self::of(running)
     }
 }
 
@@ -162,11 +191,13 @@ impl Running {
         db: Connection,
         connections: Vec<Connection>,
         health: Health,
+        chain: Chain,
     ) -> std::io::Result<Self> {
         let (readers, reader_threads) = Readers::start(connections)?;
         let (writer, writer_thread) = Writer::start(db)?;
         Ok(Self {
             health,
+            chain,
             writer: Some(writer),
             readers: Some(readers),
             disk: None,

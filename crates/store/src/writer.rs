@@ -73,6 +73,19 @@ pub(crate) enum Kind {
     OneRow,
     /// The changes before the one that failed, which are to be taken back with it.
     Several,
+    /// One row and its record, which hardly ever fail but with the disk: then the whole transaction
+    /// is taken back, and each of its jobs done again alone. So it costs nothing to be ready for.
+    Recorded,
+}
+
+impl Kind {
+    /// The same with a record of the audit log.
+    pub(crate) fn recorded(self) -> Self {
+        match self {
+            Self::OneRow | Self::Recorded => Self::Recorded,
+            Self::Several => Self::Several,
+        }
+    }
 }
 
 pub(crate) trait Job: Send {
@@ -141,6 +154,7 @@ fn serve(db: &Connection, mut waiting: mpsc::Receiver<BoxedJob>) {
 fn weight(job: &BoxedJob) -> usize {
     match job.kind() {
         Kind::OneRow => 1,
+        Kind::Recorded => 2,
         Kind::Several => LOOK_AFTER,
     }
 }
@@ -208,11 +222,24 @@ fn together(
     })
 }
 
-/// A job that fails takes back its own changes and no others.
-fn in_savepoint(db: &Connection, job: &mut dyn Job) -> rusqlite::Result<()> {
-    if job.kind() == Kind::OneRow {
-        job.run(db);
-        return Ok(());
+/// What a job has changed cannot be taken back alone.
+struct Spoilt;
+
+impl From<rusqlite::Error> for Spoilt {
+    fn from(_: rusqlite::Error) -> Self {
+        Self
+    }
+}
+
+/// A job that fails takes back its own changes and no others, or spoils the transaction.
+fn in_savepoint(db: &Connection, job: &mut dyn Job) -> Result<(), Spoilt> {
+    match job.kind() {
+        Kind::OneRow => {
+            job.run(db);
+            return Ok(());
+        }
+        Kind::Recorded => return job.run(db).then_some(()).ok_or(Spoilt),
+        Kind::Several => {}
     }
     execute(db, "SAVEPOINT job")?;
     if !job.run(db) && !db.is_autocommit() {

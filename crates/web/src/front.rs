@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stagedoor_app::app::App;
-use stagedoor_config::{Hsts, Proxy, Tls};
+use stagedoor_config::{Debug, Hsts, Proxy, Tls};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +36,7 @@ use tokio_util::task::TaskTracker;
 pub use framing::Framing;
 
 use crate::base_path::BasePath;
+use crate::debugging::Debugging;
 use crate::routes;
 use crate::state::AppState;
 use crate::tls::Certificates;
@@ -66,6 +67,8 @@ pub struct WebOptions {
     pub base_path: String,
     /// Of answers over HTTPS.
     pub hsts: Hsts,
+    /// Who is told the causes of failures.
+    pub debug: Option<Debug>,
 }
 
 /// What requests come in by: bound, and read, while there may still be the rights for it.
@@ -131,7 +134,8 @@ pub async fn serve(
         is_for_all,
     };
     let base = BasePath::new(&options.base_path);
-    let state = AppState::new(app.clone(), base, shutdown.clone());
+    let debugging = debugging(&app, &options, &shutdown);
+    let state = AppState::new(app.clone(), base, shutdown.clone(), debugging);
     let reception = reception(state, &options);
     let mut all = Vec::new();
     for listener in doors.listeners {
@@ -149,6 +153,15 @@ pub async fn serve(
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(watch));
     }
     listen(all).await
+}
+
+/// Who sees the causes of failures, if anybody: the log says when it begins and ends.
+fn debugging(app: &App, options: &WebOptions, shutdown: &CancellationToken) -> Option<Debugging> {
+    let now = app.clock().monotonic();
+    let debugging = Debugging::begin(options.debug.as_ref()?, now);
+    let announcing = debugging.clone().announce(now);
+    tokio::spawn(shutdown.clone().run_until_cancelled_owned(announcing));
+    Some(debugging)
 }
 
 /// HTTPS, where it is wanted.

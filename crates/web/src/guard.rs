@@ -12,8 +12,10 @@ use http::header::{AUTHORIZATION, COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use stagedoor_app::csrf::Spent;
 use stagedoor_app::people::SignedIn;
+use stagedoor_domain::access::User;
 
 use crate::cookies::Jar;
+use crate::debugging::Debugging;
 use crate::pages;
 use crate::problem::Problem;
 use crate::routes::{Access, CsrfClass, RouteSpec};
@@ -87,8 +89,20 @@ async fn page<N: Future<Output = Response>>(
     if spec.access == Access::Admin && !signed_in.user.is_admin() {
         return Problem::not_found().into_response();
     }
+    let debugging = debugging(state, &signed_in.user);
     request.extensions_mut().insert(Me(signed_in));
-    handler(request).await
+    let mut response = handler(request).await;
+    if let Some((debugging, user)) = debugging {
+        let now = state.app.clock().monotonic();
+        debugging.reveal(&mut response, arrival.peer, &user, now);
+    }
+    response
+}
+
+/// Where causes of failures are shown at all: to whom they might be.
+fn debugging<'a>(state: &'a AppState, user: &User) -> Option<(&'a Debugging, User)> {
+    let debugging = state.debugging.as_ref()?;
+    Some((debugging, user.clone()))
 }
 
 async fn signed_in(
@@ -131,8 +145,14 @@ async fn api<N: Future<Output = Response>>(
         Err(response) => return response,
     };
     let session = caller.session;
+    // A token is for programs: what they report is read by anybody.
+    let debugging = session.and_then(|_| debugging(state, &caller.user));
     request.extensions_mut().insert(caller);
     let mut response = handler(request).await;
+    if let Some((debugging, user)) = debugging {
+        let now = state.app.clock().monotonic();
+        debugging.reveal(&mut response, arrival.peer, &user, now);
+    }
     if let Some(session) = session
         && spec.csrf == CsrfClass::Header
         && let Ok(token) = HeaderValue::from_str(&state.app.csrf().mint(&session))

@@ -43,8 +43,10 @@ struct Said {
     detail: String,
     errors: Vec<FieldError>,
     headers: HeaderMap,
-    /// For the log only.
+    /// For the log.
     cause: Option<String>,
+    /// Whoever asked may see the cause too.
+    shows_cause: bool,
 }
 
 impl Problem {
@@ -57,6 +59,7 @@ impl Problem {
             errors: Vec::new(),
             headers: HeaderMap::new(),
             cause: None,
+            shows_cause: false,
         }))
     }
 
@@ -121,9 +124,25 @@ impl Problem {
     }
 
     /// The status of the answer.
-    #[cfg(test)]
     pub fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// What is wrong and what to do.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// What happened inside, for one who may see it.
+    pub fn shown_cause(&self) -> Option<&str> {
+        self.0.cause.as_deref().filter(|_| self.0.shows_cause)
+    }
+}
+
+/// The cause of this failure, if it is one, is to be shown.
+pub(crate) fn show_cause(response: &mut Response) {
+    if let Some(problem) = response.extensions_mut().get_mut::<Problem>() {
+        problem.0.shows_cause = true;
     }
 }
 
@@ -215,6 +234,8 @@ struct Details<'a> {
     errors: &'a [FieldError],
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'a str>,
 }
 
 /// The time, for the names of failed requests.
@@ -248,7 +269,7 @@ pub(crate) fn render(
     let mut answer = if is_api {
         details(&problem, id.as_deref())
     } else {
-        pages::problem::page(base, problem.0.status, &problem.0.detail, id.as_deref())
+        pages::problem::page(base, &problem, id.as_deref())
     };
     // Allow, WWW-Authenticate, Retry-After and cookies stay; what describes the old body goes.
     for (name, value) in response.headers() {
@@ -309,6 +330,7 @@ fn details(problem: &Problem, id: Option<&str>) -> Response {
         code: problem.0.code,
         errors: &problem.0.errors,
         request: id,
+        cause: problem.shown_cause(),
     };
     let text = serde_json::to_string(&body).unwrap_or_default();
     let kind = HeaderValue::from_static("application/problem+json");

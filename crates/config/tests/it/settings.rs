@@ -469,3 +469,48 @@ const WORDS: &[&str] = &[
     "'",
     "\n",
 ];
+
+#[test]
+fn p3_debug_names_single_addresses_and_ends_by_itself() {
+    assert_eq!(good("").debug, None);
+    let debug = good("debug.clients = ['127.0.0.2', '::1']").debug;
+    let debug = debug.expect("on");
+    assert_eq!(debug.clients.len(), 2);
+    assert_eq!(debug.lasts, Duration::from_mins(15));
+    let longer = good("debug.clients = '127.0.0.2'\ndebug.lasts = '1h'");
+    assert_eq!(longer.debug.expect("on").lasts, Duration::from_hours(1));
+    for (toml, said) in [
+        ("debug.clients = '127.0.0.0/8'", "is not one address"),
+        ("debug.clients = 'localhost'", "is not one address"),
+        (
+            "debug.clients = '::1'\ndebug.lasts = '9h'",
+            "for 8h at most",
+        ),
+        (
+            "debug.clients = '::1'\ndebug.lasts = '0s'",
+            "for 8h at most",
+        ),
+        ("debug.lasts = '5m'", "counts only with `debug.clients`"),
+    ] {
+        let told = mistakes(toml, &[]);
+        assert!(
+            told.len() == 1 && told[0].contains(said),
+            "{toml}: {told:?}"
+        );
+    }
+}
+
+#[test]
+fn w20_p2_nothing_is_debugged_in_production() {
+    let production = "profile = 'production'\n";
+    assert_eq!(good(production).debug, None);
+    let told = mistakes(&format!("{production}debug.clients = '127.0.0.1'"), &[]);
+    assert!(
+        told.len() == 1 && told[0].contains("nothing is debugged in production"),
+        "{told:?}"
+    );
+    let variable = [("STAGEDOOR_DEBUG_CLIENTS", "127.0.0.1")];
+    assert_eq!(mistakes(production, &variable).len(), 1);
+    let told = mistakes("profile = 'prod'", &[]);
+    assert!(told[0].contains("there is no profile `prod`"), "{told:?}");
+}

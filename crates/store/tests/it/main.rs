@@ -1,5 +1,6 @@
 //! What every store has to do, by its public interface only, and what this one does with its files.
 
+mod audit;
 mod disk;
 mod durability;
 mod failures;

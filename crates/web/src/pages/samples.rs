@@ -364,6 +364,7 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         title: x,
         detail: x,
         request: Some(x),
+        cause: Some(x),
     };
     let account = AccountPage {
         shell: shell(x),

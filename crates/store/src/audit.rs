@@ -1,0 +1,16 @@
+//! The audit log: records in a chain, each written in the transaction of the act that it tells of.
+//!
+//! Each record holds the hash of the one before and its own, HMAC-SHA-256 under a key that is a
+//! file beside the database ([`key`]). Whoever has the database but not that file cannot change,
+//! move, add or leave out a record without [`verify`] naming it; the end of the chain is held by a
+//! mark under the same key. Whoever has both can write the log anew: against them helps a copy
+//! elsewhere, of the file of lines ([`lines`]) or of the hash at the end.
+
+mod append;
+mod chain;
+mod fields;
+mod key;
+
+pub(crate) use append::{Happened, append};
+pub(crate) use chain::Chain;
+pub(crate) use key::open as open_key;
