@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit};
 use stagedoor_app::app::{App, Options, Parts};
 use stagedoor_app::password::Hasher;
 use stagedoor_app::session_key::digest;
+use stagedoor_app::throttle::Limits;
 use stagedoor_catalog::Catalog;
 use stagedoor_config::{Environment, Flags, Settings, Sources};
 use stagedoor_domain::queue::Capacity;
@@ -347,6 +348,10 @@ pub fn options_of(settings: &Settings, environment: Environment) -> Options {
         output_cap: settings.limits.output,
         session_absolute: settings.session.absolute,
         session_idle: settings.session.idle,
+        sign_in: Limits {
+            failures: settings.sign_in.failures,
+            blocked_for: settings.sign_in.blocked_for,
+        },
         grants: Arc::new(settings.grants.clone()),
         environment,
     }

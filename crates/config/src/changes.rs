@@ -49,6 +49,8 @@ fn counting_now(settings: &Settings) -> Vec<Row> {
         row("limits.output", limits.output),
         row("session.absolute", session.absolute),
         row("session.idle", session.idle),
+        row("sign_in.failures", settings.sign_in.failures),
+        row("sign_in.blocked_for", settings.sign_in.blocked_for),
         row("grant", &settings.grants),
     ]
 }
@@ -75,6 +77,10 @@ fn counting_at_start(settings: &Settings) -> Vec<Row> {
         row("run_user", &settings.run_user),
         row("allow_root_scripts", settings.allow_root_scripts),
         row("limits.timeout", settings.limits.timeout),
+        row("debug.clients", settings.debug.as_ref().map(|d| &d.clients)),
+        row("debug.lasts", settings.debug.as_ref().map(|d| d.lasts)),
+        // What it allows is checked at each reading; nothing of it is left then.
+        row("profile", ()),
     ]
 }
 

@@ -27,7 +27,7 @@ pub use front::{Hsts, Proxy, Tls};
 pub use listen::Listen;
 pub use load::{ConfigError, Sources, load};
 pub use network::{BadNetwork, Network};
-pub use settings::{Limits, Session, Settings};
+pub use settings::{Limits, Session, Settings, SignIn};
 pub use state::{NoState, state_directory};
 
 /// What the command line sets; it wins over everything else.

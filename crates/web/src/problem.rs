@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
+use stagedoor_app::throttle::BearerError;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::StoreError;
 
@@ -179,6 +180,21 @@ impl From<StoreError> for Problem {
             )
             .with_header(RETRY_AFTER, LATER),
             broken @ StoreError::Broken(_) => Self::internal(with_causes(&broken)),
+        }
+    }
+}
+
+impl From<BearerError> for Problem {
+    fn from(error: BearerError) -> Self {
+        match error {
+            BearerError::Blocked(blocked) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many wrong tokens came from this address. Nothing was looked at; try again \
+                 later with one that is good.",
+            )
+            .with_code("blocked")
+            .with_header(RETRY_AFTER, HeaderValue::from(blocked.seconds())),
+            BearerError::Store(error) => error.into(),
         }
     }
 }

@@ -37,6 +37,13 @@ impl FakeClock {
     }
 }
 
+impl FakeClock {
+    /// Somebody sets the clock on the wall, so many milliseconds forwards or back; no time passes.
+    pub fn jump(&self, millis: i64) {
+        self.wall.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
 impl Clock for FakeClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.wall.load(Ordering::SeqCst))
