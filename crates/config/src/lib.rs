@@ -6,8 +6,8 @@
 //! flags, in this order. Nothing here opens sockets or knows what the settings are used for.
 #![forbid(unsafe_code)]
 
-mod debug;
 mod changes;
+mod debug;
 pub mod document;
 mod environment;
 mod front;
@@ -16,18 +16,17 @@ mod hosts;
 mod layers;
 mod listen;
 mod load;
-mod network;
 mod settings;
 mod state;
 
-pub use debug::Debug;
 pub use changes::Changes;
+pub use debug::Debug;
 pub use environment::Environment;
 pub use front::{Hsts, Proxy, Tls};
 pub use listen::Listen;
 pub use load::{ConfigError, Sources, load};
-pub use network::{BadNetwork, Network};
 pub use settings::{Limits, Session, Settings, SignIn};
+pub use stagedoor_domain::network::{BadNetwork, Network};
 pub use state::{NoState, state_directory};
 
 /// What the command line sets; it wins over everything else.

@@ -68,9 +68,9 @@ mod program;
 mod proxies;
 #[cfg(test)]
 mod redirect;
-mod reload;
 #[cfg(test)]
 mod refusals;
+mod reload;
 #[cfg(test)]
 mod robot;
 #[cfg(test)]
