@@ -85,6 +85,7 @@ fn check_settings(dir: &Path) -> Option<Settings> {
     let environment = stagedoor_config::Environment::default();
     let settings = stagedoor_config::load(stagedoor_config::Sources {
         folder: dir,
+        folder_name: dir,
         flags: &flags,
         environment: &environment,
         cores: 1,

@@ -96,6 +96,7 @@ pub fn read_folder(option: &FolderOption) -> anyhow::Result<Folder> {
     };
     let settings = stagedoor_config::load(stagedoor_config::Sources {
         folder: &option.folder,
+        folder_name: &option.folder,
         flags: &flags,
         environment: &Environment::of_process(),
         cores: 1,

@@ -1,7 +1,7 @@
 //! Grants that were given by pages and command line.
 
 use rusqlite::{Connection, Row};
-use stagedoor_domain::access::{Actions, Gives, Grant, Origin};
+use stagedoor_domain::access::{Actions, Gives, Grant, Origin, Verb};
 use stagedoor_domain::name::GroupName;
 use stagedoor_domain::pattern::{parse_patterns, say_patterns};
 use stagedoor_domain::time::Timestamp;
@@ -80,7 +80,7 @@ fn insert_grant(
         "INSERT INTO grants (group_name, scripts, may, created_at) VALUES (?1, ?2, ?3, ?4)";
     let (scripts, may) = match gives {
         Gives::Scripts { scripts, may } => {
-            let words: Vec<&str> = may.iter().map(|verb| verb.word()).collect();
+            let words: Vec<&str> = may.iter().map(Verb::word).collect();
             (say_patterns(scripts, " "), words.join(" "))
         }
         Gives::Admin => (String::new(), Actions::ADMIN.to_owned()),

@@ -12,11 +12,13 @@
 mod audit;
 mod connection;
 mod error;
+mod failures;
 mod grants;
 mod groups;
 mod health;
 #[doc(hidden)]
 pub mod in_line;
+mod known_addresses;
 mod password_links;
 mod readers;
 mod runs;
@@ -28,7 +30,12 @@ mod tokens;
 mod users;
 mod writer;
 
+pub use audit::{
+    AuditCursor, AuditFilter, AuditLog, AuditPage, AuditRecord, Fault, LineFault, LineWrong,
+    Verified,
+};
 pub use error::{OpenError, StoreError};
+pub use failures::{FailureKind, FailurePlace, FailureRecord};
 pub use grants::{GrantId, StoredGrants};
 pub use groups::{RenameError, Renamed};
 pub use runs::{Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUpdate, Visible};

@@ -181,7 +181,7 @@ async fn caller(
     if let Some(token) = bearer::token(headers, arrival).map_err(refuse)? {
         let user = state
             .app
-            .bearer(token, arrival.peer)
+            .bearer_from(token, arrival.peer)
             .await
             .map_err(|e| refuse(e.into()))?;
         let user = user.ok_or_else(|| refuse(unauthorized()))?;

@@ -7,13 +7,13 @@ use stagedoor_store::{ChangeUserError, Store};
 use crate::world::{World, at, new_user, world};
 
 /// Somebody at a terminal.
-fn by_uid(act: Act) -> Entry {
+pub fn by_uid(act: Act) -> Entry {
     Entry::new(act, Origin::command_line(1000), at(0))
 }
 
 impl World {
     /// How many records there are.
-    fn records(&self) -> i64 {
+    pub fn records(&self) -> i64 {
         let db = rusqlite::Connection::open(self.dir.path().join("stagedoor.db")).expect("opens");
         let count = db.query_row("SELECT count(*) FROM audit_log", [], |row| row.get(0));
         count.expect("counted")
