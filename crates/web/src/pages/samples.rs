@@ -1,5 +1,7 @@
 //! Every template, rendered with hostile texts in every place that takes text.
 
+mod admin;
+
 use askama::Template;
 use stagedoor_domain::run::State as RunState;
 
@@ -384,7 +386,7 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         folders: Vec::new(),
         ..catalog(x)
     };
-    vec![
+    let mut all = vec![
         ("script.html", html(script(x).render())),
         ("run.html", html(run(x).render())),
         ("catalog.html", html(catalog(x).render())),
@@ -402,7 +404,9 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
             "arrival.html",
             html(ArrivalPage { shell: shell(x) }.render()),
         ),
-    ]
+    ];
+    all.extend(admin::pages(x));
+    all
 }
 
 #[test]

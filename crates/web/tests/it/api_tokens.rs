@@ -118,7 +118,7 @@ async fn a_token_sees_starts_and_reads_within_its_scope_only() {
             .collect()
     };
     let listed = whole.get("/api/v1/scripts").await.json();
-    assert_eq!(names(listed), ["ops/hello", "other"]);
+    assert_eq!(names(listed), ["other", "ops/hello"]);
     let listed = narrow.get("/api/v1/scripts").await.json();
     assert_eq!(names(listed), ["ops/hello"]);
     let start = |script: &str| json!({"script": script}).to_string();

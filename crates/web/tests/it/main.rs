@@ -26,6 +26,7 @@ mod form_arguments;
 #[cfg(test)]
 mod front;
 #[cfg(test)]
+mod page_admin;
 mod page_broken;
 #[cfg(test)]
 mod page_framed;
