@@ -14,6 +14,7 @@ mod framing;
 mod gate;
 mod gated;
 mod heads;
+mod held;
 mod http2;
 mod limits;
 mod log;

@@ -16,6 +16,7 @@ use http::header::CONTENT_LENGTH;
 use stagedoor_domain::time::Timestamp;
 use tower::ServiceExt as _;
 
+use super::body;
 use super::client::{self, Proxies, Spoofs};
 use super::gate::{self, Hosts};
 use super::{LARGEST_BODY, WebOptions, log};
@@ -80,8 +81,8 @@ impl Reception {
             },
             Err(problem) => refused(arrival, problem),
         };
-        if response.status() == StatusCode::REQUEST_TIMEOUT {
-            tell(arrival, response.status(), "its body did not come in time");
+        if let Some(reason) = body::fault(&response) {
+            tell(arrival, response.status(), reason);
         }
         self.dress(response, is_api, is_secure, began)
     }
