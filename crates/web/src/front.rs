@@ -25,6 +25,7 @@ mod refused;
 mod seat;
 mod stall;
 mod streams;
+mod stripped;
 
 use std::sync::Arc;
 use std::time::Duration;
