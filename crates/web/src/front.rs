@@ -26,6 +26,7 @@ mod seat;
 mod stall;
 mod streams;
 mod stripped;
+mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -71,7 +71,7 @@ where
             Ok::<_, Infallible>(response.map(|body| answer.watch(body)))
         }
     });
-    let serving = builder().serve_connection(TokioIo::new(Metered::new(stream)), service);
+    let serving = builder().serve_connection(TokioIo::new(Metered::watch(stream)), service);
     tokio::pin!(serving);
     let mut is_ending = false;
     loop {
