@@ -14,6 +14,7 @@ mod framing;
 mod gate;
 mod gated;
 mod heads;
+mod held;
 mod http2;
 mod limits;
 mod log;
@@ -24,6 +25,8 @@ mod refused;
 mod seat;
 mod stall;
 mod streams;
+mod stripped;
+mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
