@@ -6,12 +6,16 @@ use std::collections::BTreeSet;
 use crate::tree;
 
 /// Chapter and how many requirements ASVS 5.0 has in it.
-const CHAPTERS: [(&str, usize); 9] = [
+const CHAPTERS: [(&str, usize); 13] = [
     ("3.4", 8),
     ("4.1", 5),
     ("4.2", 5),
     ("4.3", 2),
     ("4.4", 4),
+    ("8.1", 4),
+    ("8.2", 4),
+    ("8.3", 3),
+    ("8.4", 2),
     ("12.1", 5),
     ("12.2", 2),
     ("12.3", 5),

@@ -210,6 +210,9 @@ fn subcommand_fault(command: &str, word: Option<&str>) -> Option<String> {
         "routes",
         "user",
         "token",
+        "group",
+        "grant",
+        "may",
         "--version",
         "--help",
     ];

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod administration;
+#[cfg(test)]
 mod asvs;
 #[cfg(test)]
 mod browser;
@@ -52,6 +54,8 @@ mod malformed;
 mod odd_requests;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod permission;
 #[cfg(test)]
 mod person;
 #[cfg(test)]

@@ -25,6 +25,7 @@ mod debugging;
 mod form_arguments;
 #[cfg(test)]
 mod front;
+mod hidden;
 #[cfg(test)]
 mod page_admin;
 mod page_broken;
