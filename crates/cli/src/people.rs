@@ -56,7 +56,7 @@ pub fn token(state: &StateOption, command: TokenCommand) -> anyhow::Result<u8> {
     })
 }
 
-fn open(option: &StateOption) -> anyhow::Result<Store> {
+pub(crate) fn open(option: &StateOption) -> anyhow::Result<Store> {
     let environment = stagedoor_config::Environment::of_process();
     let is_root = rustix::process::geteuid().is_root();
     let dir = stagedoor_config::state_directory(option.dir.as_deref(), &environment, is_root)?;
@@ -77,7 +77,7 @@ fn open(option: &StateOption) -> anyhow::Result<Store> {
         .with_context(|| format!("could not open the database in {}", dir.display()))
 }
 
-fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<u8> {
+pub(crate) fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod arrival;
+pub(crate) mod blocked;
 pub(crate) mod catalog;
 pub(crate) mod health;
 pub(crate) mod login;
@@ -47,6 +48,8 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/account", SignedIn, account::show),
         Route::get("/admin/health", Admin, health::show),
         Route::get("/admin/csp-reports", Admin, policy_reports::show),
+        Route::get("/admin/blocked", Admin, blocked::show),
+        Route::post("/admin/blocked/lift", Admin, Form, blocked::lift),
     ]
 }
 

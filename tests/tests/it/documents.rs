@@ -210,6 +210,7 @@ fn subcommand_fault(command: &str, word: Option<&str>) -> Option<String> {
         "routes",
         "user",
         "token",
+        "blocked",
         "--version",
         "--help",
     ];

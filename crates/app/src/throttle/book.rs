@@ -122,14 +122,6 @@ impl Place {
         }
     }
 
-    pub fn kind(&self) -> FailureKind {
-        self.kind
-    }
-
-    pub fn network(&self) -> Option<Network> {
-        self.network
-    }
-
     /// None where the network cannot be read.
     pub fn of(kept: &FailurePlace) -> Option<Self> {
         let network = match kept.kind {
@@ -371,6 +363,7 @@ impl Book {
             rounds: entry.bucket.rounds(),
             noted_at: now.wall,
             blocked_until: left.map(|left| now.wall.plus(left)),
+            lifted: false,
         });
     }
 }

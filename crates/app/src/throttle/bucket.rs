@@ -180,7 +180,10 @@ mod tests {
         let (mut bucket, now) = (Bucket::default(), MINUTE);
         bucket.add(RULE, now);
         bucket.add(RULE, now);
-        assert_eq!(bucket.level(RULE, (now + RULE.leak).saturating_sub(MINUTE)), 2);
+        assert_eq!(
+            bucket.level(RULE, (now + RULE.leak).saturating_sub(MINUTE)),
+            2
+        );
         assert_eq!(bucket.level(RULE, now + RULE.leak), 1);
         assert_eq!(bucket.level(RULE, now + RULE.leak * 2), 0);
     }

@@ -9,6 +9,8 @@ pub(crate) const CATALOG: &str = "/";
 pub(crate) const LOGIN: &str = "/login";
 /// The history.
 pub(crate) const RUNS: &str = "/runs";
+/// Who cannot sign in for a while.
+pub(crate) const BLOCKED: &str = "/admin/blocked";
 
 /// A script's form.
 pub(crate) fn script(name: &ScriptName) -> String {
