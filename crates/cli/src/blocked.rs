@@ -2,25 +2,25 @@
 
 use anyhow::bail;
 use stagedoor_app::throttle::{place_id, what};
-use stagedoor_domain::audit::{Act, Entry, Origin};
+use stagedoor_domain::audit::Act;
 use stagedoor_domain::time::{Clock as _, Timestamp};
 use stagedoor_store::{FailureRecord, Store};
 
+use crate::EXIT_OK;
 use crate::args::{BlockedCommand, StateOption};
-use crate::people;
+use crate::database::{self, Database, block_on};
 use crate::system::SystemClock;
 
 pub fn blocked(state: &StateOption, command: &BlockedCommand) -> anyhow::Result<u8> {
-    // Before the account is changed to that of the state's owner.
-    let uid = rustix::process::getuid().as_raw();
-    let store = people::open(state)?;
-    people::block_on(async move {
+    let db = database::open(state)?;
+    block_on(async move {
         let now = SystemClock::new().now();
         match command {
-            BlockedCommand::List => list(&store, now).await,
-            BlockedCommand::Lift { id, .. } => lift(&store, id.as_deref(), uid, now).await,
+            BlockedCommand::List => list(&db.store, now).await,
+            BlockedCommand::Lift { id, .. } => lift(&db, id.as_deref(), now).await,
         }
-    })
+    })?;
+    Ok(EXIT_OK)
 }
 
 /// Blocks that run; those that go on longest first.
@@ -52,25 +52,25 @@ async fn list(store: &Store, now: Timestamp) -> anyhow::Result<()> {
 }
 
 /// A server beside this command takes notice at the next try from there.
-async fn lift(store: &Store, id: Option<&str>, uid: u32, now: Timestamp) -> anyhow::Result<()> {
-    let mut blocked = running(store, now).await?;
+async fn lift(db: &Database, id: Option<&str>, now: Timestamp) -> anyhow::Result<()> {
+    let mut blocked = running(&db.store, now).await?;
     if let Some(id) = id {
         blocked.retain(|record| place_id(&record.place) == id);
         if blocked.is_empty() {
             bail!("nothing that is blocked has the id {id}; `stagedoor blocked list` shows them");
         }
     }
-    let users = store.list_users().await?;
+    let users = db.store.list_users().await?;
     for record in &blocked {
         let user = users
             .iter()
             .find(|known| Some(known.user.id) == record.user);
-        let entry = Entry::new(Act::BlockLifted, Origin::command_line(uid), now)
-            .on(user.map_or("", |known| known.user.name.as_str()))
-            .with("kind", record.place.kind.as_str())
-            .with("network", record.place.network.as_str());
+        let name = user.map_or("", |known| known.user.name.as_str());
+        let entry = db.entry(Act::BlockLifted, name);
+        let entry = entry.with("kind", record.place.kind.as_str());
+        let entry = entry.with("network", record.place.network.as_str());
         let places = vec![record.place.clone()];
-        store.recorded(entry).lift_failures(places).await?;
+        db.store.recorded(entry).lift_failures(places).await?;
     }
     match blocked.len() {
         0 => println!("Nobody is blocked."),

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -96,6 +96,7 @@ fn prepare(
     apart::check(&root_path, &settings.state)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
     let doors = listen::open(&settings, &accounts)?;
+    rights::keep_to_itself()?;
     let runner = connect_runner(&state.dir, &root_path, &root, &settings, &accounts)?
         .after(state.earlier_runner().as_deref());
     // After the runner, which passes the limit that it was started with to scripts.
@@ -126,6 +127,7 @@ pub fn load(
     };
     Ok(stagedoor_config::load(Sources {
         folder,
+        folder_name: &options.dir,
         flags: &flags,
         environment,
         cores: u32::try_from(cores()).unwrap_or(u32::MAX),
@@ -199,12 +201,15 @@ async fn run(
     runner: Connection,
     arguments: &ServeOptions,
 ) -> anyhow::Result<u8> {
+    let hang_up = signals::hang_up()?;
     let reload = Arc::new(Reload {
         arguments: arguments.clone(),
         folder: prepared.root.try_clone()?,
         environment: prepared.environment.clone(),
         is_root: prepared.is_root,
         certificates: prepared.doors.certificates.clone(),
+        began: prepared.settings.clone(),
+        last: Mutex::new(prepared.settings.clone()),
     });
     let web = stagedoor_web::WebOptions {
         public_hosts: prepared.settings.public_host.clone(),
@@ -217,7 +222,13 @@ async fn run(
     };
     let (app, doors, _state) = start_app(prepared, runner, arguments.all).await?;
     let (shutdown, linger) = (CancellationToken::new(), CancellationToken::new());
-    let signals = signals::listen(app.clone(), shutdown.clone(), linger.clone(), reload);
+    let signals = signals::listen(
+        app.clone(),
+        shutdown.clone(),
+        linger.clone(),
+        reload,
+        hang_up,
+    );
     tokio::spawn(signals);
     tokio::spawn(give_back_memory());
     tokio::select! {

@@ -10,7 +10,7 @@ use crate::environment::Environment;
 
 /// How a setting is written in a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(crate) enum Form {
     Text,
     Number,
     Flag,
@@ -19,7 +19,7 @@ enum Form {
 }
 
 /// Every setting that is a single value or a list of texts.
-const SETTINGS: [(&str, Form); 27] = [
+pub(crate) const SETTINGS: [(&str, Form); 27] = [
     ("listen", Form::List),
     ("public_host", Form::List),
     ("allow_plain_http", Form::Flag),

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use stagedoor_domain::access::{Grants, Origin};
+
 use crate::document::{self, Problem, Problems, Text};
 use crate::layers::Layers;
 use crate::settings::Settings;
@@ -17,6 +19,8 @@ const FILE: &str = "stagedoor.toml";
 pub struct Sources<'a> {
     /// The folder that is served.
     pub folder: &'a Path,
+    /// The same as the operator wrote it, for messages.
+    pub folder_name: &'a Path,
     /// The command line.
     pub flags: &'a Flags,
     /// The environment.
@@ -58,7 +62,7 @@ pub fn load(sources: Sources<'_>) -> Result<Settings, ConfigError> {
             .map(PathBuf::from)
     });
     let (mut layers, mut problems) = (Layers::default(), Problems::default());
-    let file = add_file(named, sources.folder, &mut layers, &mut problems)?;
+    let file = add_file(named, &sources, &mut layers, &mut problems)?;
     layers.add_environment(sources.environment, &mut problems);
     layers.add_flags(sources.flags);
     let state = state_directory(
@@ -66,7 +70,8 @@ pub fn load(sources: Sources<'_>) -> Result<Settings, ConfigError> {
         sources.environment,
         sources.is_root,
     )?;
-    let settings = Settings::read(&layers, sources.cores, state, file, &mut problems);
+    let mut settings = Settings::read(&layers, sources.cores, state, file, &mut problems);
+    show_places(&mut settings.grants, sources.folder);
     if problems.is_empty() {
         return Ok(settings);
     }
@@ -75,16 +80,30 @@ pub fn load(sources: Sources<'_>) -> Result<Settings, ConfigError> {
     ))
 }
 
+/// The folder's own file is shown by its name, wherever the folder was found this time.
+fn show_places(grants: &mut Grants, folder: &Path) {
+    for grant in &mut grants.0 {
+        if let Origin::File(place) = &mut grant.origin
+            && let Ok(inside) = Path::new(&place.file).strip_prefix(folder)
+        {
+            place.file = inside.display().to_string();
+        }
+    }
+}
+
 /// Reads the named file, which must be there, or the folder's own, which need not.
 fn add_file(
     named: Option<PathBuf>,
-    folder: &Path,
+    sources: &Sources<'_>,
     layers: &mut Layers,
     problems: &mut Problems,
 ) -> Result<Option<PathBuf>, ConfigError> {
     let must_exist = named.is_some();
-    let path = named.unwrap_or_else(|| folder.join(FILE));
-    let bytes = match std::fs::read(&path) {
+    let (place, path) = match named {
+        Some(path) => (path.clone(), path),
+        None => (sources.folder.join(FILE), sources.folder_name.join(FILE)),
+    };
+    let bytes = match std::fs::read(&place) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(None),
         Err(error) => return Err(ConfigError::Unreadable { path, error }),

@@ -47,7 +47,7 @@ pub struct Settings {
     pub grants: Grants,
     /// Where everything that lasts is kept.
     pub state: PathBuf,
-    /// The file that was read, to be read again on HUP.
+    /// The file that was read, as the operator would name it.
     pub file: Option<PathBuf>,
 }
 

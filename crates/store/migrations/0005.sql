@@ -20,6 +20,7 @@ CREATE TABLE audit_log (
 -- The order of the pages. The others leave out what is frequent and has a history of its own, so
 -- that they cost a start of a run nothing.
 CREATE INDEX audit_by_time ON audit_log (at);
+CREATE INDEX audit_but_starts ON audit_log (at) WHERE act <> 'run_started';
 CREATE INDEX audit_by_act ON audit_log (act, at) WHERE act <> 'run_started';
 CREATE INDEX audit_by_user ON audit_log (user_name, at) WHERE act <> 'run_started';
 CREATE INDEX audit_by_address ON audit_log (address, at) WHERE act <> 'run_started';

@@ -34,12 +34,19 @@ impl Writer {
         (Self { jobs }, waiting)
     }
 
-    /// Starts the thread.
-    pub(crate) fn start(db: Connection) -> std::io::Result<(Self, JoinHandle<()>)> {
+    /// Starts the thread, which calls `committed` after each transaction. It gives the connection
+    /// back when it ends.
+    pub(crate) fn start(
+        db: Connection,
+        committed: impl Fn() + Send + 'static,
+    ) -> std::io::Result<(Self, JoinHandle<Connection>)> {
         let (writer, waiting) = Self::new();
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || serve(&db, waiting))?;
+            .spawn(move || {
+                serve(&db, waiting, committed);
+                db
+            })?;
         Ok((writer, thread))
     }
 
@@ -129,7 +136,7 @@ where
     }
 }
 
-fn serve(db: &Connection, mut waiting: mpsc::Receiver<BoxedJob>) {
+fn serve(db: &Connection, mut waiting: mpsc::Receiver<BoxedJob>, committed: impl Fn()) {
     let mut batch = Vec::with_capacity(LARGEST_BATCH);
     // The log may be long from the beginning.
     let mut unseen = LOOK_AFTER;
@@ -143,6 +150,7 @@ fn serve(db: &Connection, mut waiting: mpsc::Receiver<BoxedJob>) {
                 batch.push(job);
             }
         });
+        committed();
         if unseen >= LOOK_AFTER {
             unseen = 0;
             checkpoint(db, waiting.is_empty());

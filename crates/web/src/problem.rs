@@ -97,9 +97,7 @@ impl Problem {
 
     /// 503 or 507 with a text that is shown and a cause that is logged.
     pub fn unavailable(status: StatusCode, detail: impl Into<String>, cause: impl Display) -> Self {
-        let mut problem = Self::new(status, detail);
-        problem.0.cause = Some(cause.to_string());
-        problem
+        Self::new(status, detail).with_cause(cause)
     }
 
     /// A word that programs can tell this problem by.
@@ -116,6 +114,13 @@ impl Problem {
         self
     }
 
+    /// What the log says in place of what the client is told.
+    #[must_use]
+    pub fn with_cause(mut self, cause: impl Display) -> Self {
+        self.0.cause = Some(cause.to_string());
+        self
+    }
+
     /// A header of the answer.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -126,6 +131,11 @@ impl Problem {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// Why, for the log.
+    pub fn reason(&self) -> &str {
+        self.0.cause.as_deref().unwrap_or(&self.0.detail)
     }
 
     /// What is wrong and what to do.
@@ -258,7 +268,7 @@ pub(crate) fn render(
         .is_server_error()
         .then(|| request_id(began.millis()));
     if let Some(id) = &id {
-        let cause = problem.0.cause.as_deref().unwrap_or(&problem.0.detail);
+        let cause = problem.reason();
         tracing::error!(
             request = id,
             status = problem.0.status.as_u16(),

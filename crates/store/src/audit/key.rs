@@ -39,6 +39,15 @@ pub(crate) fn open(dir: &Path, db: &Connection) -> Result<Chain, OpenError> {
     Ok(Chain::new(&key))
 }
 
+/// The chain of a log that is there.
+pub(crate) fn of_old(dir: &Path) -> Result<Chain, OpenError> {
+    let path = dir.join(NAME);
+    match read(&path)? {
+        Some(key) => Ok(Chain::new(&key)),
+        None => Err(OpenError::AuditKeyLost { path }),
+    }
+}
+
 /// None when there is no file.
 fn read(path: &Path) -> Result<Option<Zeroizing<[u8; KEY_BYTES]>>, OpenError> {
     let failed = |source| OpenError::File {
