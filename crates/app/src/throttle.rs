@@ -13,6 +13,7 @@ mod book;
 mod bucket;
 mod door;
 mod network;
+mod place;
 mod table;
 mod token;
 
@@ -26,11 +27,12 @@ use stagedoor_domain::time::{Clock, Timestamp};
 use stagedoor_store::{FailureKind, FailurePlace, FailureRecord, StoreError};
 
 use crate::app::App;
-use book::{Account, Book, Changes, Now, Place};
+use book::{Book, Changes};
+use place::{Account, Now, Place};
 
 pub use blocked::{BlockedPlace, place_id, what};
-pub use book::Limits;
 pub use network::Network;
+pub use place::Limits;
 pub use token::BearerError;
 
 pub(crate) use door::{AttemptError, canonical};

@@ -5,7 +5,7 @@ use stagedoor_domain::name::UserName;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::{FailureKind, FailurePlace, StoreError};
 
-use super::book::{Now, Place};
+use super::place::{Now, Place};
 use crate::app::App;
 use crate::session_key::digest;
 

@@ -8,7 +8,7 @@ use stagedoor_domain::id::UserId;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::StoreError;
 
-use super::book::{Now, Visitor};
+use super::place::{Now, Visitor};
 use super::{Blocked, Network};
 use crate::app::App;
 use crate::password::Password;

@@ -10,7 +10,7 @@ use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::id::UserId;
 use stagedoor_store::StoreError;
 
-use super::book::{Now, Place};
+use super::place::{Now, Place};
 use super::{Blocked, Network};
 use crate::app::App;
 

@@ -88,7 +88,7 @@ async fn an_admin_sees_who_is_blocked_and_lifts_it_and_others_see_nothing() {
     for shown in [
         "Signing in as ann<",
         "who does not exist<",
-        ">127.0.0.1<",
+        "from 127.0.0.1<",
         "in 15 min<",
     ] {
         assert!(page.contains(shown), "{shown} in {page}");
@@ -133,4 +133,23 @@ async fn an_admin_sees_who_is_blocked_and_lifts_it_and_others_see_nothing() {
             .text()
             .contains("Nobody is blocked")
     );
+}
+
+#[tokio::test]
+async fn a_password_is_masked_and_a_browser_may_fill_it_in() {
+    let server = TestServer::with(&[]).await;
+    server.browser("root", &["admins"]).await;
+    let page = server.anonymous().get("/login").await.text();
+    let field = page
+        .split('<')
+        .find(|tag| tag.starts_with("input") && tag.contains("name=\"password\""));
+    let field = field.expect("a field for the password");
+    assert!(field.contains("type=\"password\""), "{field}");
+    assert!(
+        field.contains("autocomplete=\"current-password\""),
+        "{field}"
+    );
+    for kept_out in ["onpaste", "oncopy", "readonly", "maxlength=\"256\""] {
+        assert!(!page.contains(kept_out), "{kept_out}");
+    }
 }
