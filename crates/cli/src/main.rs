@@ -10,6 +10,7 @@ use stagedoor_runner::RunnerArgs;
 mod accounts;
 mod announce;
 mod args;
+mod blocked;
 mod check;
 mod database;
 mod grants;
@@ -85,5 +86,6 @@ fn run(arguments: args::Arguments) -> anyhow::Result<u8> {
             question,
         } => may::may(&state, &folder, &question),
         args::Command::Token { state, command } => tokens::token(&state, command),
+        args::Command::Blocked { state, command } => blocked::blocked(&state, &command),
     }
 }

@@ -88,6 +88,8 @@ mod sources;
 #[cfg(test)]
 mod stubborn;
 #[cfg(test)]
+mod throttle;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod tree;

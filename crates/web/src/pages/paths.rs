@@ -9,6 +9,8 @@ pub(crate) const CATALOG: &str = "/";
 pub(crate) const LOGIN: &str = "/login";
 /// The history.
 pub(crate) const RUNS: &str = "/runs";
+/// Who cannot sign in for a while.
+pub(crate) const BLOCKED: &str = "/admin/blocked";
 
 /// The accounts, for administrators.
 pub(crate) const USERS: &str = "/admin/users";

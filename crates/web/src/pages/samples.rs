@@ -7,6 +7,7 @@ use stagedoor_domain::run::State as RunState;
 
 use super::account::AccountPage;
 use super::arrival::ArrivalPage;
+use super::blocked::{BlockedPage, BlockedRow};
 use super::catalog::{Card, CatalogPage, FolderView, LastRun};
 use super::health::{BrokenView, HealthPage, ProblemView};
 use super::login::LoginPage;
@@ -319,6 +320,7 @@ fn health(x: &str) -> HealthPage {
         waiting: 1,
         scripts: 1,
         reports: 1,
+        blocked: 1,
         broken: vec![BrokenView {
             title: x.to_owned(),
             problems: vec![problem],
@@ -340,6 +342,23 @@ fn policy_reports(x: &str) -> PolicyReportsPage {
             last: when(x),
         }],
         dropped: 1,
+    }
+}
+
+fn blocked(x: &str) -> BlockedPage {
+    BlockedPage {
+        shell: shell(x),
+        rows: vec![BlockedRow {
+            id: x.to_owned(),
+            what: x.to_owned(),
+            network: x.to_owned(),
+            rounds: 2,
+            last: when(x),
+            until: when(x),
+        }],
+        more: 1,
+        failures: 5,
+        first: x.to_owned(),
     }
 }
 
@@ -396,6 +415,7 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         ("runs.html, none so far", html(none_yet.render())),
         ("health.html", html(health(x).render())),
         ("policy_reports.html", html(policy_reports(x).render())),
+        ("blocked.html", html(blocked(x).render())),
         ("login.html", html(login.render())),
         ("setup.html", html(setup.render())),
         ("problem.html", html(problem.render())),
