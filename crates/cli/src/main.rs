@@ -10,6 +10,7 @@ use stagedoor_runner::RunnerArgs;
 mod accounts;
 mod announce;
 mod args;
+mod audit_log;
 mod check;
 mod listen;
 mod logging;
@@ -65,5 +66,6 @@ fn run(arguments: args::Arguments) -> anyhow::Result<u8> {
         }
         args::Command::User { state, command } => people::user(&state, command),
         args::Command::Token { state, command } => people::token(&state, command),
+        args::Command::AuditLog { state, command } => audit_log::run(&state, command),
     }
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use stagedoor_app::app::App;
-use stagedoor_config::Environment;
+use stagedoor_config::{Environment, Settings};
+use stagedoor_domain::audit::{Act, Origin};
+use stagedoor_domain::time::Timestamp;
 use stagedoor_web::Certificates;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -57,9 +59,7 @@ pub async fn listen(
                 }
             }
             _ = hang_up.recv() => {
-                // Files may lie on a disk that does not answer.
-                let (app, settings) = (app.clone(), Arc::clone(&settings));
-                let _ = tokio::task::spawn_blocking(move || reload(&app, &settings)).await;
+                reload(&app, &settings).await;
             }
         }
     }
@@ -78,17 +78,33 @@ fn say(app: &App, more: &str) {
     }
 }
 
-/// A file with an error changes nothing.
-fn reload(app: &App, from: &Reload) {
+/// A file with an error changes nothing, nor does one that cannot be recorded.
+async fn reload(app: &App, from: &Arc<Reload>) {
+    // Files may lie on a disk that does not answer.
+    let (now, files) = (app.clock().now(), Arc::clone(from));
+    let Ok(read) = tokio::task::spawn_blocking(move || read_again(&files, now)).await else {
+        return;
+    };
+    let entry = app.entry(Act::SettingsReloaded, &Origin::server());
+    let settings = match read {
+        Ok(settings) => settings,
+        Err(error) => {
+            tracing::error!("the settings stay as they were: {error:#}");
+            return app.note(entry.failed()).await;
+        }
+    };
+    if let Err(error) = app.record_act(entry).await {
+        tracing::error!(%error, "the settings stay as they were: the audit log cannot be written");
+        return;
+    }
+    app.reload(serve::options_of(&settings, from.environment.clone()));
+    tracing::info!("read the settings again: grants and limits count from now on");
+}
+
+fn read_again(from: &Reload, now: Timestamp) -> anyhow::Result<Settings> {
     if let Some(certificates) = &from.certificates {
-        certificates.reload(app.clock().now());
+        certificates.reload(now);
     }
     let folder = PathBuf::from(format!("/proc/self/fd/{}", from.folder.as_raw_fd()));
-    match serve::load(&from.arguments, &folder, &from.environment, from.is_root) {
-        Ok(settings) => {
-            app.reload(serve::options_of(&settings, from.environment.clone()));
-            tracing::info!("read the settings again: grants and limits count from now on");
-        }
-        Err(error) => tracing::error!("the settings stay as they were: {error:#}"),
-    }
+    serve::load(&from.arguments, &folder, &from.environment, from.is_root)
 }

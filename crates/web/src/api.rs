@@ -4,6 +4,7 @@
 //! changes the API only where someone means it, and nothing is shown that was not listed. The
 //! handlers decide nothing: they read strictly, call one use case, and answer.
 
+mod audit_log;
 mod events;
 mod given;
 mod health;
@@ -41,6 +42,7 @@ pub(crate) fn routes() -> Vec<Route> {
             CsrfClass::Header,
             runs::stop,
         ),
+        Route::get("/api/v1/audit-log", Bearer, audit_log::list),
         Route::get("/api/v1/me", Bearer, me::me),
         Route::get("/api/v1/csrf", Bearer, me::csrf),
         Route::get("/api/v1/openapi.json", Bearer, openapi::openapi),

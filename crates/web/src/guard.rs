@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{AUTHORIZATION, COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use stagedoor_app::csrf::Spent;
-use stagedoor_app::people::SignedIn;
+use stagedoor_app::people::{ByToken, SignedIn};
 use stagedoor_domain::access::User;
 
 use crate::cookies::Jar;
@@ -176,10 +176,12 @@ async fn caller(
             .bearer(token)
             .await
             .map_err(|e| refuse(e.into()))?;
-        let user = user.ok_or_else(|| refuse(unauthorized()))?;
+        let ByToken { user, token } = user.ok_or_else(|| refuse(unauthorized()))?;
         return Ok(Caller {
             user,
             session: None,
+            token: Some(token),
+            address: arrival.peer,
             request: None,
         });
     }
@@ -194,6 +196,8 @@ async fn caller(
         return Ok(Caller {
             user,
             session: Some(session),
+            token: None,
+            address: arrival.peer,
             request: None,
         });
     }
@@ -206,6 +210,8 @@ async fn caller(
             return Ok(Caller {
                 user,
                 session: Some(session),
+                token: None,
+                address: arrival.peer,
                 request: Some(key),
             });
         }

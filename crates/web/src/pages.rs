@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod arrival;
+pub(crate) mod audit_log;
 pub(crate) mod catalog;
 pub(crate) mod health;
 pub(crate) mod login;
@@ -47,6 +48,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/account", SignedIn, account::show),
         Route::get("/admin/health", Admin, health::show),
         Route::get("/admin/csp-reports", Admin, policy_reports::show),
+        Route::get(paths::AUDIT_LOG, Admin, audit_log::show),
     ]
 }
 

@@ -30,7 +30,7 @@ async fn owner(house: &House, token: &str) -> Option<String> {
     house
         .inside(move |app| async move {
             let user = app.bearer(&token).await.expect("the store");
-            user.map(|user| user.name.to_string())
+            user.map(|found| found.user.name.to_string())
         })
         .await
 }

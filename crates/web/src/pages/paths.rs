@@ -10,6 +10,9 @@ pub(crate) const LOGIN: &str = "/login";
 /// The history.
 pub(crate) const RUNS: &str = "/runs";
 
+/// The audit log.
+pub(crate) const AUDIT_LOG: &str = "/admin/audit-log";
+
 /// A script's form.
 pub(crate) fn script(name: &ScriptName) -> String {
     format!("/scripts/{name}")

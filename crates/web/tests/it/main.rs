@@ -13,6 +13,7 @@ mod api_queue;
 #[cfg(test)]
 mod api_runs;
 #[cfg(test)]
+mod audit_log;
 mod base_path;
 #[cfg(test)]
 mod canonical;

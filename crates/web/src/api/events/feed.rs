@@ -171,7 +171,10 @@ impl Feed {
                 .session(value, arrival.peer)
                 .await
                 .map(|found| found.map(|signed_in| signed_in.user)),
-            Proof::Token(token) => app.bearer(token).await,
+            Proof::Token(token) => {
+                let found = app.bearer(token).await;
+                found.map(|found| found.map(|by_token| by_token.user))
+            }
         };
         match user {
             Ok(Some(user)) => {
