@@ -24,6 +24,7 @@ use crate::password::Hasher;
 use crate::ports::Recorder;
 use crate::scripts::Rereading;
 use crate::sealed::{KEY_BYTES, Vault};
+use crate::throttle::{self, Limits, Throttle};
 use crate::{people, recover, reports};
 
 /// What the operator has set, as far as the use cases need it.
@@ -37,6 +38,8 @@ pub struct Options {
     pub session_absolute: Duration,
     /// A session ends after this long without a request.
     pub session_idle: Duration,
+    /// How often signing in may fail.
+    pub sign_in: Limits,
     /// Grants of stagedoor.toml.
     pub grants: Arc<Grants>,
     /// Variables that scripts may ask for with `inherit_env`, and `TZ`.
@@ -93,6 +96,7 @@ pub(crate) struct Inner {
     pub(crate) vault: Vault,
     pub(crate) hasher: Hasher,
     pub(crate) csrf: Csrf,
+    pub(crate) throttle: Throttle,
     pub(crate) options: ArcSwap<Options>,
     pub(crate) queue: Mutex<Queue>,
     /// Oldest first, so that what happens to all of them happens in their order.
@@ -111,7 +115,9 @@ impl App {
     /// Takes over what an earlier server left, then works. Returns when every unfinished run of
     /// the store is accounted for.
     pub async fn start(parts: Parts) -> Result<Self, StoreError> {
+        let failures = parts.store.failures().await?;
         let inner = Inner {
+            throttle: Throttle::new(&failures, parts.options.sign_in, &*parts.clock),
             hasher: parts.hasher,
             csrf: Csrf::new(Arc::clone(&parts.clock), Arc::clone(&parts.chance)),
             vault: Vault::new(&parts.vault_key),
@@ -138,6 +144,7 @@ impl App {
         tokio::spawn(recover::account(app.clone(), unheld));
         tokio::spawn(reports::listen(app.clone(), reports, parts.pump_events));
         tokio::spawn(people::sweep_sessions(app.clone()));
+        tokio::spawn(throttle::sweep(app.clone()));
         app.start_what_may();
         Ok(app)
     }

@@ -19,6 +19,7 @@ pub mod sealed;
 pub mod session_key;
 pub mod start_run;
 pub mod stop_run;
+pub mod throttle;
 pub mod view;
 pub mod watch;
 

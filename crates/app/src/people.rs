@@ -1,7 +1,7 @@
 //! Who comes in: the setup link, signing in and out, sessions and API tokens.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use stagedoor_domain::access::User;
@@ -14,6 +14,11 @@ use stagedoor_store::{
 use crate::app::App;
 use crate::password::{Busy, Password, Weak};
 use crate::session_key::{SessionKey, new_cookie_value, setup_hash, token_hash};
+use crate::throttle::{AttemptError, Blocked, Network, canonical};
+
+/// By how much a clock is set back in the ordinary way. A session that begins later than that was
+/// made by a clock that was wrong, and how old it is cannot be told.
+const CLOCK_SLACK: Duration = Duration::from_mins(5);
 
 /// A session that was just made.
 #[derive(Debug)]
@@ -85,12 +90,24 @@ pub enum SignInError {
     /// Name or password, and nobody is told which.
     #[error("name or password is wrong")]
     Refused,
+    /// Too much failed before; nothing was looked at.
+    #[error(transparent)]
+    Blocked(#[from] Blocked),
     /// Too many at once.
     #[error(transparent)]
     Busy(#[from] Busy),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<AttemptError> for SignInError {
+    fn from(error: AttemptError) -> Self {
+        match error {
+            AttemptError::Blocked(blocked) => Self::Blocked(blocked),
+            AttemptError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl App {
@@ -133,17 +150,21 @@ impl App {
         self.inner.store.setup_open(self.clock().now()).await
     }
 
-    /// Signs in with name and password. Unknown, disabled and wrong look and take the same.
+    /// Signs in with name and password. Unknown, disabled and wrong look and take the same, and so
+    /// they do once too much has failed.
     pub async fn sign_in(
         &self,
         name: &str,
         password: Password,
         address: IpAddr,
     ) -> Result<NewSession, SignInError> {
-        let record = match UserName::parse(name) {
+        let name = canonical(name);
+        let attempt = self.attempt(&name, address).await?;
+        let record = match UserName::parse(&name) {
             Ok(name) => self.inner.store.user_by_name(&name).await?,
             Err(_) => None,
         };
+        let whose = record.as_ref().map(|record| record.user.id);
         // What is no account's name is not recorded: people type their password there.
         let target = record
             .as_ref()
@@ -159,10 +180,12 @@ impl App {
         match record {
             Some(UserRecord { user, .. }) if matches => {
                 let session = self.open_session(user, address).await?;
+                attempt.succeeded(session.user.id).await;
                 tracing::info!(user = %session.user.name, %address, "signed in");
                 Ok(session)
             }
             _ => {
+                attempt.failed(whose).await;
                 tracing::info!(%address, "a sign-in was refused");
                 self.note(refusal).await;
                 Err(SignInError::Refused)
@@ -208,6 +231,7 @@ impl App {
         let options = self.options();
         let is_over = now.since(session.created_at) >= options.session_absolute
             || now.since(session.last_seen) >= options.session_idle
+            || session.created_at.max(session.last_seen) > now.plus(CLOCK_SLACK)
             || session.address != bound_address(address)
             || record.disabled;
         if is_over {
@@ -248,22 +272,34 @@ impl App {
 
     /// Who this API token belongs to, if it is good.
     pub async fn bearer(&self, token: &str) -> Result<Option<ByToken>, StoreError> {
+        self.bearer_noting(token, None).await
+    }
+
+    /// The same, and notes now and then that it works from this network.
+    pub(crate) async fn bearer_noting(
+        &self,
+        token: &str,
+        network: Option<Network>,
+    ) -> Result<Option<ByToken>, StoreError> {
         let found = self.inner.store.token(token_hash(token)).await?;
         let now = self.clock().now();
-        let Some((token, owner)) = found.filter(|(token, owner)| {
-            !owner.disabled && token.expires_at.is_none_or(|end| now < end)
+        let Some((record, owner)) = found.filter(|(record, owner)| {
+            !owner.disabled && record.expires_at.is_none_or(|end| now < end)
         }) else {
             return Ok(None);
         };
-        let is_due = token
+        let is_due = record
             .last_used
             .is_none_or(|used| now.since(used).as_secs() >= 60);
-        if is_due && let Err(error) = self.inner.store.touch_token(token.id, now).await {
+        if is_due && let Err(error) = self.inner.store.touch_token(record.id, now).await {
             tracing::warn!(%error, "could not note that a token was used");
+        }
+        if is_due && let Some(network) = network {
+            self.remember_token(token, network, owner.user.id).await;
         }
         Ok(Some(ByToken {
             user: owner.user,
-            token: token.id.0,
+            token: record.id.0,
         }))
     }
 
@@ -317,13 +353,7 @@ pub(crate) async fn sweep_sessions(app: App) {
 
 /// What a session is bound to: the address, or the /64 network of an IPv6 address.
 fn bound_address(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-    }
+    Network::of(address).to_string()
 }
 
 #[cfg(test)]

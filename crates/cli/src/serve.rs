@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit};
 use stagedoor_app::app::{App, Options, Parts};
 use stagedoor_app::password::Hasher;
 use stagedoor_app::session_key::digest;
+use stagedoor_app::throttle::Limits;
 use stagedoor_catalog::Catalog;
 use stagedoor_config::{Environment, Flags, Settings, Sources};
 use stagedoor_domain::audit::{Act, Origin};
@@ -96,6 +97,7 @@ fn prepare(
     apart::check(&root_path, &settings.state)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
     let doors = listen::open(&settings, &accounts)?;
+    rights::keep_to_itself()?;
     let runner = connect_runner(&state.dir, &root_path, &root, &settings, &accounts)?
         .after(state.earlier_runner().as_deref());
     // After the runner, which passes the limit that it was started with to scripts.
@@ -126,6 +128,7 @@ pub fn load(
     };
     Ok(stagedoor_config::load(Sources {
         folder,
+        folder_name: &options.dir,
         flags: &flags,
         environment,
         cores: u32::try_from(cores()).unwrap_or(u32::MAX),
@@ -199,12 +202,15 @@ async fn run(
     runner: Connection,
     arguments: &ServeOptions,
 ) -> anyhow::Result<u8> {
+    let hang_up = signals::hang_up()?;
     let reload = Arc::new(Reload {
         arguments: arguments.clone(),
         folder: prepared.root.try_clone()?,
         environment: prepared.environment.clone(),
         is_root: prepared.is_root,
         certificates: prepared.doors.certificates.clone(),
+        began: prepared.settings.clone(),
+        last: Mutex::new(prepared.settings.clone()),
     });
     let web = stagedoor_web::WebOptions {
         public_hosts: prepared.settings.public_host.clone(),
@@ -217,7 +223,13 @@ async fn run(
     };
     let (app, doors, _state) = start_app(prepared, runner, arguments.all).await?;
     let (shutdown, linger) = (CancellationToken::new(), CancellationToken::new());
-    let signals = signals::listen(app.clone(), shutdown.clone(), linger.clone(), reload);
+    let signals = signals::listen(
+        app.clone(),
+        shutdown.clone(),
+        linger.clone(),
+        reload,
+        hang_up,
+    );
     tokio::spawn(signals);
     tokio::spawn(give_back_memory());
     tokio::select! {
@@ -341,6 +353,10 @@ pub fn options_of(settings: &Settings, environment: Environment) -> Options {
         output_cap: settings.limits.output,
         session_absolute: settings.session.absolute,
         session_idle: settings.session.idle,
+        sign_in: Limits {
+            failures: settings.sign_in.failures,
+            blocked_for: settings.sign_in.blocked_for,
+        },
         grants: Arc::new(settings.grants.clone()),
         environment,
     }

@@ -10,7 +10,7 @@ use crate::environment::Environment;
 
 /// How a setting is written in a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(crate) enum Form {
     Text,
     Number,
     Flag,
@@ -19,7 +19,7 @@ enum Form {
 }
 
 /// Every setting that is a single value or a list of texts.
-const SETTINGS: [(&str, Form); 25] = [
+pub(crate) const SETTINGS: [(&str, Form); 27] = [
     ("listen", Form::List),
     ("public_host", Form::List),
     ("allow_plain_http", Form::Flag),
@@ -42,6 +42,8 @@ const SETTINGS: [(&str, Form); 25] = [
     ("limits.timeout", Form::Text),
     ("session.absolute", Form::Text),
     ("session.idle", Form::Text),
+    ("sign_in.failures", Form::Number),
+    ("sign_in.blocked_for", Form::Text),
     ("profile", Form::Text),
     ("debug.clients", Form::List),
     ("debug.lasts", Form::Text),
@@ -63,6 +65,7 @@ const TOP: Keys = Keys {
         "allow_root_scripts",
         "limits",
         "session",
+        "sign_in",
         "profile",
         "debug",
         "grant",
@@ -92,6 +95,11 @@ const DEBUG: Keys = Keys {
 const SESSION: Keys = Keys {
     of: "`[session]`",
     now: &["absolute", "idle"],
+    later: &[],
+};
+const SIGN_IN: Keys = Keys {
+    of: "`[sign_in]`",
+    now: &["failures", "blocked_for"],
     later: &[],
 };
 
@@ -131,6 +139,7 @@ impl Layers {
             ("proxy", PROXY, "[proxy]"),
             ("limits", LIMITS, "[limits]"),
             ("session", SESSION, "[session]"),
+            ("sign_in", SIGN_IN, "[sign_in]"),
             ("debug", DEBUG, "[debug]"),
         ] {
             if let Some(table) = table.get(name).and_then(|node| node.table(form, problems)) {

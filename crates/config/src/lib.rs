@@ -6,6 +6,7 @@
 //! flags, in this order. Nothing here opens sockets or knows what the settings are used for.
 #![forbid(unsafe_code)]
 
+mod changes;
 mod debug;
 pub mod document;
 mod environment;
@@ -19,13 +20,14 @@ mod network;
 mod settings;
 mod state;
 
+pub use changes::Changes;
 pub use debug::Debug;
 pub use environment::Environment;
 pub use front::{Hsts, Proxy, Tls};
 pub use listen::Listen;
 pub use load::{ConfigError, Sources, load};
 pub use network::{BadNetwork, Network};
-pub use settings::{Limits, Session, Settings};
+pub use settings::{Limits, Session, Settings, SignIn};
 pub use state::{NoState, state_directory};
 
 /// What the command line sets; it wins over everything else.

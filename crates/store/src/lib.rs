@@ -12,9 +12,11 @@
 mod audit;
 mod connection;
 mod error;
+mod failures;
 mod health;
 #[doc(hidden)]
 pub mod in_line;
+mod known_addresses;
 mod readers;
 mod runs;
 mod schema;
@@ -30,6 +32,7 @@ pub use audit::{
     Verified,
 };
 pub use error::{OpenError, StoreError};
+pub use failures::{FailureKind, FailurePlace, FailureRecord};
 pub use runs::{Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUpdate, Visible};
 pub use sessions::SessionRecord;
 pub use setup::SetupError;

@@ -1,12 +1,14 @@
 //! The front: listeners, connections and their limits, and the gate that each request passes
 //! before the router sees it.
 
+mod astray;
 mod bare;
 pub(crate) mod body;
 mod client;
 mod connection;
 mod desk;
 mod entry;
+mod exposed;
 mod frames;
 mod framing;
 mod gate;
@@ -14,6 +16,7 @@ mod gated;
 mod heads;
 mod http2;
 mod limits;
+mod log;
 mod preface;
 mod reception;
 mod redirect;
@@ -40,6 +43,7 @@ use crate::debugging::Debugging;
 use crate::routes;
 use crate::state::AppState;
 use crate::tls::Certificates;
+use astray::Astray;
 use connection::{Door, Patience};
 use desk::Desk;
 use limits::Limits;
@@ -123,6 +127,7 @@ pub async fn serve(
     let https = main.local_addr().map_err(ServeError::Listen)?.port();
     let limits = Arc::new(Limits::default());
     let is_for_all = options.proxy.is_none() || tls.is_some() || options.allow_plain_http;
+    let astray = Arc::new(astray(&options, https, &app));
     let door = |desk, tls| Door {
         desk,
         limits: Arc::clone(&limits),
@@ -130,6 +135,7 @@ pub async fn serve(
         port: 0,
         patience: Patience::default(),
         tls,
+        astray: Arc::clone(&astray),
         proxy: options.proxy.clone().map(Arc::new),
         is_for_all,
     };
@@ -175,6 +181,13 @@ fn acceptor(doors: &Doors, options: &WebOptions) -> Result<Option<TlsAcceptor>, 
         None if options.tls.is_some() => Err(ServeError::NoCertificate),
         None => Ok(None),
     }
+}
+
+/// `https` is the port to which who went astray is led.
+fn astray(options: &WebOptions, https: u16, app: &App) -> Astray {
+    let host = options.public_hosts.first();
+    let catalog = host.map(|host| format!("{}{}/", redirect::site(host, https), options.base_path));
+    Astray::new(catalog.as_deref(), app.clone())
 }
 
 /// Accepts at all doors until the shutdown, then waits for what is open.

@@ -173,7 +173,7 @@ async fn caller(
         shows_no_browser(headers, arrival).map_err(refuse)?;
         let user = state
             .app
-            .bearer(token)
+            .bearer_from(token, arrival.peer)
             .await
             .map_err(|e| refuse(e.into()))?;
         let ByToken { user, token } = user.ok_or_else(|| refuse(unauthorized()))?;

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
+use stagedoor_app::throttle::BearerError;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::StoreError;
 
@@ -96,9 +97,7 @@ impl Problem {
 
     /// 503 or 507 with a text that is shown and a cause that is logged.
     pub fn unavailable(status: StatusCode, detail: impl Into<String>, cause: impl Display) -> Self {
-        let mut problem = Self::new(status, detail);
-        problem.0.cause = Some(cause.to_string());
-        problem
+        Self::new(status, detail).with_cause(cause)
     }
 
     /// A word that programs can tell this problem by.
@@ -115,6 +114,13 @@ impl Problem {
         self
     }
 
+    /// What the log says in place of what the client is told.
+    #[must_use]
+    pub fn with_cause(mut self, cause: impl Display) -> Self {
+        self.0.cause = Some(cause.to_string());
+        self
+    }
+
     /// A header of the answer.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -125,6 +131,11 @@ impl Problem {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// Why, for the log.
+    pub fn reason(&self) -> &str {
+        self.0.cause.as_deref().unwrap_or(&self.0.detail)
     }
 
     /// What is wrong and what to do.
@@ -169,6 +180,21 @@ impl From<StoreError> for Problem {
             )
             .with_header(RETRY_AFTER, LATER),
             broken @ StoreError::Broken(_) => Self::internal(with_causes(&broken)),
+        }
+    }
+}
+
+impl From<BearerError> for Problem {
+    fn from(error: BearerError) -> Self {
+        match error {
+            BearerError::Blocked(blocked) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many wrong tokens came from this address. Nothing was looked at; try again \
+                 later with one that is good.",
+            )
+            .with_code("blocked")
+            .with_header(RETRY_AFTER, HeaderValue::from(blocked.seconds())),
+            BearerError::Store(error) => error.into(),
         }
     }
 }
@@ -242,7 +268,7 @@ pub(crate) fn render(
         .is_server_error()
         .then(|| request_id(began.millis()));
     if let Some(id) = &id {
-        let cause = problem.0.cause.as_deref().unwrap_or(&problem.0.detail);
+        let cause = problem.reason();
         tracing::error!(
             request = id,
             status = problem.0.status.as_u16(),

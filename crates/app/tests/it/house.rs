@@ -194,6 +194,7 @@ impl House {
             output_cap: 64 << 20,
             session_absolute: Duration::from_hours(1),
             session_idle: Duration::from_mins(30),
+            sign_in: stagedoor_app::throttle::Limits::default(),
             grants: Arc::new(self.grants.clone()),
             environment: stagedoor_config::Environment::default(),
         }

@@ -145,6 +145,43 @@ async fn w75_a_session_ends_after_half_an_hour_without_a_request() {
     );
 }
 
+const MINUTE: i64 = 60_000;
+
+/// How long a session has lasted cannot be told by a clock that was wrong when it began.
+#[tokio::test]
+async fn w75_a_clock_that_is_set_back_by_hours_ends_sessions_and_does_not_lengthen_them() {
+    let house = house_of_ann().await;
+    for (jump, goes_on, and_back) in [
+        (0, true, true),
+        (-MINUTE, true, true),
+        (4 * MINUTE, true, true),
+        (20 * MINUTE, true, false),
+        (-6 * MINUTE, false, false),
+        (-3 * 60 * MINUTE, false, false),
+        (3 * 60 * MINUTE, false, false),
+        (-20 * 365 * 24 * 60 * MINUTE, false, false),
+        (20 * 365 * 24 * 60 * MINUTE, false, false),
+    ] {
+        let cookie = signed_in(&house, "ann").await;
+        house.clock.jump(jump);
+        assert_eq!(is_good(&house, &cookie).await, goes_on, "{jump}");
+        house.clock.jump(-jump);
+        assert_eq!(is_good(&house, &cookie).await, and_back, "and back: {jump}");
+    }
+}
+
+/// Set back by a little, it is no reason to turn somebody away, who gets no more than that.
+#[tokio::test]
+async fn w75_a_clock_that_is_set_back_by_a_little_lengthens_a_session_by_no_more() {
+    let house = house_of_ann().await;
+    let cookie = signed_in(&house, "ann").await;
+    house.clock.jump(-4 * MINUTE);
+    house.clock.pass(Duration::from_mins(33));
+    assert!(is_good(&house, &cookie).await);
+    house.clock.pass(Duration::from_mins(30));
+    assert!(!is_good(&house, &cookie).await);
+}
+
 #[tokio::test]
 async fn a_disabled_user_has_no_session_any_more() {
     let house = house_of_ann().await;

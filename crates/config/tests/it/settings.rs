@@ -24,6 +24,7 @@ fn loaded(
         .collect();
     load(Sources {
         folder: folder.path(),
+        folder_name: folder.path(),
         flags: &flags,
         environment: &environment,
         cores: 2,
@@ -67,6 +68,7 @@ fn without_a_file_everything_has_its_default() {
     );
     let s = load(Sources {
         folder: folder.path(),
+        folder_name: folder.path(),
         flags: &flags,
         environment: &environment,
         cores: 4,
@@ -402,6 +404,17 @@ fn plain_http_beyond_this_machine_needs_a_word_wherever_it_was_asked_for() {
 }
 
 #[test]
+fn w3_no_proxy_at_all_is_no_number_of_proxies() {
+    let file = "behind_proxy = true\nproxy = {hops = 0, trusted = '::1'}";
+    let said = mistakes(file, &[]).join("\n");
+    assert!(
+        said.contains("0 proxies") && said.contains("take `behind_proxy`"),
+        "{said}"
+    );
+    assert!(loaded(&file.replace('0', "1"), &[], &[]).is_ok());
+}
+
+#[test]
 fn a_file_that_was_named_must_be_there() {
     let folder = tempfile::tempdir().expect("a folder");
     let flags = Flags {
@@ -412,6 +425,7 @@ fn a_file_that_was_named_must_be_there() {
     let environment = Environment::default();
     let error = load(Sources {
         folder: folder.path(),
+        folder_name: folder.path(),
         flags: &flags,
         environment: &environment,
         cores: 1,

@@ -6,6 +6,7 @@ mod audit_pages;
 mod audit_tampering;
 mod disk;
 mod durability;
+mod failures;
 mod fence;
 mod history;
 mod runs;

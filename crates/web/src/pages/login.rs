@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use stagedoor_app::people::{NewSession, SignInError};
 use stagedoor_app::session_key::SessionKey;
+use stagedoor_app::throttle::Blocked;
 
 use super::paths;
 use super::shell::Shell;
@@ -118,8 +119,25 @@ pub(crate) async fn send(
             );
             Ok(([(RETRY_AFTER, HeaderValue::from_static("5"))], page).into_response())
         }
+        Err(SignInError::Blocked(blocked)) => {
+            let error = blocked_for(blocked);
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let page = again(status, &login.name, &login.next, &error);
+            Ok(([(RETRY_AFTER, blocked.seconds())], page).into_response())
+        }
         Err(SignInError::Store(error)) => Err(NotSafe::Refused(error.into())),
     }
+}
+
+/// The same whoever it is, and whether or not there is such a user.
+fn blocked_for(blocked: Blocked) -> String {
+    let minutes = blocked.seconds().div_ceil(60);
+    let time = match minutes {
+        0..=1 => "a minute".to_owned(),
+        2..=120 => format!("{minutes} minutes"),
+        _ => format!("{} hours", minutes.div_ceil(60)),
+    };
+    format!("Too many attempts have failed. Nothing was looked at; try again in {time}.")
 }
 
 /// `POST /logout`

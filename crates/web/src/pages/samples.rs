@@ -47,8 +47,8 @@ fn shell(x: &str) -> Shell {
 
 fn file(x: &str) -> Script {
     Script {
-        address: x.to_owned(),
-        integrity: x.to_owned(),
+        address: x.to_owned().into(),
+        integrity: x.to_owned().into(),
     }
 }
 

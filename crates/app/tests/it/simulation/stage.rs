@@ -77,6 +77,7 @@ pub fn options() -> Options {
         output_cap: 64 << 20,
         session_absolute: Duration::from_hours(1),
         session_idle: Duration::from_mins(30),
+        sign_in: stagedoor_app::throttle::Limits::default(),
         grants: Arc::new(Grants::default()),
         environment: stagedoor_config::Environment::default(),
     }
