@@ -7,6 +7,7 @@ use std::time::Duration;
 use stagedoor_domain::access::User;
 use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::name::{BadName, GroupName, UserName};
+use stagedoor_domain::network::Network;
 use stagedoor_store::{
     NewUser, SessionRecord, SetupError as StoreSetupError, StoreError, UserRecord,
 };
@@ -14,7 +15,7 @@ use stagedoor_store::{
 use crate::app::App;
 use crate::password::{Busy, Password, Weak};
 use crate::session_key::{SessionKey, new_cookie_value, setup_hash, token_hash};
-use crate::throttle::{AttemptError, Blocked, Network, canonical};
+use crate::throttle::{AttemptError, Blocked, Network as ClientNetwork, canonical};
 
 /// By how much a clock is set back in the ordinary way. A session that begins later than that was
 /// made by a clock that was wrong, and how old it is cannot be told.
@@ -140,7 +141,7 @@ impl App {
         let entry = self.entry(Act::SetUp, &by).on(name.as_str());
         let store = self.recorded(entry);
         let id = store.use_setup(setup_hash(key), now, new).await?;
-        let user = User { id, name, groups };
+        let user = User::new(id, name, groups);
         tracing::info!(user = %user.name, %address, "the first account was created");
         Ok(self.open_session(user, address).await?)
     }
@@ -227,6 +228,7 @@ impl App {
         let Some((session, record)) = self.inner.store.session(key.hash()).await? else {
             return Ok(None);
         };
+        self.keep_up(record.grants_version).await?;
         let now = self.clock().now();
         let options = self.options();
         let is_over = now.since(session.created_at) >= options.session_absolute
@@ -270,35 +272,47 @@ impl App {
         Ok(())
     }
 
-    /// Who this API token belongs to, if it is good.
-    pub async fn bearer(&self, token: &str) -> Result<Option<ByToken>, StoreError> {
-        self.bearer_noting(token, None).await
+    /// Who this API token belongs to, if it is good and may be sent from this address. They may
+    /// no more than its scope.
+    pub async fn bearer(
+        &self,
+        token: &str,
+        address: IpAddr,
+    ) -> Result<Option<ByToken>, StoreError> {
+        self.bearer_noting(token, address, None).await
     }
 
     /// The same, and notes now and then that it works from this network.
     pub(crate) async fn bearer_noting(
         &self,
         token: &str,
-        network: Option<Network>,
+        address: IpAddr,
+        network: Option<ClientNetwork>,
     ) -> Result<Option<ByToken>, StoreError> {
         let found = self.inner.store.token(token_hash(token)).await?;
         let now = self.clock().now();
         let Some((record, owner)) = found.filter(|(record, owner)| {
-            !owner.disabled && record.expires_at.is_none_or(|end| now < end)
+            !owner.disabled
+                && record.expires_at.is_none_or(|end| now < end)
+                && is_from(&record.addresses, address)
         }) else {
             return Ok(None);
         };
+        self.keep_up(owner.grants_version).await?;
         let is_due = record
             .last_used
             .is_none_or(|used| now.since(used).as_secs() >= 60);
-        if is_due && let Err(error) = self.inner.store.touch_token(record.id, now).await {
-            tracing::warn!(%error, "could not note that a token was used");
+        if is_due {
+            let from = address.to_canonical().to_string();
+            if let Err(error) = self.inner.store.touch_token(record.id, now, from).await {
+                tracing::warn!(%error, "could not note that a token was used");
+            }
         }
         if is_due && let Some(network) = network {
             self.remember_token(token, network, owner.user.id).await;
         }
         Ok(Some(ByToken {
-            user: owner.user,
+            user: owner.user.within(record.scope),
             token: record.id.0,
         }))
     }
@@ -351,9 +365,14 @@ pub(crate) async fn sweep_sessions(app: App) {
     }
 }
 
+/// Without a list, from everywhere.
+fn is_from(networks: &[Network], address: IpAddr) -> bool {
+    networks.is_empty() || networks.iter().any(|network| network.contains(address))
+}
+
 /// What a session is bound to: the address, or the /64 network of an IPv6 address.
 fn bound_address(address: IpAddr) -> String {
-    Network::of(address).to_string()
+    ClientNetwork::of(address).to_string()
 }
 
 #[cfg(test)]

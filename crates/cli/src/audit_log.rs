@@ -9,15 +9,14 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow, bail};
 use stagedoor_app::audit::zeek;
 use stagedoor_domain::audit::{Act, Outcome};
-use stagedoor_domain::name::UserName;
 use stagedoor_domain::quantity::parse_duration;
 use stagedoor_domain::time::Clock as _;
 use stagedoor_store::{AuditFilter, AuditLog, AuditRecord, LONGEST_PAGE};
 
 use crate::args::{AuditLogCommand, ExportFormat, StateOption};
-use crate::state;
 use crate::system::SystemClock;
 use crate::{EXIT_FAILED, EXIT_OK};
+use crate::{database, state};
 
 pub fn run(state: &StateOption, command: AuditLogCommand) -> anyhow::Result<u8> {
     let log = open(state)?;
@@ -33,7 +32,7 @@ pub fn run(state: &StateOption, command: AuditLogCommand) -> anyhow::Result<u8> 
             let filter = AuditFilter {
                 act: one_of(act.as_deref(), Act::ALL, "act")?,
                 outcome: one_of(outcome.as_deref(), Outcome::ALL, "outcome")?,
-                user: user.as_deref().map(parse_user).transpose()?,
+                user: user.as_deref().map(database::parse_user).transpose()?,
                 from: match since {
                     Some(text) => Some(SystemClock::new().now().minus(parse_duration(&text)?)),
                     None => None,
@@ -47,9 +46,7 @@ pub fn run(state: &StateOption, command: AuditLogCommand) -> anyhow::Result<u8> 
 }
 
 fn open(option: &StateOption) -> anyhow::Result<AuditLog> {
-    let environment = stagedoor_config::Environment::of_process();
-    let is_root = rustix::process::geteuid().is_root();
-    let dir = stagedoor_config::state_directory(option.dir.as_deref(), &environment, is_root)?;
+    let dir = database::directory(option)?;
     state::become_owner(&dir)?;
     AuditLog::open(&dir)
         .with_context(|| format!("could not open the audit log in {}", dir.display()))
@@ -188,10 +185,6 @@ fn write_all(log: &AuditLog, format: ExportFormat, out: &mut impl Write) -> anyh
         }
     }
     Ok(())
-}
-
-fn parse_user(name: &str) -> anyhow::Result<UserName> {
-    UserName::parse(name).with_context(|| format!("`{name}` is not a user's name"))
 }
 
 /// A word of this list.

@@ -16,7 +16,6 @@ mod hosts;
 mod layers;
 mod listen;
 mod load;
-mod network;
 mod settings;
 mod state;
 
@@ -26,8 +25,8 @@ pub use environment::Environment;
 pub use front::{Hsts, Proxy, Tls};
 pub use listen::Listen;
 pub use load::{ConfigError, Sources, load};
-pub use network::{BadNetwork, Network};
 pub use settings::{Limits, Session, Settings, SignIn};
+pub use stagedoor_domain::network::{BadNetwork, Network};
 pub use state::{NoState, state_directory};
 
 /// What the command line sets; it wins over everything else.

@@ -86,7 +86,7 @@ async fn page<N: Future<Output = Response>>(
     let Some(signed_in) = found else {
         return not_signed_in(state, &request);
     };
-    if spec.access == Access::Admin && !signed_in.user.is_admin() {
+    if spec.access == Access::Admin && state.app.administers(&signed_in.user).is_err() {
         return Problem::not_found().into_response();
     }
     let debugging = debugging(state, &signed_in.user);
@@ -94,7 +94,8 @@ async fn page<N: Future<Output = Response>>(
     let mut response = handler(request).await;
     if let Some((debugging, user)) = debugging {
         let now = state.app.clock().monotonic();
-        debugging.reveal(&mut response, arrival.peer, &user, now);
+        let grants = state.app.grants();
+        debugging.reveal(&mut response, arrival.peer, (&user, &grants), now);
     }
     response
 }
@@ -151,7 +152,8 @@ async fn api<N: Future<Output = Response>>(
     let mut response = handler(request).await;
     if let Some((debugging, user)) = debugging {
         let now = state.app.clock().monotonic();
-        debugging.reveal(&mut response, arrival.peer, &user, now);
+        let grants = state.app.grants();
+        debugging.reveal(&mut response, arrival.peer, (&user, &grants), now);
     }
     if let Some(session) = session
         && spec.csrf == CsrfClass::Header

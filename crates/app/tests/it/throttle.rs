@@ -7,7 +7,7 @@ use stagedoor_app::password::Password;
 use stagedoor_app::people::SignInError;
 use stagedoor_app::session_key::{new_api_token, token_hash};
 use stagedoor_app::throttle::BearerError;
-use stagedoor_domain::access::User;
+use stagedoor_domain::access::{Scope, User};
 use stagedoor_domain::name::UserName;
 use stagedoor_store::NewToken;
 
@@ -216,6 +216,8 @@ async fn token(house: &House, user: &User) -> String {
         user: user.id,
         name: "ci".to_owned(),
         expires_at: None,
+        scope: Scope::all_scripts(),
+        addresses: Vec::new(),
     };
     let added = house.store().add_token(new, house.now());
     added.await.expect("a token");

@@ -5,7 +5,6 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use stagedoor_app::audit::{AuditCursor, AuditFilter, AuditRecord};
 use stagedoor_app::find::LARGEST_PAGE;
-use stagedoor_domain::access::may_admin;
 use stagedoor_domain::audit::{Act, Outcome};
 use stagedoor_domain::name::UserName;
 use utoipa::{IntoParams, ToSchema};
@@ -149,7 +148,9 @@ pub(super) async fn list(
     caller: Caller,
     StrictQuery(query): StrictQuery<AuditQuery>,
 ) -> Result<Json<RecordsJson>, Problem> {
-    let permit = may_admin(&caller.user)
+    let permit = state
+        .app
+        .administers(&caller.user)
         .map_err(|_| Problem::forbidden("Only administrators may read the audit log."))?;
     let page = state.app.audit_page(permit, &query.filter()?).await?;
     Ok(Json(RecordsJson {

@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use serde::Deserialize;
 use stagedoor_app::audit::{AuditCursor, AuditFilter, AuditRecord};
-use stagedoor_domain::access::may_admin;
 use stagedoor_domain::audit::{Act, Outcome};
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::name::UserName;
@@ -88,7 +87,10 @@ pub(crate) async fn show(
     me: Me,
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let permit = may_admin(&me.0.user).map_err(|_| Problem::not_found())?;
+    let permit = state
+        .app
+        .administers(&me.0.user)
+        .map_err(|_| Problem::not_found())?;
     let filter = filter.map(|Query(filter)| filter).unwrap_or_default();
     if !filter.cursor.is_empty() && AuditCursor::parse(&filter.cursor).is_none() {
         // The address of no page leads to the first one.

@@ -14,7 +14,7 @@ use stagedoor_app::session_key::{
     SessionKey, new_api_token, new_cookie_value, new_setup_key, setup_hash, token_hash,
 };
 use stagedoor_catalog::{Catalog, open_folder};
-use stagedoor_domain::access::Grants;
+use stagedoor_domain::access::{Grants, Scope};
 use stagedoor_domain::id::{Epoch, RunId, UserId};
 use stagedoor_domain::name::{GroupName, ScriptName, UserName};
 use stagedoor_domain::queue::Capacity;
@@ -159,6 +159,8 @@ impl TestServer {
             user,
             name: "test".to_owned(),
             expires_at: None,
+            scope: Scope::all_scripts(),
+            addresses: Vec::new(),
         };
         self.store
             .add_token(new, self.machine.now())

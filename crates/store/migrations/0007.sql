@@ -1,0 +1,1 @@
+-- Kept for a migration of another part, so that the numbers stay in order.
