@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod asvs;
+mod audit_log;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
