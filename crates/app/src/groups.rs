@@ -14,6 +14,8 @@ impl App {
     /// [`idle_grants`] of now; without the members where the store does not answer.
     pub async fn idle_grants(&self, scripts: &Snapshot) -> Vec<String> {
         let users = self.inner.store.list_users().await.ok();
+        // On the first day nobody is in any group, and nobody needs to be told.
+        let users = users.filter(|users| !users.is_empty());
         let inhabited = users.map(|users| {
             let groups = users.into_iter().flat_map(|record| record.user.groups);
             groups.collect()

@@ -5,6 +5,7 @@
 //! neither HTTP nor SQL nor system calls.
 #![forbid(unsafe_code)]
 
+pub mod administer;
 pub mod app;
 pub mod audit;
 pub mod check_args;
@@ -13,6 +14,7 @@ pub mod docs;
 pub mod find;
 pub mod groups;
 pub mod may;
+pub mod own_tokens;
 pub mod password;
 pub mod people;
 pub mod permissions;

@@ -69,7 +69,8 @@ fn warn_of_idle(file: Grants, scripts: &Snapshot, state: &StateOption) {
         Ok(None) => {}
         Ok(Some((stored, inhabited))) => {
             all.0.extend(stored);
-            groups = Some(inhabited);
+            // On the first day nobody is in any group.
+            groups = Some(inhabited).filter(|groups| !groups.is_empty());
         }
         Err(error) => println!("note: accounts are not looked at: {error:#}"),
     }

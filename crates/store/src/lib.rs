@@ -19,6 +19,7 @@ mod health;
 #[doc(hidden)]
 pub mod in_line;
 mod known_addresses;
+mod password_links;
 mod readers;
 mod runs;
 mod schema;

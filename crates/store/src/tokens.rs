@@ -124,14 +124,11 @@ impl Store {
         .await
     }
 
-    /// A token of this account by its number.
-    pub async fn token_of(
-        &self,
-        id: TokenId,
-        user: UserId,
-    ) -> Result<Option<TokenRecord>, StoreError> {
-        let tokens = self.list_tokens(Some(user)).await?;
-        Ok(tokens.into_iter().find(|token| token.id == id))
+    /// Forgets a token of this account; false when there is none, or it is another's.
+    pub async fn revoke_token_of(&self, id: TokenId, user: UserId) -> Result<bool, StoreError> {
+        const SQL: &str = "DELETE FROM tokens WHERE id = ?1 AND user_id = ?2";
+        self.write(move |db| Ok(db.prepare_cached(SQL)?.execute([id.0, user.0])? > 0))
+            .await
     }
 
     /// Forgets a token; false when there was none.

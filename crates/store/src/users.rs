@@ -10,6 +10,7 @@ use stagedoor_domain::time::Timestamp;
 
 use crate::audit::Happened;
 use crate::error::{StoreError, is_duplicate};
+use crate::password_links::void_links;
 use crate::store::Store;
 
 /// An account to be made.
@@ -164,6 +165,7 @@ impl Store {
         const SQL: &str = "UPDATE users SET password_hash = ?2 WHERE id = ?1";
         self.write(move |db| {
             end_sessions(db, user)?;
+            void_links(db, user)?;
             Ok(db.prepare_cached(SQL)?.execute((user.0, hash.as_str()))? > 0)
         })
         .await

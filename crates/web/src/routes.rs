@@ -30,7 +30,10 @@ pub enum Access {
     SignedIn,
     /// The API: a session or a bearer token; others get 401.
     Bearer,
-    /// A signed-in member of `admins`; to others it does not exist.
+    /// The API as `Bearer`, for who may administer: a token needs `admin` in its scope. To others
+    /// it does not exist.
+    BearerAdmin,
+    /// Somebody signed in who may administer; to others it does not exist.
     Admin,
 }
 
@@ -209,12 +212,16 @@ mod tests {
         for route in table() {
             if route.path.starts_with("/api/") {
                 assert!(
-                    matches!(route.access, Access::Bearer | Access::Public),
+                    matches!(
+                        route.access,
+                        Access::Bearer | Access::BearerAdmin | Access::Public
+                    ),
                     "{route:?}"
                 );
                 assert_ne!(route.csrf, CsrfClass::Form, "{route:?}");
             } else {
                 assert_ne!(route.access, Access::Bearer, "{route:?}");
+                assert_ne!(route.access, Access::BearerAdmin, "{route:?}");
                 assert_ne!(route.csrf, CsrfClass::Header, "{route:?}");
             }
         }

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::browser::{Browser, JavaScript};
 use crate::form::Form;
+use crate::journeys::set_up;
 use crate::person::Person;
 use crate::program::{Home, Program, command, stagedoor};
 use crate::robot::{PASSWORD, Robot};
@@ -246,4 +248,49 @@ fn f3_zeek_s_readers_read_each_record_whatever_stands_in_it() {
         .collect();
     assert_eq!(targets, hostile);
     assert_eq!(read[0]["act"], "server_started");
+}
+
+#[test]
+fn the_page_of_the_audit_log_fits_a_phone_and_works_without_javascript() {
+    let mut program = Program::with_examples();
+    let browser = Browser::new(JavaScript::Off);
+    set_up(&browser, &mut program);
+    let robot = Robot::new(&program, "ci", &["admins"]);
+    robot.run("colours", &json!({}));
+    Person::stranger(&program).sign_in("admin", "not the password");
+    let long = "x-".repeat(60);
+    program.manage(&["token", "create", "--user", "ci", "--name", &long], "");
+    browser.goto(&format!("{}/admin/audit-log?act=all", program.url));
+    browser.wait_for_text("table.audit", "run started");
+    browser.wait_for_text("table.audit", "by token 1");
+    browser.goto(&format!("{}/admin/audit-log", program.url));
+    browser.fill("user", "admin");
+    browser.click("form.filter button");
+    browser.wait("only what admin did", |b| {
+        b.text("table.audit")
+            .is_some_and(|text| text.contains("sign in") && !text.contains("token created"))
+    });
+    browser.goto(&format!("{}/admin/audit-log?act=all", program.url));
+    fits(&browser);
+}
+
+/// In two sizes, light and dark, with pictures of it.
+fn fits(browser: &Browser) {
+    let folder = crate::tree::root().join("target/screenshots");
+    std::fs::create_dir_all(&folder).expect("a folder for the pictures");
+    for (label, size) in [("wide", (1280, 900)), ("phone", (390, 844))] {
+        for (scheme, dark) in [("light", false), ("dark", true)] {
+            browser.pretend(size, dark);
+            let over = browser.look("return document.documentElement.scrollWidth - innerWidth");
+            assert!(
+                over.as_i64().is_some_and(|px| px <= 0),
+                "{label}: {over} px"
+            );
+            let inside = "const t = document.querySelector('.audit').parentElement;
+                          return t.scrollWidth - t.clientWidth";
+            assert_eq!(browser.look(inside), 0, "{label}: the table fits too");
+            let file = folder.join(format!("audit-log-{label}-{scheme}.png"));
+            std::fs::write(file, browser.picture()).expect("a picture");
+        }
+    }
 }

@@ -141,17 +141,15 @@ pub(crate) struct RecordsJson {
 #[utoipa::path(get, path = "/api/v1/audit-log", tag = "administration", params(AuditQuery), responses(
     (status = 200, body = RecordsJson),
     (status = 400, description = "A filter or the cursor is not understood."),
-    (status = 403, description = "The caller does not administer this server."),
+    (status = 404, description = "Not for this caller."),
 ))]
 pub(super) async fn list(
     State(state): State<AppState>,
     caller: Caller,
     StrictQuery(query): StrictQuery<AuditQuery>,
 ) -> Result<Json<RecordsJson>, Problem> {
-    let permit = state
-        .app
-        .administers(&caller.user)
-        .map_err(|_| Problem::forbidden("Only administrators may read the audit log."))?;
+    let permit = state.app.administers(&caller.user);
+    let permit = permit.map_err(|_| Problem::not_found())?;
     let page = state.app.audit_page(permit, &query.filter()?).await?;
     Ok(Json(RecordsJson {
         items: page.items.into_iter().map(RecordJson::from).collect(),
