@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod admin;
 pub(crate) mod arrival;
+pub(crate) mod audit_log;
 pub(crate) mod blocked;
 pub(crate) mod catalog;
 pub(crate) mod health;
@@ -92,6 +93,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/admin/csp-reports", Admin, policy_reports::show),
         Route::get("/admin/blocked", Admin, blocked::show),
         Route::post("/admin/blocked/lift", Admin, Form, blocked::lift),
+        Route::get(paths::AUDIT_LOG, Admin, audit_log::show),
     ]
 }
 

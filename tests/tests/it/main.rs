@@ -6,6 +6,7 @@
 mod administration;
 #[cfg(test)]
 mod asvs;
+mod audit_log;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]

@@ -28,6 +28,9 @@ pub(crate) fn user(name: &UserName) -> String {
     format!("{USERS}/{name}")
 }
 
+/// The audit log.
+pub(crate) const AUDIT_LOG: &str = "/admin/audit-log";
+
 /// A script's form.
 pub(crate) fn script(name: &ScriptName) -> String {
     format!("/scripts/{name}")

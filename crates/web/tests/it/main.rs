@@ -15,6 +15,7 @@ mod api_runs;
 #[cfg(test)]
 mod api_tokens;
 #[cfg(test)]
+mod audit_log;
 mod base_path;
 #[cfg(test)]
 mod canonical;
