@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use stagedoor_catalog::Catalog;
-use stagedoor_config::Environment;
+use stagedoor_config::{Environment, Session};
 use stagedoor_domain::access::Grants;
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::queue::{Capacity, Queue};
@@ -24,7 +23,7 @@ use crate::password::Hasher;
 use crate::ports::Recorder;
 use crate::scripts::Rereading;
 use crate::sealed::{KEY_BYTES, Vault};
-use crate::{people, recover, reports};
+use crate::{recover, reports, sessions};
 
 /// What the operator has set, as far as the use cases need it.
 #[derive(Debug, Clone)]
@@ -33,10 +32,8 @@ pub struct Options {
     pub capacity: Capacity,
     /// Bytes of output per stream, where a script does not say.
     pub output_cap: u64,
-    /// A session ends this long after signing in.
-    pub session_absolute: Duration,
-    /// A session ends after this long without a request.
-    pub session_idle: Duration,
+    /// How long a sign-in lasts, and from where it is taken.
+    pub session: Session,
     /// Grants of stagedoor.toml.
     pub grants: Arc<Grants>,
     /// Variables that scripts may ask for with `inherit_env`, and `TZ`.
@@ -137,7 +134,7 @@ impl App {
         let (reports, unheld) = recover::recover(&app, parts.reports).await?;
         tokio::spawn(recover::account(app.clone(), unheld));
         tokio::spawn(reports::listen(app.clone(), reports, parts.pump_events));
-        tokio::spawn(people::sweep_sessions(app.clone()));
+        tokio::spawn(sessions::sweep(app.clone()));
         app.start_what_may();
         Ok(app)
     }

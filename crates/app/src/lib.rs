@@ -5,8 +5,10 @@
 //! neither HTTP nor SQL nor system calls.
 #![forbid(unsafe_code)]
 
+pub mod account;
 pub mod app;
 pub mod check_args;
+pub mod confirm;
 pub mod csrf;
 pub mod docs;
 pub mod find;
@@ -16,6 +18,7 @@ pub mod ports;
 pub mod scripts;
 pub mod sealed;
 pub mod session_key;
+pub mod sessions;
 pub mod start_run;
 pub mod stop_run;
 pub mod view;

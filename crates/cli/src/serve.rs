@@ -332,8 +332,7 @@ pub fn options_of(settings: &Settings, environment: Environment) -> Options {
             queued_per_user: count(settings.limits.queued_per_user),
         },
         output_cap: settings.limits.output,
-        session_absolute: settings.session.absolute,
-        session_idle: settings.session.idle,
+        session: settings.session,
         grants: Arc::new(settings.grants.clone()),
         environment,
     }

@@ -19,7 +19,7 @@ enum Form {
 }
 
 /// Every setting that is a single value or a list of texts.
-const SETTINGS: [(&str, Form); 22] = [
+const SETTINGS: [(&str, Form); 24] = [
     ("listen", Form::List),
     ("public_host", Form::List),
     ("allow_plain_http", Form::Flag),
@@ -42,6 +42,8 @@ const SETTINGS: [(&str, Form); 22] = [
     ("limits.timeout", Form::Text),
     ("session.absolute", Form::Text),
     ("session.idle", Form::Text),
+    ("session.confirmed_for", Form::Text),
+    ("session.address", Form::Text),
 ];
 
 const TOP: Keys = Keys {
@@ -81,7 +83,7 @@ const LIMITS: Keys = Keys {
 };
 const SESSION: Keys = Keys {
     of: "`[session]`",
-    now: &["absolute", "idle"],
+    now: &["absolute", "idle", "confirmed_for", "address"],
     later: &[],
 };
 

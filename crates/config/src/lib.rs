@@ -15,6 +15,7 @@ mod layers;
 mod listen;
 mod load;
 mod network;
+mod session;
 mod settings;
 mod state;
 
@@ -23,7 +24,8 @@ pub use front::{Hsts, Proxy, Tls};
 pub use listen::Listen;
 pub use load::{ConfigError, Sources, load};
 pub use network::{BadNetwork, Network};
-pub use settings::{Limits, Session, Settings};
+pub use session::{Session, SessionAddress};
+pub use settings::{Limits, Settings};
 pub use state::{NoState, state_directory};
 
 /// What the command line sets; it wins over everything else.

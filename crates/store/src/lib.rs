@@ -26,7 +26,7 @@ mod writer;
 
 pub use error::{OpenError, StoreError};
 pub use runs::{Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUpdate, Visible};
-pub use sessions::SessionRecord;
+pub use sessions::{Renewal, SessionRecord};
 pub use setup::SetupError;
 pub use store::Store;
 pub use tokens::{NewToken, TokenId, TokenRecord};

@@ -127,7 +127,8 @@ impl Store {
         .await
     }
 
-    /// Replaces the account's groups. False when there is no such account.
+    /// Replaces the account's groups. Its sessions end in the same transaction: who signs in again
+    /// gets a new cookie with the new rights. False when there is no such account.
     pub async fn set_groups(
         &self,
         user: UserId,
@@ -138,6 +139,7 @@ impl Store {
                 .prepare_cached("SELECT 1 FROM users WHERE id = ?1")?
                 .exists([user.0])?;
             if exists {
+                end_sessions(db, user)?;
                 db.prepare_cached("DELETE FROM memberships WHERE user_id = ?1")?
                     .execute([user.0])?;
                 insert_groups(db, user, &groups)?;

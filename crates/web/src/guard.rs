@@ -1,6 +1,7 @@
 //! Keeps the classes that each route states: who may call it, and how it is protected against
 //! requests that another site makes a browser send.
 
+pub(crate) mod confirm;
 mod origin;
 
 use std::pin::Pin;
@@ -11,7 +12,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{AUTHORIZATION, COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use stagedoor_app::csrf::Spent;
-use stagedoor_app::people::SignedIn;
+use stagedoor_app::sessions::SignedIn;
 
 use crate::cookies::Jar;
 use crate::pages;
@@ -65,7 +66,9 @@ async fn guard<N: Future<Output = Response>>(
     }
     match spec.access {
         Access::Public | Access::PreSession => handler(request).await,
-        Access::SignedIn | Access::Admin => page(state, spec, arrival, request, handler).await,
+        Access::SignedIn | Access::Confirmed | Access::Admin | Access::AdminConfirmed => {
+            page(state, spec, arrival, request, handler).await
+        }
         Access::Bearer => api(state, spec, arrival, request, handler).await,
     }
 }
@@ -84,8 +87,11 @@ async fn page<N: Future<Output = Response>>(
     let Some(signed_in) = found else {
         return not_signed_in(state, &request);
     };
-    if spec.access == Access::Admin && !signed_in.user.is_admin() {
+    if spec.access.is_for_admins() && !signed_in.user.is_admin() {
         return Problem::not_found().into_response();
+    }
+    if spec.csrf != CsrfClass::Safe && spec.access.asks_password() && !signed_in.is_confirmed {
+        return confirm::before(state, arrival, signed_in, request, handler).await;
     }
     request.extensions_mut().insert(Me(signed_in));
     handler(request).await
@@ -163,7 +169,7 @@ async fn caller(
             request: None,
         });
     }
-    let SignedIn { user, session } = signed_in(state, headers, arrival)
+    let SignedIn { user, session, .. } = signed_in(state, headers, arrival)
         .await
         .map_err(refuse)?
         .ok_or_else(|| refuse(unauthorized()))?;

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod arrival;
 pub(crate) mod catalog;
+pub(crate) mod confirm;
 pub(crate) mod health;
 pub(crate) mod login;
 pub(crate) mod markdown;
@@ -29,7 +30,7 @@ use crate::routes::{Access, CsrfClass, Route};
 
 /// Every page. A name's slashes stand as they are, so nothing follows it.
 pub(crate) fn routes() -> Vec<Route> {
-    use Access::{Admin, PreSession, SignedIn};
+    use Access::{Admin, Confirmed, PreSession, SignedIn};
     use CsrfClass::Form;
     vec![
         Route::get("/setup", PreSession, setup::form),
@@ -45,6 +46,36 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/runs/{id}/html", SignedIn, run::html::show),
         Route::post("/runs/{id}/stop", SignedIn, Form, run::stop),
         Route::get("/account", SignedIn, account::show),
+        Route::post(
+            "/account/password",
+            SignedIn,
+            Form,
+            account::password::change,
+        ),
+        Route::post(
+            "/account/sessions/end",
+            Confirmed,
+            Form,
+            account::sessions::end,
+        ),
+        Route::post(
+            "/account/sessions/end-others",
+            Confirmed,
+            Form,
+            account::sessions::end_others,
+        ),
+        Route::post(
+            "/account/sessions/end-all",
+            Confirmed,
+            Form,
+            account::sessions::end_all,
+        ),
+        Route::post(
+            "/account/tokens/revoke",
+            Confirmed,
+            Form,
+            account::tokens::revoke,
+        ),
         Route::get("/admin/health", Admin, health::show),
         Route::get("/admin/csp-reports", Admin, policy_reports::show),
     ]

@@ -192,8 +192,7 @@ impl House {
         Options {
             capacity: self.capacity,
             output_cap: 64 << 20,
-            session_absolute: Duration::from_hours(1),
-            session_idle: Duration::from_mins(30),
+            session: stagedoor_config::Session::default(),
             grants: Arc::new(self.grants.clone()),
             environment: stagedoor_config::Environment::default(),
         }

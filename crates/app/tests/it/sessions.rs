@@ -25,7 +25,7 @@ async fn signed_in_from(house: &House, name: &'static str, from: &'static str) -
     house
         .inside(move |app| async move {
             let password = Password::from(PASSWORD.to_owned());
-            app.sign_in(name, password, address(from))
+            app.sign_in(name, password, address(from).into())
                 .await
                 .expect("signed in")
                 .cookie_value

@@ -8,8 +8,9 @@ use http::StatusCode;
 use http::header::{HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE};
 use secrecy::SecretString;
 use serde::Deserialize;
-use stagedoor_app::people::{NewSession, SignInError};
+use stagedoor_app::people::SignInError;
 use stagedoor_app::session_key::SessionKey;
+use stagedoor_app::sessions::NewSession;
 
 use super::paths;
 use super::shell::Shell;
@@ -19,6 +20,7 @@ use crate::problem::Problem;
 use crate::safe_form::{Fields, FromFields, NotSafe, SafeForm};
 use crate::session::{Arrival, Me};
 use crate::state::AppState;
+use crate::user_agent::visitor;
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -95,7 +97,7 @@ pub(crate) async fn send(
     };
     match state
         .app
-        .sign_in(&login.name, login.password, arrival.peer)
+        .sign_in(&login.name, login.password, visitor(arrival, &headers))
         .await
     {
         Ok(session) => Ok(enter(&state, arrival, &session, &login.next)),
@@ -131,12 +133,17 @@ pub(crate) async fn leave(
 ) -> Result<Response, Problem> {
     let SafeForm { value: (), .. } = form;
     state.app.sign_out(&signed_in.session).await?;
+    Ok(signed_out(&state, arrival))
+}
+
+/// Leads whose session has ended to the log-in page; the browser forgets what it kept.
+pub(super) fn signed_out(state: &AppState, arrival: Arrival) -> Response {
     let cookie = Jar::Session
         .expire(arrival, &state.base)
         .map(|cookie| (SET_COOKIE, cookie));
     let mut response = (AppendHeaders(cookie), Redirect::to(paths::LOGIN)).into_response();
     response.extensions_mut().insert(SignedOut);
-    Ok(response)
+    response
 }
 
 fn show(
@@ -175,7 +182,7 @@ pub(super) fn pre_session(
         return (csrf.mint(&key), None);
     }
     let (value, key) = csrf.pre_session();
-    let lifetime = state.app.options().session_absolute;
+    let lifetime = state.app.options().session.absolute;
     (
         csrf.mint(&key),
         Jar::PreSession.set(arrival, &state.base, &value, lifetime),
@@ -190,7 +197,7 @@ pub(super) fn enter(
     session: &NewSession,
     next: &str,
 ) -> Response {
-    let lifetime = state.app.options().session_absolute;
+    let lifetime = state.app.options().session.absolute;
     let cookies = [
         Jar::Session.set(arrival, &state.base, &session.cookie_value, lifetime),
         Jar::PreSession.expire(arrival, &state.base),

@@ -7,6 +7,8 @@ use stagedoor_domain::name::ScriptName;
 pub(crate) const CATALOG: &str = "/";
 /// The log-in page.
 pub(crate) const LOGIN: &str = "/login";
+/// One's own account.
+pub(crate) const ACCOUNT: &str = "/account";
 /// The history.
 pub(crate) const RUNS: &str = "/runs";
 
@@ -48,7 +50,7 @@ pub(crate) fn query(path: &str, pairs: &[(&str, &str)]) -> String {
 pub(crate) fn landing(next: &str) -> &str {
     let page = next.split('?').next().unwrap_or("");
     let is_page = page == CATALOG
-        || [RUNS, "/account"].contains(&page)
+        || [RUNS, ACCOUNT].contains(&page)
         || ["/runs/", "/scripts/", "/admin/"]
             .iter()
             .any(|start| page.starts_with(start));

@@ -3,9 +3,11 @@
 use askama::Template;
 use stagedoor_domain::run::State as RunState;
 
-use super::account::AccountPage;
+use super::account::password::Wrong;
+use super::account::{AccountPage, SessionRow, TokenRow};
 use super::arrival::ArrivalPage;
 use super::catalog::{Card, CatalogPage, FolderView, LastRun};
+use super::confirm::ConfirmPage;
 use super::health::{BrokenView, HealthPage, ProblemView};
 use super::login::LoginPage;
 use super::markdown::{self, Prose};
@@ -341,6 +343,39 @@ fn policy_reports(x: &str) -> PolicyReportsPage {
     }
 }
 
+fn account(x: &str) -> AccountPage {
+    let session = |is_this| SessionRow {
+        id: x.to_owned(),
+        browser: x.to_owned(),
+        address: x.to_owned(),
+        began: when(x),
+        seen: when(x),
+        is_this,
+    };
+    let token = |expires| TokenRow {
+        id: 1,
+        name: x.to_owned(),
+        made: when(x),
+        expires,
+        is_over: false,
+        used: Some(when(x)),
+        is_exposed: true,
+    };
+    AccountPage {
+        shell: shell(x),
+        name: x.to_owned(),
+        groups: vec![x.to_owned()],
+        done: Some("Done."),
+        wrong: Wrong {
+            whole: Some(x.to_owned()),
+            old: Some(x.to_owned()),
+            new: Some(x.to_owned()),
+        },
+        sessions: vec![session(true), session(false)],
+        tokens: vec![token(None), token(Some(when(x)))],
+    }
+}
+
 /// Every template, with its name.
 fn pages(x: &str) -> Vec<(&'static str, String)> {
     let html = |template: askama::Result<String>| template.expect("rendered");
@@ -365,10 +400,15 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         detail: x,
         request: Some(x),
     };
-    let account = AccountPage {
+    let field = (x.to_owned(), x.to_owned());
+    let confirm = ConfirmPage {
         shell: shell(x),
+        action: "/x",
         name: x.to_owned(),
-        groups: vec![x.to_owned()],
+        fields: vec![&field],
+        left_out: true,
+        counts_for: x.to_owned(),
+        error: Some(x),
     };
     let none = RunsPage {
         rows: Vec::new(),
@@ -396,7 +436,8 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         ("login.html", html(login.render())),
         ("setup.html", html(setup.render())),
         ("problem.html", html(problem.render())),
-        ("account.html", html(account.render())),
+        ("account.html", html(account(x).render())),
+        ("confirm.html", html(confirm.render())),
         (
             "arrival.html",
             html(ArrivalPage { shell: shell(x) }.render()),

@@ -16,6 +16,7 @@ use crate::problem::Problem;
 use crate::safe_form::{Fields, FromFields, NotSafe, SafeForm};
 use crate::session::Arrival;
 use crate::state::AppState;
+use crate::user_agent::visitor;
 
 #[derive(Template)]
 #[template(path = "setup.html")]
@@ -126,9 +127,10 @@ pub(crate) async fn send(
             &wrong,
         ));
     }
+    let visitor = visitor(arrival, &headers);
     match state
         .app
-        .set_up(&setup.key, &setup.name, setup.password, arrival.peer)
+        .set_up(&setup.key, &setup.name, setup.password, visitor)
         .await
     {
         Ok(session) => Ok(enter(&state, arrival, &session, "/")),

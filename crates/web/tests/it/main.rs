@@ -19,6 +19,8 @@ mod canonical;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod confirm;
+#[cfg(test)]
 mod form_arguments;
 #[cfg(test)]
 mod front;

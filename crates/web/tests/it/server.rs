@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal};
 use stagedoor_app::app::{App, Options, Parts};
-use stagedoor_app::password::Hasher;
+use stagedoor_app::password::{Hasher, hash_now};
 use stagedoor_app::session_key::{
     SessionKey, new_api_token, new_cookie_value, new_setup_key, setup_hash, token_hash,
 };
@@ -60,6 +60,9 @@ pub const ROOMY: Capacity = Capacity {
     queued: 100,
     queued_per_user: 50,
 };
+
+/// Of those who have one.
+pub const PASSWORD: &str = "violet tractor ninety owls";
 
 /// A server that ends, with its runner and its files, when it is dropped.
 pub struct TestServer {
@@ -168,8 +171,27 @@ impl TestServer {
             .with("authorization", &format!("Bearer {token}"))
     }
 
-    /// A browser with a session of this user.
+    /// A browser with a session of this user, who has just signed in.
     pub async fn browser(&self, name: &str, groups: &[&str]) -> Client {
+        self.browser_confirmed_at(name, groups, Some(self.machine.now()))
+            .await
+    }
+
+    /// The same, with [`PASSWORD`], which was given too long ago for what asks for it.
+    pub async fn stale_browser(&self, name: &str, groups: &[&str]) -> Client {
+        let password = PASSWORD.to_owned().into();
+        let hash = hash_now(&password, &*self.machine).expect("a hash");
+        let user = self.user(name, groups).await;
+        self.store.set_password(user, hash).await.expect("set");
+        self.browser_confirmed_at(name, groups, None).await
+    }
+
+    async fn browser_confirmed_at(
+        &self,
+        name: &str,
+        groups: &[&str],
+        confirmed_at: Option<Timestamp>,
+    ) -> Client {
         let user = self.user(name, groups).await;
         let value = new_cookie_value(user, &*self.machine);
         let now = self.machine.now();
@@ -179,6 +201,8 @@ impl TestServer {
             created_at: now,
             last_seen: now,
             address: "127.0.0.1".to_owned(),
+            confirmed_at,
+            browser: "Firefox on Linux".to_owned(),
         };
         self.store.add_session(&session).await.expect("a session");
         self.anonymous()
@@ -351,8 +375,7 @@ fn options_of_app(capacity: Capacity) -> Options {
     Options {
         capacity,
         output_cap: 64 << 20,
-        session_absolute: Duration::from_hours(1),
-        session_idle: Duration::from_mins(30),
+        session: stagedoor_config::Session::default(),
         grants: Arc::new(Grants::default()),
         environment: stagedoor_config::Environment::default(),
     }

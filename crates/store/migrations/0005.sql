@@ -1,0 +1,1 @@
+-- Holds the number until the audit log's tables stand here.

@@ -1,0 +1,1 @@
+-- Holds the number until what failed sign-ins leave behind stands here.
