@@ -16,6 +16,8 @@ use stagedoor_runner::{Reports, Runner};
 use stagedoor_store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
+use crate::cookie_keys::CookieKeys;
+use crate::cookies::Forged;
 use crate::csrf::Csrf;
 use crate::late::Late;
 use crate::live::LiveRun;
@@ -62,6 +64,8 @@ pub struct Parts {
     pub hasher: Hasher,
     /// The key of secret arguments at rest.
     pub vault_key: zeroize::Zeroizing<[u8; KEY_BYTES]>,
+    /// The keys that sign cookies.
+    pub cookie_keys: CookieKeys,
     /// Settings.
     pub options: Options,
 }
@@ -90,6 +94,8 @@ pub(crate) struct Inner {
     pub(crate) vault: Vault,
     pub(crate) hasher: Hasher,
     pub(crate) csrf: Csrf,
+    pub(crate) cookie_keys: ArcSwap<CookieKeys>,
+    pub(crate) forged_cookies: Forged,
     pub(crate) options: ArcSwap<Options>,
     pub(crate) queue: Mutex<Queue>,
     /// Oldest first, so that what happens to all of them happens in their order.
@@ -111,6 +117,8 @@ impl App {
         let inner = Inner {
             hasher: parts.hasher,
             csrf: Csrf::new(Arc::clone(&parts.clock), Arc::clone(&parts.chance)),
+            cookie_keys: ArcSwap::from_pointee(parts.cookie_keys),
+            forged_cookies: Forged::default(),
             vault: Vault::new(&parts.vault_key),
             queue: Mutex::new(Queue::new(parts.options.capacity)),
             live: Mutex::default(),

@@ -8,10 +8,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use stagedoor_domain::id::{RunId, UserId};
+use stagedoor_domain::id::RunId;
 use stagedoor_domain::time::{Chance, Clock};
 
-use crate::session_key::{RequestKey, SessionKey, digest, new_cookie_value, random_text};
+use crate::session_key::{RequestKey, SessionKey, digest, random_text};
 
 /// How long a token may be used.
 pub const LIFETIME: Duration = Duration::from_mins(5);
@@ -105,16 +105,6 @@ impl Csrf {
         pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A cookie value and its key, for the forms of somebody who is not signed in.
-    pub fn pre_session(&self) -> (String, SessionKey) {
-        loop {
-            let value = new_cookie_value(UserId(0), &*self.chance);
-            if let Some(key) = SessionKey::of(&value) {
-                return (value, key);
-            }
-        }
-    }
-
     /// A new token of this session: 64 characters.
     pub fn mint(&self, session: &SessionKey) -> String {
         let text = random_text::<TOKEN_BYTES>(&*self.chance);
@@ -177,6 +167,8 @@ fn key_of(text: &str) -> RequestKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session_key::new_session_value;
+    use stagedoor_domain::id::UserId;
     use stagedoor_domain::time::Timestamp;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -205,7 +197,7 @@ mod tests {
     fn csrf() -> (Csrf, Arc<Fake>, SessionKey, SessionKey) {
         let fake = Arc::new(Fake::default());
         let csrf = Csrf::new(fake.clone(), fake.clone());
-        let session = |user| SessionKey::of(&new_cookie_value(UserId(user), &*fake));
+        let session = |user| SessionKey::of(&new_session_value(UserId(user), &*fake));
         let (ann, bob) = (session(1).expect("a key"), session(2).expect("a key"));
         (csrf, fake, ann, bob)
     }
@@ -264,13 +256,13 @@ mod tests {
 
     #[test]
     fn visitors_are_bounded_and_take_no_users_place() {
-        let (csrf, _, ann, _) = csrf();
+        let (csrf, fake, ann, _) = csrf();
         let token = csrf.mint(&ann);
-        let (_, first) = csrf.pre_session();
+        let visitor = || SessionKey::of(&new_session_value(UserId(0), &*fake)).expect("a key");
+        let first = visitor();
         let old = csrf.mint(&first);
         for _ in 0..VISITORS {
-            let (_, key) = csrf.pre_session();
-            csrf.mint(&key);
+            csrf.mint(&visitor());
         }
         let visitors = csrf.visitors.lock().expect("not poisoned");
         assert_eq!(

@@ -9,6 +9,7 @@ pub mod account;
 pub mod app;
 pub mod check_args;
 pub mod confirm;
+pub mod cookie_keys;
 pub mod csrf;
 pub mod docs;
 pub mod find;
@@ -25,6 +26,7 @@ pub mod view;
 pub mod watch;
 
 mod carry_out;
+mod cookies;
 mod late;
 mod live;
 mod recover;

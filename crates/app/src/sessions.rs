@@ -9,7 +9,8 @@ use stagedoor_domain::time::Timestamp;
 use stagedoor_store::{Renewal, SessionRecord, StoreError, UserRecord};
 
 use crate::app::App;
-use crate::session_key::{SessionKey, new_cookie_value};
+use crate::cookie_keys::CookieUse;
+use crate::session_key::SessionKey;
 
 /// So far may the clock have been set back since a session began; a machine's clock is put right
 /// by less than this all the time.
@@ -40,7 +41,6 @@ impl From<[u8; 4]> for Visitor {
 }
 
 /// A session that was just made, or got another secret.
-#[derive(Debug)]
 pub struct NewSession {
     /// The cookie's value. Shown to nobody but the browser.
     pub cookie_value: String,
@@ -48,6 +48,15 @@ pub struct NewSession {
     pub key: SessionKey,
     /// Whose it is.
     pub user: User,
+}
+
+/// Without the cookie.
+impl std::fmt::Debug for NewSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewSession")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A request that came with a good session.
@@ -115,26 +124,22 @@ impl App {
     }
 
     pub(crate) fn new_secret(&self, user: User) -> NewSession {
-        loop {
-            let cookie_value = new_cookie_value(user.id, self.chance());
-            if let Some(key) = SessionKey::of(&cookie_value) {
-                return NewSession {
-                    cookie_value,
-                    key,
-                    user,
-                };
-            }
+        let (cookie_value, key) = self.new_cookie(CookieUse::Session, user.id);
+        NewSession {
+            cookie_value,
+            key,
+            user,
         }
     }
 
-    /// Who this cookie belongs to. `None` when the session is unknown, over, or of another
-    /// address; the last two end it.
+    /// Who this cookie belongs to. `None` when we did not sign it, which is seen before anything is
+    /// looked up, or the session is unknown, over, or of another address; the last two end it.
     pub async fn session(
         &self,
         cookie_value: &str,
         address: IpAddr,
     ) -> Result<Option<SignedIn>, StoreError> {
-        let Some(key) = SessionKey::of(cookie_value) else {
+        let Some(key) = self.key_of_cookie(CookieUse::Session, cookie_value) else {
             return Ok(None);
         };
         let Some((session, record)) = self.inner.store.session(key.hash()).await? else {

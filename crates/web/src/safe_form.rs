@@ -112,7 +112,7 @@ impl<T: FromFields> FromRequest<AppState> for SafeForm<T> {
         let arrival = request.extensions().get::<Arrival>().copied();
         let arrival = arrival.ok_or_else(|| NotSafe::Refused(Arrival::missing()))?;
         check_origin(request.headers(), arrival.is_secure).map_err(NotSafe::Refused)?;
-        let session = session_of(&request, arrival);
+        let session = session_of(state, &request, arrival);
         let most = if request.extensions().get::<Me>().is_some() {
             LARGEST_BODY
         } else {
@@ -136,11 +136,12 @@ impl<T: FromFields> FromRequest<AppState> for SafeForm<T> {
 }
 
 /// The signed-in session, else the one of the log-in and setup forms.
-fn session_of(request: &Request, arrival: Arrival) -> Option<SessionKey> {
+fn session_of(state: &AppState, request: &Request, arrival: Arrival) -> Option<SessionKey> {
     if let Some(Me(signed_in)) = request.extensions().get::<Me>() {
         return Some(signed_in.session);
     }
-    SessionKey::of(Jar::PreSession.read(request.headers(), arrival)?)
+    let cookie = Jar::PreSession.read(request.headers(), arrival)?;
+    state.app.pre_session_of(cookie)
 }
 
 async fn read(most: usize, request: Request) -> Result<Fields, Problem> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions};
 use stagedoor_app::app::{App, Options, Parts};
+use stagedoor_app::cookie_keys::{CookieKey, CookieKeys};
 use stagedoor_app::password::{Hasher, Password, hash_now};
 use stagedoor_catalog::{Catalog, open_folder};
 use stagedoor_domain::access::{Grants, User};
@@ -183,6 +184,7 @@ impl House {
                 hasher: Hasher::new(&*chance),
                 chance,
                 vault_key: [7; 32].into(),
+                cookie_keys: cookie_keys(),
                 options,
             }
         }
@@ -270,6 +272,12 @@ impl House {
             .expect("a user");
         User { id, name, groups }
     }
+}
+
+/// The same for each server on this house.
+pub fn cookie_keys() -> CookieKeys {
+    let key = CookieKey::of([9; 32].into(), Timestamp::default());
+    CookieKeys::new(key, Vec::new())
 }
 
 fn runner_of(connection: &Connection) -> Option<Pid> {

@@ -47,6 +47,16 @@ async fn whose(house: &House, cookie: &str, from: &'static str) -> Option<String
         .await
 }
 
+async fn key_of(house: &House, cookie: &str) -> SessionKey {
+    let cookie = cookie.to_owned();
+    house
+        .inside(move |app| async move {
+            let found = app.session(&cookie, address(HERE)).await;
+            found.expect("the store").expect("a session").session
+        })
+        .await
+}
+
 async fn is_good(house: &House, cookie: &str) -> bool {
     whose(house, cookie, HERE).await.is_some()
 }
@@ -180,7 +190,7 @@ async fn signing_out_ends_this_session_and_its_tokens_and_no_other() {
         signed_in(&house, "ann").await,
         signed_in(&house, "ann").await,
     );
-    let keys = [&gone, &kept].map(|cookie| SessionKey::of(cookie).expect("a key"));
+    let keys = [key_of(&house, &gone).await, key_of(&house, &kept).await];
     let spent = house
         .inside(move |app| async move {
             let tokens = keys.map(|key| app.csrf().mint(&key));

@@ -9,7 +9,6 @@ use http::header::{HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE};
 use secrecy::SecretString;
 use serde::Deserialize;
 use stagedoor_app::people::SignInError;
-use stagedoor_app::session_key::SessionKey;
 use stagedoor_app::sessions::NewSession;
 
 use super::paths;
@@ -178,10 +177,10 @@ pub(super) fn pre_session(
 ) -> (String, Option<HeaderValue>) {
     let csrf = state.app.csrf();
     let known = Jar::PreSession.read(headers, arrival);
-    if let Some(key) = known.and_then(SessionKey::of) {
+    if let Some(key) = known.and_then(|cookie| state.app.pre_session_of(cookie)) {
         return (csrf.mint(&key), None);
     }
-    let (value, key) = csrf.pre_session();
+    let (value, key) = state.app.pre_session();
     let lifetime = state.app.options().session.absolute;
     (
         csrf.mint(&key),

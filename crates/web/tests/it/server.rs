@@ -9,9 +9,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal};
 use stagedoor_app::app::{App, Options, Parts};
+use stagedoor_app::cookie_keys::{CookieKey, CookieKeys, CookieUse};
 use stagedoor_app::password::{Hasher, hash_now};
 use stagedoor_app::session_key::{
-    SessionKey, new_api_token, new_cookie_value, new_setup_key, setup_hash, token_hash,
+    SessionKey, new_api_token, new_session_value, new_setup_key, setup_hash, token_hash,
 };
 use stagedoor_catalog::{Catalog, open_folder};
 use stagedoor_domain::access::Grants;
@@ -193,7 +194,7 @@ impl TestServer {
         confirmed_at: Option<Timestamp>,
     ) -> Client {
         let user = self.user(name, groups).await;
-        let value = new_cookie_value(user, &*self.machine);
+        let value = new_session_value(user, &*self.machine);
         let now = self.machine.now();
         let session = SessionRecord {
             id_hash: SessionKey::of(&value).expect("a key").hash(),
@@ -205,10 +206,11 @@ impl TestServer {
             browser: "Firefox on Linux".to_owned(),
         };
         self.store.add_session(&session).await.expect("a session");
+        let cookie = cookie_keys().sign(CookieUse::Session, &value);
         self.anonymous()
             .with(
                 "cookie",
-                &format!("SessionID-{}={value}", self.address.port()),
+                &format!("SessionID-{}={cookie}", self.address.port()),
             )
             .with("origin", &format!("http://{}", self.address))
             .with("sec-fetch-site", "same-origin")
@@ -367,8 +369,15 @@ fn parts(
         chance: machine.clone(),
         hasher: Hasher::new(&**machine),
         vault_key: zeroize::Zeroizing::new([7; 32]),
+        cookie_keys: cookie_keys(),
         options: options_of_app(capacity),
     }
+}
+
+/// The keys that sign cookies, in every server of these tests.
+fn cookie_keys() -> CookieKeys {
+    let key = CookieKey::of(zeroize::Zeroizing::new([9; 32]), Timestamp::default());
+    CookieKeys::new(key, Vec::new())
 }
 
 fn options_of_app(capacity: Capacity) -> Options {
