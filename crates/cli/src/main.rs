@@ -11,6 +11,7 @@ mod accounts;
 mod announce;
 mod args;
 mod check;
+mod cookie_keys;
 mod listen;
 mod logging;
 mod people;
@@ -65,5 +66,6 @@ fn run(arguments: args::Arguments) -> anyhow::Result<u8> {
         }
         args::Command::User { state, command } => people::user(&state, command),
         args::Command::Token { state, command } => people::token(&state, command),
+        args::Command::Keys { state, command } => cookie_keys::keys(&state, &command),
     }
 }

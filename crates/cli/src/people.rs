@@ -12,7 +12,6 @@ use stagedoor_app::session_key::{new_api_token, token_hash};
 use stagedoor_domain::name::{GroupName, UserName};
 use stagedoor_domain::quantity::parse_duration;
 use stagedoor_domain::time::{Clock as _, Timestamp};
-use stagedoor_runner::Account;
 use stagedoor_store::{NewToken, NewUser, Store, TokenId, TokenRecord, UserRecord};
 
 use crate::EXIT_OK;
@@ -57,21 +56,7 @@ pub fn token(state: &StateOption, command: TokenCommand) -> anyhow::Result<u8> {
 }
 
 fn open(option: &StateOption) -> anyhow::Result<Store> {
-    let environment = stagedoor_config::Environment::of_process();
-    let is_root = rustix::process::geteuid().is_root();
-    let dir = stagedoor_config::state_directory(option.dir.as_deref(), &environment, is_root)?;
-    let owner = state::owner_of(&dir)?;
-    // Files made by root would lock the server out of its own database.
-    if is_root && owner != 0 {
-        Account::numbered(owner)
-            .and_then(|account| account.assume())
-            .with_context(|| {
-                format!(
-                    "could not become uid {owner}, the owner of {}",
-                    dir.display()
-                )
-            })?;
-    }
+    let dir = state::enter(option)?;
     state::place::check_database(&dir)?;
     Store::open_beside(&dir)
         .with_context(|| format!("could not open the database in {}", dir.display()))
@@ -114,7 +99,7 @@ async fn set_groups(store: &Store, name: &str, groups: &[String]) -> anyhow::Res
         keep_an_admin(store, &record).await?;
     }
     store.set_groups(record.user.id, groups).await?;
-    println!("User {name} has these groups now.");
+    println!("User {name} has these groups now; their sessions are ended.");
     Ok(())
 }
 

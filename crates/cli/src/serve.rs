@@ -17,6 +17,7 @@ use stagedoor_app::session_key::digest;
 use stagedoor_catalog::Catalog;
 use stagedoor_config::{Environment, Flags, Settings, Sources};
 use stagedoor_domain::queue::Capacity;
+use stagedoor_domain::time::Clock as _;
 use stagedoor_output::Outputs;
 use stagedoor_runner::{Connection, Reports, Runner, RunnerOptions};
 use stagedoor_store::Store;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
 use crate::args::ServeOptions;
+use crate::cookie_keys::{self, Given, Kept};
 use crate::signals::{self, Reload};
 use crate::state::State;
 use crate::system::{KernelChance, SystemClock};
@@ -47,11 +49,14 @@ struct Prepared {
     root: OwnedFd,
     state: State,
     doors: Doors,
+    /// Keys that sign cookies, if the operator gives them.
+    cookie_keys: Option<Given>,
     is_root: bool,
 }
 
 pub fn serve(options: &ServeOptions) -> anyhow::Result<u8> {
     let environment = Environment::of_process();
+    cookie_keys::leave_environment(&environment)?;
     logging::start(
         environment.get("STAGEDOOR_LOG"),
         environment.get("NO_COLOR").is_some(),
@@ -93,6 +98,7 @@ fn prepare(
     }
     let accounts = Accounts::choose(&settings)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
+    let cookie_keys = Given::of(&environment, SystemClock::new().now())?;
     let doors = listen::open(&settings, &accounts)?;
     let runner = connect_runner(&state.dir, &root_path, &root, &settings, &accounts)?
         .after(state.earlier_runner().as_deref());
@@ -106,6 +112,7 @@ fn prepare(
         root,
         state,
         doors,
+        cookie_keys,
         is_root,
     };
     Ok((prepared, runner))
@@ -287,6 +294,7 @@ async fn assemble(
         root,
         state,
         doors,
+        cookie_keys,
         ..
     } = prepared;
     let clock = Arc::new(SystemClock::new());
@@ -304,6 +312,8 @@ async fn assemble(
         ..stagedoor_catalog::Options::new(clock.clone())
     };
     let catalog = Catalog::open(root, &root_path, scripts)?;
+    let dir = state.dir.clone();
+    let (keeper, cookie_keys) = Kept::open(cookie_keys, dir, &*chance, clock.now())?;
     let app = App::start(Parts {
         catalog,
         store,
@@ -315,9 +325,11 @@ async fn assemble(
         chance: chance.clone(),
         hasher: Hasher::new(&*chance),
         vault_key: state.vault_key(&*chance)?,
+        cookie_keys,
         options: options_of(&settings, environment),
     })
     .await?;
+    tokio::spawn(keeper.watch(app.clone()));
     announce::serving(&doors, &root_path, &app).await;
     Ok((app, doors, state))
 }

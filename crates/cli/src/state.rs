@@ -14,7 +14,10 @@ use anyhow::{Context as _, bail};
 use rustix::fs::OFlags;
 use stagedoor_app::sealed::KEY_BYTES;
 use stagedoor_domain::time::Chance;
+use stagedoor_runner::Account;
 use zeroize::Zeroizing;
+
+use crate::args::StateOption;
 
 /// An opened state directory. The lock is held as long as this lives.
 pub struct State {
@@ -102,13 +105,33 @@ impl State {
 }
 
 /// The owner of an existing state directory, for commands that work on it.
-pub fn owner_of(dir: &Path) -> anyhow::Result<u32> {
+fn owner_of(dir: &Path) -> anyhow::Result<u32> {
     match fs::metadata(dir) {
         Ok(metadata) => Ok(metadata.uid()),
         Err(error) => Err(error).with_context(|| {
             format!("there is no state directory at {}; start `stagedoor serve` once, or name it with --state", dir.display())
         }),
     }
+}
+
+/// The state directory that a command works on, with the rights of its owner.
+pub fn enter(option: &StateOption) -> anyhow::Result<PathBuf> {
+    let environment = stagedoor_config::Environment::of_process();
+    let is_root = rustix::process::geteuid().is_root();
+    let dir = stagedoor_config::state_directory(option.dir.as_deref(), &environment, is_root)?;
+    let owner = owner_of(&dir)?;
+    // Files made by root would lock the server out of its own state.
+    if is_root && owner != 0 {
+        Account::numbered(owner)
+            .and_then(|account| account.assume())
+            .with_context(|| {
+                format!(
+                    "could not become uid {owner}, the owner of {}",
+                    dir.display()
+                )
+            })?;
+    }
+    Ok(dir)
 }
 
 /// Started as root, the server drops to an account that has to get to its state on foot.
@@ -193,8 +216,8 @@ fn lock(path: &Path, owner: u32) -> anyhow::Result<File> {
 }
 
 /// Writes the file beside its place and puts it there once it is whole and on the disk. The lock is
-/// held, so nobody else does the same.
-fn write_whole(path: &Path, mode: u32, bytes: &[u8]) -> std::io::Result<()> {
+/// held, or another one, so nobody else does the same.
+pub fn write_whole(path: &Path, mode: u32, bytes: &[u8]) -> std::io::Result<()> {
     let half = path.with_extension("half");
     // What a start that was cut short has left.
     let _ = fs::remove_file(&half);

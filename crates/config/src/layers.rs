@@ -89,8 +89,10 @@ const SESSION: Keys = Keys {
 
 /// Variables that begin like ours and are no settings: of the command line, and those that a
 /// script gets.
-const OTHER_VARIABLES: [&str; 9] = [
+const OTHER_VARIABLES: [&str; 11] = [
     "CONFIG",
+    "COOKIE_KEY",
+    "COOKIE_KEY_FILE",
     "LOG",
     "URL",
     "TOKEN",

@@ -13,6 +13,7 @@ const LITTLE_ROOM: u64 = 64 << 20;
 
 /// Everything that the server itself makes; the runner's files belong to whoever started it.
 const OWN: &[&str] = &[
+    "cookie.keys",
     "lock",
     "output",
     "secret.key",
