@@ -11,6 +11,8 @@ mod conditions;
 #[cfg(test)]
 mod confinement;
 #[cfg(test)]
+mod cookie_keys;
+#[cfg(test)]
 mod crawl;
 #[cfg(test)]
 mod dependencies;
