@@ -3,16 +3,16 @@
 
 use std::fmt::Write as _;
 
+use secrecy::ExposeSecret as _;
+use stagedoor_domain::audit::{Act, Entry};
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::{StoreError, TokenId, TokenRecord};
 
 use crate::app::App;
-use crate::confirm::ConfirmError;
 use crate::password::{Busy, Password, Weak};
-use crate::people::bound_address;
+use crate::people::{SignInError, bound_address};
 use crate::session_key::digest;
-use crate::sessions::{NewSession, SignedIn, Visitor};
-use secrecy::ExposeSecret as _;
+use crate::sessions::{NewSession, SignedIn};
 
 /// One of one's own sessions, as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +34,9 @@ pub struct OwnSession {
 /// Why a password was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangePasswordError {
-    /// The old one is wrong.
-    #[error("that is not your password")]
-    WrongOld,
+    /// The old one is wrong, or not looked at.
+    #[error(transparent)]
+    NotProved(#[from] SignInError),
     /// The new one is the old one.
     #[error("this is the password that you have already")]
     Same,
@@ -46,22 +46,17 @@ pub enum ChangePasswordError {
     /// The session ended meanwhile.
     #[error("you are signed out")]
     Over,
-    /// Too many at once.
-    #[error(transparent)]
-    Busy(#[from] Busy),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
-impl From<ConfirmError> for ChangePasswordError {
-    fn from(error: ConfirmError) -> Self {
-        match error {
-            ConfirmError::Refused => Self::WrongOld,
-            ConfirmError::Over => Self::Over,
-            ConfirmError::Busy(busy) => Self::Busy(busy),
-            ConfirmError::Store(error) => Self::Store(error),
-        }
+impl From<StoreError> for ChangePasswordError {
+    fn from(error: StoreError) -> Self {
+        Self::NotProved(error.into())
+    }
+}
+
+impl From<Busy> for ChangePasswordError {
+    fn from(error: Busy) -> Self {
+        Self::NotProved(error.into())
     }
 }
 
@@ -94,25 +89,27 @@ impl App {
         let Some(hash) = hashes.into_iter().find(|hash| shown_id(hash) == id) else {
             return Ok(false);
         };
-        let ended = self.inner.store.end_session(hash).await?;
-        tracing::info!(user = %who.user.name, "a user ended one of their sessions");
-        Ok(ended)
+        self.recorded(self.ended(who)).end_session(hash).await
     }
 
     /// Ends one's own sessions but for this one; how many there were.
     pub async fn end_other_sessions(&self, who: &SignedIn) -> Result<usize, StoreError> {
         let (user, this) = (who.user.id, who.session.hash());
-        let ended = self.inner.store.end_other_sessions(user, this).await?;
-        tracing::info!(user = %who.user.name, ended, "a user ended their other sessions");
-        Ok(ended)
+        let store = self.recorded(self.ended(who).with("which", "all others"));
+        store.end_other_sessions(user, this).await
     }
 
     /// Ends all of one's own sessions, this one too.
     pub async fn sign_out_everywhere(&self, who: &SignedIn) -> Result<(), StoreError> {
         self.inner.csrf.forget(&who.session);
-        let ended = self.inner.store.end_sessions_of(who.user.id).await?;
-        tracing::info!(user = %who.user.name, ended, "a user signed out everywhere");
+        let store = self.recorded(self.ended(who).with("which", "all"));
+        store.end_sessions_of(who.user.id).await?;
         Ok(())
+    }
+
+    fn ended(&self, who: &SignedIn) -> Entry {
+        let entry = self.entry(Act::SessionsEnded, &who.origin());
+        entry.on(who.user.name.as_str())
     }
 
     /// Changes one's own password. The other sessions end; this one goes on under another secret.
@@ -121,28 +118,25 @@ impl App {
         who: &SignedIn,
         old: Password,
         new: Password,
-        visitor: Visitor,
     ) -> Result<NewSession, ChangePasswordError> {
         let is_same = old.expose_secret() == new.expose_secret();
-        if !self.is_password_of(who, old, &visitor).await? {
-            return Err(ChangePasswordError::WrongOld);
-        }
+        self.prove(who, old).await?;
         if is_same {
             return Err(ChangePasswordError::Same);
         }
-        let (hasher, place) = (&self.inner.hasher, bound_address(visitor.address));
+        let (hasher, place) = (&self.inner.hasher, bound_address(who.address));
         let name = who.user.name.clone();
         hasher.judge(new.clone(), name, place.clone()).await??;
         let hash = hasher.hash(new, self.chance(), place).await?;
         let renewed = self.new_secret(who.user.clone());
         let renewal = self.renewal(who, &renewed);
-        let store = &self.inner.store;
+        let entry = self.entry(Act::PasswordChanged, &who.origin());
+        let store = self.recorded(entry.on(who.user.name.as_str()));
         let goes_on = store.change_password(who.user.id, hash, renewal).await?;
         self.inner.csrf.forget(&who.session);
         if !goes_on {
             return Err(ChangePasswordError::Over);
         }
-        tracing::info!(user = %who.user.name, address = %visitor.address, "a password was changed");
         Ok(renewed)
     }
 
@@ -157,9 +151,9 @@ impl App {
         if !tokens.iter().any(|token| token.id == TokenId(id)) {
             return Ok(false);
         }
-        let revoked = self.inner.store.revoke_token(TokenId(id)).await?;
-        tracing::info!(user = %who.user.name, token = id, "a user revoked a token");
-        Ok(revoked)
+        let entry = self.entry(Act::TokenRevoked, &who.origin());
+        let store = self.recorded(entry.on(format!("token {id}")));
+        store.revoke_token(TokenId(id)).await
     }
 }
 

@@ -25,6 +25,7 @@ use crate::password::Hasher;
 use crate::ports::Recorder;
 use crate::scripts::Rereading;
 use crate::sealed::{KEY_BYTES, Vault};
+use crate::throttle::{self, Limits, Throttle};
 use crate::{recover, reports, sessions};
 
 /// What the operator has set, as far as the use cases need it.
@@ -36,6 +37,8 @@ pub struct Options {
     pub output_cap: u64,
     /// How long a sign-in lasts, and from where it is taken.
     pub session: Session,
+    /// How often signing in may fail.
+    pub sign_in: Limits,
     /// Grants of stagedoor.toml.
     pub grants: Arc<Grants>,
     /// Variables that scripts may ask for with `inherit_env`, and `TZ`.
@@ -96,6 +99,7 @@ pub(crate) struct Inner {
     pub(crate) csrf: Csrf,
     pub(crate) cookie_keys: ArcSwap<CookieKeys>,
     pub(crate) forged_cookies: Forged,
+    pub(crate) throttle: Throttle,
     pub(crate) options: ArcSwap<Options>,
     pub(crate) queue: Mutex<Queue>,
     /// Oldest first, so that what happens to all of them happens in their order.
@@ -114,7 +118,9 @@ impl App {
     /// Takes over what an earlier server left, then works. Returns when every unfinished run of
     /// the store is accounted for.
     pub async fn start(parts: Parts) -> Result<Self, StoreError> {
+        let failures = parts.store.failures().await?;
         let inner = Inner {
+            throttle: Throttle::new(&failures, parts.options.sign_in, &*parts.clock),
             hasher: parts.hasher,
             csrf: Csrf::new(Arc::clone(&parts.clock), Arc::clone(&parts.chance)),
             cookie_keys: ArcSwap::from_pointee(parts.cookie_keys),
@@ -143,6 +149,7 @@ impl App {
         tokio::spawn(recover::account(app.clone(), unheld));
         tokio::spawn(reports::listen(app.clone(), reports, parts.pump_events));
         tokio::spawn(sessions::sweep(app.clone()));
+        tokio::spawn(throttle::sweep(app.clone()));
         app.start_what_may();
         Ok(app)
     }

@@ -1,27 +1,29 @@
 //! A user who is signed in proves once more who they are, before what would hurt most in the hands
 //! of somebody else who found the browser open.
 
-use crate::app::App;
-use crate::password::{Busy, Password};
-use crate::people::bound_address;
-use crate::sessions::{NewSession, SignedIn, Visitor};
+use stagedoor_domain::audit::Act;
 use stagedoor_store::StoreError;
+
+use crate::app::App;
+use crate::password::Password;
+use crate::people::SignInError;
+use crate::sessions::{NewSession, SignedIn};
 
 /// Why the password was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfirmError {
-    /// It is not this user's.
-    #[error("the password is wrong")]
-    Refused,
+    /// It is wrong, or not looked at.
+    #[error(transparent)]
+    NotProved(#[from] SignInError),
     /// The session ended meanwhile.
     #[error("you are signed out")]
     Over,
-    /// Too many at once.
-    #[error(transparent)]
-    Busy(#[from] Busy),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+}
+
+impl From<StoreError> for ConfirmError {
+    fn from(error: StoreError) -> Self {
+        Self::NotProved(error.into())
+    }
 }
 
 impl App {
@@ -31,35 +33,26 @@ impl App {
         &self,
         who: &SignedIn,
         password: Password,
-        visitor: Visitor,
     ) -> Result<NewSession, ConfirmError> {
-        if !self.is_password_of(who, password, &visitor).await? {
-            return Err(ConfirmError::Refused);
-        }
+        self.prove(who, password).await?;
         let renewed = self.renew_session(who).await?;
         renewed.ok_or(ConfirmError::Over)
     }
 
-    /// Every password that somebody who is signed in gives comes through here, so this is the place
-    /// where wrong ones are counted.
-    pub(crate) async fn is_password_of(
+    /// Every password that somebody who is signed in gives comes through here: wrong ones count as
+    /// those of signing in do, and are recorded.
+    pub(crate) async fn prove(
         &self,
         who: &SignedIn,
         password: Password,
-        visitor: &Visitor,
-    ) -> Result<bool, ConfirmError> {
-        let record = self.inner.store.user(who.user.id).await?;
-        let hash = record.filter(|record| !record.disabled);
-        let hash = hash.map(|record| record.password_hash);
-        let place = bound_address(visitor.address);
-        let is_right = self.inner.hasher.matches(password, hash, place).await?;
-        if !is_right {
-            tracing::warn!(
-                user = %who.user.name,
-                address = %visitor.address,
-                "somebody who is signed in gave a wrong password"
-            );
+    ) -> Result<(), SignInError> {
+        let proved = self
+            .confirm_password(&who.user, password, who.address)
+            .await;
+        if matches!(proved, Err(SignInError::Refused | SignInError::Blocked(_))) {
+            let entry = self.entry(Act::IdentityConfirmed, &who.origin());
+            self.note(entry.on(who.user.name.as_str()).refused()).await;
         }
-        Ok(is_right)
+        proved
     }
 }

@@ -170,16 +170,17 @@ mod tests {
     use crate::session_key::new_session_value;
     use stagedoor_domain::id::UserId;
     use stagedoor_domain::time::Timestamp;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
     #[derive(Default)]
     struct Fake {
         seconds: AtomicU64,
+        wall: AtomicI64,
         next: AtomicU64,
     }
     impl Clock for Fake {
         fn now(&self) -> Timestamp {
-            Timestamp::default()
+            Timestamp::from_millis(self.wall.load(Ordering::Relaxed))
         }
         fn monotonic(&self) -> Duration {
             Duration::from_secs(self.seconds.load(Ordering::Relaxed))
@@ -232,6 +233,19 @@ mod tests {
         assert!(matches!(csrf.spend(&ann, &a), Spent::Fresh(_)));
         fake.seconds.store(301, Ordering::Relaxed);
         assert_eq!(csrf.spend(&ann, &b), Spent::Unknown);
+    }
+
+    #[test]
+    fn w81_a_clock_that_jumps_neither_ends_a_token_nor_lengthens_it() {
+        let (csrf, fake, ann, _) = csrf();
+        for hours in [-10_i64, 10] {
+            let (a, b) = (csrf.mint(&ann), csrf.mint(&ann));
+            fake.wall.fetch_add(hours * 3_600_000, Ordering::Relaxed);
+            fake.seconds.fetch_add(300, Ordering::Relaxed);
+            assert!(matches!(csrf.spend(&ann, &a), Spent::Fresh(_)), "{hours}");
+            fake.seconds.fetch_add(1, Ordering::Relaxed);
+            assert_eq!(csrf.spend(&ann, &b), Spent::Unknown, "{hours}");
+        }
     }
 
     #[test]

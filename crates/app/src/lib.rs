@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod app;
+pub mod audit;
 pub mod check_args;
 pub mod confirm;
 pub mod cookie_keys;
@@ -22,6 +23,7 @@ pub mod session_key;
 pub mod sessions;
 pub mod start_run;
 pub mod stop_run;
+pub mod throttle;
 pub mod view;
 pub mod watch;
 

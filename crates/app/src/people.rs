@@ -1,9 +1,10 @@
 //! Who comes in: the setup link, signing in, and API tokens.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use stagedoor_domain::access::User;
+use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::name::{BadName, GroupName, UserName};
 use stagedoor_store::{NewUser, SetupError as StoreSetupError, StoreError, UserRecord};
 
@@ -11,6 +12,7 @@ use crate::app::App;
 use crate::password::{Busy, Password, Weak};
 use crate::session_key::{setup_hash, token_hash};
 use crate::sessions::{NewSession, Visitor};
+use crate::throttle::{AttemptError, Blocked, Network, canonical};
 
 /// Why the setup link did not make an account.
 #[derive(Debug, thiserror::Error)]
@@ -55,12 +57,24 @@ pub enum SignInError {
     /// Name or password, and nobody is told which.
     #[error("name or password is wrong")]
     Refused,
+    /// Too much failed before; nothing was looked at.
+    #[error(transparent)]
+    Blocked(#[from] Blocked),
     /// Too many at once.
     #[error(transparent)]
     Busy(#[from] Busy),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<AttemptError> for SignInError {
+    fn from(error: AttemptError) -> Self {
+        match error {
+            AttemptError::Blocked(blocked) => Self::Blocked(blocked),
+            AttemptError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl App {
@@ -90,11 +104,10 @@ impl App {
             password_hash,
             groups: groups.clone(),
         };
-        let id = self
-            .inner
-            .store
-            .use_setup(setup_hash(key), now, new)
-            .await?;
+        let by = Origin::stranger(address);
+        let entry = self.entry(Act::SetUp, &by).on(name.as_str());
+        let store = self.recorded(entry);
+        let id = store.use_setup(setup_hash(key), now, new).await?;
         let user = User { id, name, groups };
         tracing::info!(user = %user.name, %address, "the first account was created");
         Ok(self.open_session(user, visitor).await?)
@@ -105,7 +118,8 @@ impl App {
         self.inner.store.setup_open(self.clock().now()).await
     }
 
-    /// Signs in with name and password. Unknown, disabled and wrong look and take the same.
+    /// Signs in with name and password. Unknown, disabled and wrong look and take the same, and so
+    /// they do once too much has failed.
     pub async fn sign_in(
         &self,
         name: &str,
@@ -113,10 +127,19 @@ impl App {
         visitor: Visitor,
     ) -> Result<NewSession, SignInError> {
         let address = visitor.address;
-        let record = match UserName::parse(name) {
+        let name = canonical(name);
+        let attempt = self.attempt(&name, address).await?;
+        let record = match UserName::parse(&name) {
             Ok(name) => self.inner.store.user_by_name(&name).await?,
             Err(_) => None,
         };
+        let whose = record.as_ref().map(|record| record.user.id);
+        // What is no account's name is not recorded: people type their password there.
+        let target = record
+            .as_ref()
+            .map_or("", |record| record.user.name.as_str());
+        let entry = self.entry(Act::SignIn, &Origin::stranger(address));
+        let refusal = entry.on(target).refused();
         let record = record.filter(|record| !record.disabled);
         let hash = record.as_ref().map(|record| record.password_hash.clone());
         let hasher = &self.inner.hasher;
@@ -126,11 +149,14 @@ impl App {
         match record {
             Some(UserRecord { user, .. }) if matches => {
                 let session = self.open_session(user, visitor).await?;
+                attempt.succeeded(session.user.id).await;
                 tracing::info!(user = %session.user.name, %address, "signed in");
                 Ok(session)
             }
             _ => {
+                attempt.failed(whose).await;
                 tracing::info!(%address, "a sign-in was refused");
+                self.note(refusal).await;
                 Err(SignInError::Refused)
             }
         }
@@ -138,18 +164,30 @@ impl App {
 
     /// Who this API token belongs to, if it is good.
     pub async fn bearer(&self, token: &str) -> Result<Option<User>, StoreError> {
+        self.bearer_noting(token, None).await
+    }
+
+    /// The same, and notes now and then that it works from this network.
+    pub(crate) async fn bearer_noting(
+        &self,
+        token: &str,
+        network: Option<Network>,
+    ) -> Result<Option<User>, StoreError> {
         let found = self.inner.store.token(token_hash(token)).await?;
         let now = self.clock().now();
-        let Some((token, owner)) = found.filter(|(token, owner)| {
-            !owner.disabled && token.expires_at.is_none_or(|end| now < end)
+        let Some((record, owner)) = found.filter(|(record, owner)| {
+            !owner.disabled && record.expires_at.is_none_or(|end| now < end)
         }) else {
             return Ok(None);
         };
-        let is_due = token
+        let is_due = record
             .last_used
             .is_none_or(|used| now.since(used).as_secs() >= 60);
-        if is_due && let Err(error) = self.inner.store.touch_token(token.id, now).await {
+        if is_due && let Err(error) = self.inner.store.touch_token(record.id, now).await {
             tracing::warn!(%error, "could not note that a token was used");
+        }
+        if is_due && let Some(network) = network {
+            self.remember_token(token, network, owner.user.id).await;
         }
         Ok(Some(owner.user))
     }
@@ -187,11 +225,5 @@ impl App {
 
 /// What counts as one place: the address, or the /64 network of an IPv6 address.
 pub(crate) fn bound_address(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-    }
+    Network::of(address).to_string()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use stagedoor_config::SessionAddress;
 use stagedoor_domain::access::User;
+use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::{Renewal, SessionRecord, StoreError, UserRecord};
 
@@ -12,9 +13,9 @@ use crate::app::App;
 use crate::cookie_keys::CookieUse;
 use crate::session_key::SessionKey;
 
-/// So far may the clock have been set back since a session began; a machine's clock is put right
-/// by less than this all the time.
-const SET_BACK: Duration = Duration::from_mins(1);
+/// By how much a clock is set back in the ordinary way. A session that begins later than that was
+/// made by a clock that was wrong, and how old it is cannot be told.
+const CLOCK_SLACK: Duration = Duration::from_mins(5);
 
 /// Who signs in, before it is known who that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +67,17 @@ pub struct SignedIn {
     pub user: User,
     /// Which session.
     pub session: SessionKey,
+    /// From where this request came.
+    pub address: IpAddr,
     /// The password was given in this session not long ago.
     pub is_confirmed: bool,
+}
+
+impl SignedIn {
+    /// As it is recorded.
+    pub fn origin(&self) -> Origin {
+        Origin::user(&self.user, self.address)
+    }
 }
 
 /// Why a session is over.
@@ -98,7 +108,9 @@ impl App {
             confirmed_at: Some(now),
             browser: visitor.browser,
         };
-        self.inner.store.add_session(&session).await?;
+        let by = Origin::user(&new.user, visitor.address);
+        let entry = self.entry(Act::SignIn, &by).on(new.user.name.as_str());
+        self.recorded(entry).add_session(&session).await?;
         Ok(new)
     }
 
@@ -110,7 +122,9 @@ impl App {
     ) -> Result<Option<NewSession>, StoreError> {
         let new = self.new_secret(who.user.clone());
         let renewal = self.renewal(who, &new);
-        let goes_on = self.inner.store.renew_session(renewal).await?;
+        let entry = self.entry(Act::IdentityConfirmed, &who.origin());
+        let store = self.recorded(entry.on(who.user.name.as_str()));
+        let goes_on = store.renew_session(renewal).await?;
         self.inner.csrf.forget(&who.session);
         Ok(goes_on.then_some(new))
     }
@@ -162,6 +176,7 @@ impl App {
         Ok(Some(SignedIn {
             user: record.user,
             session: key,
+            address,
             is_confirmed: session
                 .confirmed_at
                 .is_some_and(|at| at <= now && now.since(at) < confirmed_for),
@@ -182,7 +197,7 @@ impl App {
             Some(Over::TooOld)
         } else if now.since(session.last_seen) >= rules.idle {
             Some(Over::Idle)
-        } else if session.created_at.since(now) > SET_BACK {
+        } else if session.created_at.max(session.last_seen) > now.plus(CLOCK_SLACK) {
             Some(Over::OfTheFuture)
         } else if !is_taken_from(rules.address, &session.address, address) {
             Some(Over::FromElsewhere)
@@ -199,29 +214,41 @@ impl App {
         address: IpAddr,
     ) {
         let user = record.user.name.as_str();
+        let by = Origin::stranger(address);
+        let entry = self.entry(Act::SessionsEnded, &by).on(user);
         match why {
-            Over::FromElsewhere => tracing::warn!(
-                user,
-                %address,
-                "a session came from another address than it began at, and was ended: somebody \
-                 may have copied a cookie, or the user moved to another network"
-            ),
-            Over::OfTheFuture => tracing::warn!(
-                user,
-                "a session that begins in the future was ended: the clock was set back"
-            ),
+            Over::FromElsewhere => {
+                tracing::warn!(
+                    user,
+                    %address,
+                    "a session came from another address than it began at, and was ended: somebody \
+                     may have copied a cookie, or the user moved to another network"
+                );
+                self.note(entry.with("why", "used from another address"))
+                    .await;
+            }
+            Over::OfTheFuture => {
+                tracing::warn!(
+                    user,
+                    "a session that begins in the future was ended: the clock was set back"
+                );
+                self.note(entry.with("why", "the clock was set back")).await;
+            }
             Over::TooOld | Over::Idle | Over::Disabled => {}
         }
+        self.inner.csrf.forget(key);
         // A row that a full disk keeps is looked at again, and is over then too.
-        if let Err(error) = self.sign_out(key).await {
+        if let Err(error) = self.inner.store.end_session(key.hash()).await {
             tracing::warn!(%error, "could not remove a session that is over");
         }
     }
 
     /// Ends a session; its tokens are worth nothing from now on.
-    pub async fn sign_out(&self, session: &SessionKey) -> Result<(), StoreError> {
-        self.inner.csrf.forget(session);
-        self.inner.store.end_session(session.hash()).await?;
+    pub async fn sign_out(&self, who: &SignedIn) -> Result<(), StoreError> {
+        self.inner.csrf.forget(&who.session);
+        let entry = self.entry(Act::SignOut, &who.origin());
+        let store = self.recorded(entry.on(who.user.name.as_str()));
+        store.end_session(who.session.hash()).await?;
         Ok(())
     }
 }

@@ -48,6 +48,7 @@ fn check_settings(dir: &Path) -> bool {
     let environment = stagedoor_config::Environment::default();
     let settings = stagedoor_config::load(stagedoor_config::Sources {
         folder: dir,
+        folder_name: dir,
         flags: &flags,
         environment: &environment,
         cores: 1,

@@ -13,6 +13,9 @@ use stagedoor_web::{Certificates, Doors, Keepers};
 use crate::accounts::Accounts;
 use crate::system::SystemClock;
 
+/// The first port that every account may have, if the machine's owner has not changed that.
+const FREE_FOR_ALL: u16 = 1024;
+
 /// Everything that requests come in by.
 pub fn open(settings: &Settings, accounts: &Accounts) -> anyhow::Result<Doors> {
     let redirects = settings.tls.as_ref().map(|tls| &tls.redirect_listen);
@@ -32,7 +35,12 @@ fn certificates(settings: &Settings, accounts: &Accounts) -> anyhow::Result<Opti
         owners: vec![0, getuid().as_raw(), accounts.server_uid],
         group: group.unwrap_or_else(|| getegid().as_raw()),
     };
-    let certificates = Certificates::load(tls, keepers, SystemClock::new().now());
+    let certificates = Certificates::load(
+        tls,
+        keepers,
+        &settings.public_host,
+        SystemClock::new().now(),
+    );
     Ok(Some(certificates.context("HTTPS is not possible")?))
 }
 
@@ -68,6 +76,15 @@ fn explain(address: SocketAddr, error: std::io::Error) -> anyhow::Error {
         let other = SocketAddr::new(address.ip(), address.port().wrapping_add(1));
         return anyhow!(
             "{address} is taken by another program; stop it, or choose another port, as in: --listen {other}"
+        );
+    }
+    let port = address.port();
+    if error.kind() == ErrorKind::PermissionDenied && port < FREE_FOR_ALL {
+        return anyhow!(
+            "could not listen on {address}: ports below {FREE_FOR_ALL} need a right that your account has not; \
+             run as root: sysctl -w net.ipv4.ip_unprivileged_port_start={port}\n\
+             or start it as root, or as a service of systemd with \
+             `AmbientCapabilities=CAP_NET_BIND_SERVICE`, or let a proxy (deploy/README.md) have the port"
         );
     }
     anyhow::Error::new(error).context(format!("could not listen on {address}"))

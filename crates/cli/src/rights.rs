@@ -1,7 +1,14 @@
 //! What the server gives up before it talks to the network: the rights of root, and executing.
 
 use anyhow::Context as _;
+use rustix::thread::clear_ambient_capability_set;
 use stagedoor_runner::{Account, Confined, confine};
+
+/// A right that came with the process, as systemd's `AmbientCapabilities` for low ports, is for the
+/// server: what is executed from now on, the runner and its scripts, does not have it.
+pub fn keep_to_itself() -> anyhow::Result<()> {
+    clear_ambient_capability_set().context("could not keep the server's rights from scripts")
+}
 
 /// To be called once the ports are bound and the runner is there, while there is one thread: all
 /// later ones inherit it. From then on nothing can be executed.

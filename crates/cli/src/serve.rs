@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit};
 use stagedoor_app::app::{App, Options, Parts};
 use stagedoor_app::password::Hasher;
 use stagedoor_app::session_key::digest;
+use stagedoor_app::throttle::Limits;
 use stagedoor_catalog::Catalog;
 use stagedoor_config::{Environment, Flags, Settings, Sources};
 use stagedoor_domain::queue::Capacity;
@@ -28,7 +29,7 @@ use crate::accounts::Accounts;
 use crate::args::ServeOptions;
 use crate::cookie_keys::{self, Given, Kept};
 use crate::signals::{self, Reload};
-use crate::state::State;
+use crate::state::{State, apart};
 use crate::system::{KernelChance, SystemClock};
 use crate::{EXIT_OK, EXIT_RUNNER_GONE, announce, listen, logging, rights};
 
@@ -97,9 +98,11 @@ fn prepare(
         );
     }
     let accounts = Accounts::choose(&settings)?;
+    apart::check(&root_path, &settings.state)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
     let cookie_keys = Given::of(&environment, SystemClock::new().now())?;
     let doors = listen::open(&settings, &accounts)?;
+    rights::keep_to_itself()?;
     let runner = connect_runner(&state.dir, &root_path, &root, &settings, &accounts)?
         .after(state.earlier_runner().as_deref());
     // After the runner, which passes the limit that it was started with to scripts.
@@ -131,6 +134,7 @@ pub fn load(
     };
     Ok(stagedoor_config::load(Sources {
         folder,
+        folder_name: &options.dir,
         flags: &flags,
         environment,
         cores: u32::try_from(cores()).unwrap_or(u32::MAX),
@@ -204,12 +208,15 @@ async fn run(
     runner: Connection,
     arguments: &ServeOptions,
 ) -> anyhow::Result<u8> {
+    let hang_up = signals::hang_up()?;
     let reload = Arc::new(Reload {
         arguments: arguments.clone(),
         folder: prepared.root.try_clone()?,
         environment: prepared.environment.clone(),
         is_root: prepared.is_root,
         certificates: prepared.doors.certificates.clone(),
+        began: prepared.settings.clone(),
+        last: Mutex::new(prepared.settings.clone()),
     });
     let web = stagedoor_web::WebOptions {
         public_hosts: prepared.settings.public_host.clone(),
@@ -218,10 +225,17 @@ async fn run(
         allow_plain_http: prepared.settings.allow_plain_http,
         base_path: prepared.settings.base_path.clone(),
         hsts: prepared.settings.hsts,
+        debug: prepared.settings.debug.clone(),
     };
     let (app, doors, _state) = start_app(prepared, runner, arguments.all).await?;
     let (shutdown, linger) = (CancellationToken::new(), CancellationToken::new());
-    let signals = signals::listen(app.clone(), shutdown.clone(), linger.clone(), reload);
+    let signals = signals::listen(
+        app.clone(),
+        shutdown.clone(),
+        linger.clone(),
+        reload,
+        hang_up,
+    );
     tokio::spawn(signals);
     tokio::spawn(give_back_memory());
     tokio::select! {
@@ -345,6 +359,10 @@ pub fn options_of(settings: &Settings, environment: Environment) -> Options {
         },
         output_cap: settings.limits.output,
         session: settings.session,
+        sign_in: Limits {
+            failures: settings.sign_in.failures,
+            blocked_for: settings.sign_in.blocked_for,
+        },
         grants: Arc::new(settings.grants.clone()),
         environment,
     }

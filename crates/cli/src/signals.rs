@@ -3,12 +3,12 @@
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use stagedoor_app::app::App;
-use stagedoor_config::Environment;
+use stagedoor_config::{Changes, Environment, Settings};
 use stagedoor_web::Certificates;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::ServeOptions;
@@ -25,6 +25,16 @@ pub struct Reload {
     pub is_root: bool,
     /// Read again too.
     pub certificates: Option<Certificates>,
+    /// What the server was set up with.
+    pub began: Settings,
+    /// What was read last.
+    pub last: Mutex<Settings>,
+}
+
+/// HUP. Until this is there it ends the process, as signals do; so it comes before the server says
+/// that it listens.
+pub fn hang_up() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
 
 /// Waits for signals as long as the server lives; cancels `shutdown` at the first.
@@ -36,10 +46,10 @@ pub async fn listen(
     shutdown: CancellationToken,
     linger: CancellationToken,
     settings: Arc<Reload>,
+    mut hang_up: Signal,
 ) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
     loop {
         tokio::select! {
             _ = terminate.recv() => {
@@ -87,8 +97,32 @@ fn reload(app: &App, from: &Reload) {
     match serve::load(&from.arguments, &folder, &from.environment, from.is_root) {
         Ok(settings) => {
             app.reload(serve::options_of(&settings, from.environment.clone()));
-            tracing::info!("read the settings again: grants and limits count from now on");
+            let mut last = from.last.lock().unwrap_or_else(PoisonError::into_inner);
+            tell(&settings, &settings.changes(&from.began, &last));
+            *last = settings;
         }
         Err(error) => tracing::error!("the settings stay as they were: {error:#}"),
+    }
+}
+
+/// What came of it, so that nobody waits for what needs a start.
+fn tell(settings: &Settings, changes: &Changes) {
+    let file = settings.file.as_ref();
+    let file = file.map_or_else(
+        || "there is no file".to_owned(),
+        |file| file.display().to_string(),
+    );
+    match changes.now.join(", ") {
+        none if none.is_empty() => {
+            tracing::info!("read the settings again ({file}): nothing changes now");
+        }
+        keys => tracing::info!("read the settings again ({file}): {keys} counts from now on"),
+    }
+    if !changes.next_start.is_empty() {
+        let keys = changes.next_start.join(", ");
+        tracing::warn!(
+            "not in force yet: {keys} is not what this server started with, and counts once \
+             `stagedoor serve` is started again"
+        );
     }
 }

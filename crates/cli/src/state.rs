@@ -1,5 +1,6 @@
 //! The state directory: made, checked and locked here. Everything in it is for the server alone.
 
+pub mod apart;
 mod earlier;
 pub mod place;
 

@@ -108,6 +108,14 @@ pub(crate) fn proxy(layers: &Layers, problems: &mut Problems) -> Option<Proxy> {
     let behind = &layers.get("behind_proxy")?.mark;
     let least = i64::from(!protocol);
     let hops = match hops {
+        Some(node) if !protocol && matches!(node.value, Value::Integer(0)) => {
+            let problem = node.mark.problem("0 proxies, and `behind_proxy = true`");
+            problems.push(problem.mend(
+                "write how many proxies add an entry to `X-Forwarded-For`, 1 for one; or take `behind_proxy` and \
+                 `[proxy]` out; 0 is for `proxy.protocol = true` alone",
+            ));
+            None
+        }
         Some(node) => node.integer(least, MOST_HOPS, problems),
         None if protocol => Some(0),
         None => {

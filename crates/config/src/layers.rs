@@ -10,7 +10,7 @@ use crate::environment::Environment;
 
 /// How a setting is written in a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(crate) enum Form {
     Text,
     Number,
     Flag,
@@ -19,7 +19,7 @@ enum Form {
 }
 
 /// Every setting that is a single value or a list of texts.
-const SETTINGS: [(&str, Form); 24] = [
+pub(crate) const SETTINGS: [(&str, Form); 29] = [
     ("listen", Form::List),
     ("public_host", Form::List),
     ("allow_plain_http", Form::Flag),
@@ -44,6 +44,11 @@ const SETTINGS: [(&str, Form); 24] = [
     ("session.idle", Form::Text),
     ("session.confirmed_for", Form::Text),
     ("session.address", Form::Text),
+    ("sign_in.failures", Form::Number),
+    ("sign_in.blocked_for", Form::Text),
+    ("profile", Form::Text),
+    ("debug.clients", Form::List),
+    ("debug.lasts", Form::Text),
 ];
 
 const TOP: Keys = Keys {
@@ -62,6 +67,9 @@ const TOP: Keys = Keys {
         "allow_root_scripts",
         "limits",
         "session",
+        "sign_in",
+        "profile",
+        "debug",
         "grant",
     ],
     later: &["pools", "permit", "trigger"],
@@ -81,9 +89,19 @@ const LIMITS: Keys = Keys {
     now: &["running", "queued", "queued_per_user", "output", "timeout"],
     later: &[],
 };
+const DEBUG: Keys = Keys {
+    of: "`[debug]`",
+    now: &["clients", "lasts"],
+    later: &[],
+};
 const SESSION: Keys = Keys {
     of: "`[session]`",
     now: &["absolute", "idle", "confirmed_for", "address"],
+    later: &[],
+};
+const SIGN_IN: Keys = Keys {
+    of: "`[sign_in]`",
+    now: &["failures", "blocked_for"],
     later: &[],
 };
 
@@ -125,6 +143,8 @@ impl Layers {
             ("proxy", PROXY, "[proxy]"),
             ("limits", LIMITS, "[limits]"),
             ("session", SESSION, "[session]"),
+            ("sign_in", SIGN_IN, "[sign_in]"),
+            ("debug", DEBUG, "[debug]"),
         ] {
             if let Some(table) = table.get(name).and_then(|node| node.table(form, problems)) {
                 keys.check(table, problems);

@@ -6,6 +6,8 @@
 //! flags, in this order. Nothing here opens sockets or knows what the settings are used for.
 #![forbid(unsafe_code)]
 
+mod changes;
+mod debug;
 pub mod document;
 mod environment;
 mod front;
@@ -19,13 +21,15 @@ mod session;
 mod settings;
 mod state;
 
+pub use changes::Changes;
+pub use debug::Debug;
 pub use environment::Environment;
 pub use front::{Hsts, Proxy, Tls};
 pub use listen::Listen;
 pub use load::{ConfigError, Sources, load};
 pub use network::{BadNetwork, Network};
 pub use session::{Session, SessionAddress};
-pub use settings::{Limits, Settings};
+pub use settings::{Limits, Settings, SignIn};
 pub use state::{NoState, state_directory};
 
 /// What the command line sets; it wins over everything else.

@@ -17,6 +17,8 @@ const FILE: &str = "stagedoor.toml";
 pub struct Sources<'a> {
     /// The folder that is served.
     pub folder: &'a Path,
+    /// The same as the operator wrote it, for messages.
+    pub folder_name: &'a Path,
     /// The command line.
     pub flags: &'a Flags,
     /// The environment.
@@ -58,7 +60,7 @@ pub fn load(sources: Sources<'_>) -> Result<Settings, ConfigError> {
             .map(PathBuf::from)
     });
     let (mut layers, mut problems) = (Layers::default(), Problems::default());
-    let file = add_file(named, sources.folder, &mut layers, &mut problems)?;
+    let file = add_file(named, &sources, &mut layers, &mut problems)?;
     layers.add_environment(sources.environment, &mut problems);
     layers.add_flags(sources.flags);
     let state = state_directory(
@@ -78,13 +80,16 @@ pub fn load(sources: Sources<'_>) -> Result<Settings, ConfigError> {
 /// Reads the named file, which must be there, or the folder's own, which need not.
 fn add_file(
     named: Option<PathBuf>,
-    folder: &Path,
+    sources: &Sources<'_>,
     layers: &mut Layers,
     problems: &mut Problems,
 ) -> Result<Option<PathBuf>, ConfigError> {
     let must_exist = named.is_some();
-    let path = named.unwrap_or_else(|| folder.join(FILE));
-    let bytes = match std::fs::read(&path) {
+    let (place, path) = match named {
+        Some(path) => (path.clone(), path),
+        None => (sources.folder.join(FILE), sources.folder_name.join(FILE)),
+    };
+    let bytes = match std::fs::read(&place) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(None),
         Err(error) => return Err(ConfigError::Unreadable { path, error }),

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod arguments;
+pub mod audit;
 pub mod id;
 pub mod invocation;
 pub mod name;

@@ -86,6 +86,24 @@ pub enum OpenError {
         /// The first thing that is wrong.
         what: String,
     },
+    /// The key of the audit log is gone, or not whole, though there are records under it.
+    #[error(
+        "{} is missing or too short, though the audit log has records that only this key can check: \
+         restore it from a backup. To go on without being able to check what was recorded so far, run: \
+         head -c 32 /dev/urandom > {0}; chmod 400 {0}", path.display()
+    )]
+    AuditKeyLost {
+        /// The key.
+        path: PathBuf,
+    },
+    /// Others could rewrite the audit log.
+    #[error("{} can be read by others (mode {mode:o}); run: chmod 400 {0}", path.display())]
+    AuditKeyOpen {
+        /// The key.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// A file or folder could not be made, opened or renamed.
     #[error("could not use {}: {source}{}", path.display(), mend(source))]
     File {

@@ -9,11 +9,14 @@
 //! one after the first that ended the run, changes nothing.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod connection;
 mod error;
+mod failures;
 mod health;
 #[doc(hidden)]
 pub mod in_line;
+mod known_addresses;
 mod readers;
 mod runs;
 mod schema;
@@ -24,7 +27,12 @@ mod tokens;
 mod users;
 mod writer;
 
+pub use audit::{
+    AuditCursor, AuditFilter, AuditLog, AuditPage, AuditRecord, Fault, LineFault, LineWrong,
+    Verified,
+};
 pub use error::{OpenError, StoreError};
+pub use failures::{FailureKind, FailurePlace, FailureRecord};
 pub use runs::{Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUpdate, Visible};
 pub use sessions::{Renewal, SessionRecord};
 pub use setup::SetupError;

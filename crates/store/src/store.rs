@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
+use stagedoor_domain::audit::Entry;
 
+use crate::audit::{Bell, Chain, Happened, append, open_key, start_scribe};
 use crate::connection::{check_version, configure_writer, open_reader, open_writer, prepare_file};
 use crate::error::{OpenError, StoreError};
 use crate::health::Health;
@@ -14,24 +16,35 @@ use crate::readers::{LOOK_UPS, Readers};
 use crate::schema::{MIGRATIONS, migrate, refuse_older};
 use crate::writer::{Kind, Writer};
 
-/// Four with a thread, and those of [`Store::look_up`].
-const READERS: usize = 4 + LOOK_UPS;
+/// Four with a thread, those of [`Store::look_up`], and one for the file of the audit log.
+const READERS: usize = 4 + LOOK_UPS + 1;
 
 /// Everything that is remembered. Cheap to clone; the last clone to go finishes what waits and
 /// closes the database.
 #[derive(Clone)]
 pub struct Store {
     running: Arc<Running>,
+    /// What the next write is recorded as.
+    record: Option<Arc<Entry>>,
+}
+
+/// What records are made with. Jobs hold it, and not what runs them.
+struct Book {
+    chain: Chain,
+    /// Calls for the lines of what was recorded.
+    bell: Arc<Bell>,
 }
 
 struct Running {
     health: Health,
+    book: Arc<Book>,
     // Options only so that `drop` can close them before it waits for the threads.
     writer: Option<Writer>,
     readers: Option<Readers>,
     /// Instead of readers, where there are no threads.
     disk: Option<Disk>,
-    writer_thread: Option<JoinHandle<()>>,
+    writer_thread: Option<JoinHandle<Connection>>,
+    scribe: Option<JoinHandle<()>>,
     reader_threads: Vec<JoinHandle<()>>,
 }
 
@@ -59,24 +72,37 @@ impl Store {
         check(&db, &path)?;
         migrate(&mut db, &path, MIGRATIONS)?;
         configure_writer(&db).map_err(failed)?;
+        let chain = open_key(dir, &db)?;
         let readers = (0..READERS)
             .map(|_| open_reader(&path))
             .collect::<rusqlite::Result<Vec<_>>>()
             .map_err(failed)?;
-        Running::start(db, readers, Health::of(dir.to_owned()))
-            .map(|running| Self {
-                running: Arc::new(running),
-            })
+        Running::start(dir, db, readers, chain)
+            .map(Self::of)
             .map_err(|source| OpenError::File {
                 path: path.clone(),
                 source,
             })
     }
 
+    fn of(running: Running) -> Self {
+        Self {
+            running: Arc::new(running),
+            record: None,
+        }
+    }
+
+    pub(crate) fn recording(&self, entry: Entry) -> Self {
+        Self {
+            running: Arc::clone(&self.running),
+            record: Some(Arc::new(entry)),
+        }
+    }
+
     /// Runs `work` in the next transaction; answers when it is on the disk.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
-        T: Send + 'static,
+        T: Happened + Send + 'static,
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         self.write_as(Kind::Several, work).await
@@ -85,7 +111,7 @@ impl Store {
     /// The same for work that changes one row with one statement.
     pub(crate) async fn write_row<T, F>(&self, work: F) -> Result<T, StoreError>
     where
-        T: Send + 'static,
+        T: Happened + Send + 'static,
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         self.write_as(Kind::OneRow, work).await
@@ -93,12 +119,24 @@ impl Store {
 
     async fn write_as<T, F>(&self, kind: Kind, work: F) -> Result<T, StoreError>
     where
-        T: Send + 'static,
+        T: Happened + Send + 'static,
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let result = match &self.running.writer {
-            Some(writer) => writer.write(kind, work).await,
-            None => Err(StoreError::broken(crate::error::Stopped)),
+        let result = match (&self.running.writer, &self.record) {
+            (Some(writer), None) => writer.write(kind, work).await,
+            (Some(writer), Some(entry)) => {
+                let (book, entry) = (Arc::clone(&self.running.book), Arc::clone(entry));
+                let work = move |db: &Connection| {
+                    let done = work(db)?;
+                    if done.happened() {
+                        append(db, &book.chain, &entry, done.number())?;
+                        book.bell.note();
+                    }
+                    Ok(done)
+                };
+                writer.write(kind.recorded(), work).await
+            }
+            (None, _) => Err(StoreError::broken(crate::error::Stopped)),
         };
         self.running.health.note(&result);
         result
@@ -139,15 +177,19 @@ impl Store {
     pub(crate) fn without_threads(writer: Writer, disk: Disk) -> Self {
         let running = Running {
             health: Health::default(),
+            book: Arc::new(Book {
+                // What is in memory only needs no secret.
+                chain: Chain::new(&[0; 32]),
+                bell: Arc::default(),
+            }),
+            scribe: None,
             writer: Some(writer),
             disk: Some(disk),
             readers: None,
             writer_thread: None,
             reader_threads: Vec::new(),
         };
-        Self {
-            running: Arc::new(running),
-        }
+        Self::of(running)
     }
 }
 
@@ -159,14 +201,23 @@ impl std::fmt::Debug for Store {
 
 impl Running {
     fn start(
+        dir: &Path,
         db: Connection,
-        connections: Vec<Connection>,
-        health: Health,
+        mut connections: Vec<Connection>,
+        chain: Chain,
     ) -> std::io::Result<Self> {
+        let bell = Arc::<Bell>::default();
+        let scribe = connections
+            .pop()
+            .map(|db| start_scribe(dir, db, Arc::clone(&bell)))
+            .transpose()?;
         let (readers, reader_threads) = Readers::start(connections)?;
-        let (writer, writer_thread) = Writer::start(db)?;
+        let calls = Arc::clone(&bell);
+        let (writer, writer_thread) = Writer::start(db, move || calls.after_commit())?;
         Ok(Self {
-            health,
+            health: Health::of(dir.to_owned()),
+            book: Arc::new(Book { chain, bell }),
+            scribe,
             writer: Some(writer),
             readers: Some(readers),
             disk: None,
@@ -177,15 +228,19 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// Readers first: the last connection to close must be one that can empty the log.
+    /// Readers first, and the file of the audit log after the last write: the last connection to
+    /// close must be the one that can empty the log.
     fn drop(&mut self) {
         drop(self.readers.take());
         for thread in self.reader_threads.drain(..) {
             let _ = thread.join();
         }
         drop(self.writer.take());
-        if let Some(thread) = self.writer_thread.take() {
+        let last = self.writer_thread.take().map(JoinHandle::join);
+        self.book.bell.end();
+        if let Some(thread) = self.scribe.take() {
             let _ = thread.join();
         }
+        drop(last);
     }
 }

@@ -34,12 +34,19 @@ impl Writer {
         (Self { jobs }, waiting)
     }
 
-    /// Starts the thread.
-    pub(crate) fn start(db: Connection) -> std::io::Result<(Self, JoinHandle<()>)> {
+    /// Starts the thread, which calls `committed` after each transaction. It gives the connection
+    /// back when it ends.
+    pub(crate) fn start(
+        db: Connection,
+        committed: impl Fn() + Send + 'static,
+    ) -> std::io::Result<(Self, JoinHandle<Connection>)> {
         let (writer, waiting) = Self::new();
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || serve(&db, waiting))?;
+            .spawn(move || {
+                serve(&db, waiting, committed);
+                db
+            })?;
         Ok((writer, thread))
     }
 
@@ -73,6 +80,19 @@ pub(crate) enum Kind {
     OneRow,
     /// The changes before the one that failed, which are to be taken back with it.
     Several,
+    /// One row and its record, which hardly ever fail but with the disk: then the whole transaction
+    /// is taken back, and each of its jobs done again alone. So it costs nothing to be ready for.
+    Recorded,
+}
+
+impl Kind {
+    /// The same with a record of the audit log.
+    pub(crate) fn recorded(self) -> Self {
+        match self {
+            Self::OneRow | Self::Recorded => Self::Recorded,
+            Self::Several => Self::Several,
+        }
+    }
 }
 
 pub(crate) trait Job: Send {
@@ -116,7 +136,7 @@ where
     }
 }
 
-fn serve(db: &Connection, mut waiting: mpsc::Receiver<BoxedJob>) {
+fn serve(db: &Connection, mut waiting: mpsc::Receiver<BoxedJob>, committed: impl Fn()) {
     let mut batch = Vec::with_capacity(LARGEST_BATCH);
     // The log may be long from the beginning.
     let mut unseen = LOOK_AFTER;
@@ -130,6 +150,7 @@ fn serve(db: &Connection, mut waiting: mpsc::Receiver<BoxedJob>) {
                 batch.push(job);
             }
         });
+        committed();
         if unseen >= LOOK_AFTER {
             unseen = 0;
             checkpoint(db, waiting.is_empty());
@@ -141,6 +162,7 @@ fn serve(db: &Connection, mut waiting: mpsc::Receiver<BoxedJob>) {
 fn weight(job: &BoxedJob) -> usize {
     match job.kind() {
         Kind::OneRow => 1,
+        Kind::Recorded => 2,
         Kind::Several => LOOK_AFTER,
     }
 }
@@ -208,11 +230,24 @@ fn together(
     })
 }
 
-/// A job that fails takes back its own changes and no others.
-fn in_savepoint(db: &Connection, job: &mut dyn Job) -> rusqlite::Result<()> {
-    if job.kind() == Kind::OneRow {
-        job.run(db);
-        return Ok(());
+/// What a job has changed cannot be taken back alone.
+struct Spoilt;
+
+impl From<rusqlite::Error> for Spoilt {
+    fn from(_: rusqlite::Error) -> Self {
+        Self
+    }
+}
+
+/// A job that fails takes back its own changes and no others, or spoils the transaction.
+fn in_savepoint(db: &Connection, job: &mut dyn Job) -> Result<(), Spoilt> {
+    match job.kind() {
+        Kind::OneRow => {
+            job.run(db);
+            return Ok(());
+        }
+        Kind::Recorded => return job.run(db).then_some(()).ok_or(Spoilt),
+        Kind::Several => {}
     }
     execute(db, "SAVEPOINT job")?;
     if !job.run(db) && !db.is_autocommit() {

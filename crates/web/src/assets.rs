@@ -1,16 +1,19 @@
 //! Static files, inside the binary. Their address holds a hash over all of them, so they may be
 //! kept for ever, and a module may import another one by its plain name.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
+use axum::body::Bytes;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use rust_embed::Embed;
+use rust_embed::{Embed, EmbeddedFile};
 
 use crate::headers::Immutable;
 use crate::problem::Problem;
@@ -19,6 +22,27 @@ use crate::routes::{Access, Route};
 #[derive(Embed)]
 #[folder = "$CARGO_MANIFEST_DIR/static"]
 struct Files;
+
+/// One file, with all that is said of it.
+struct Asset {
+    address: String,
+    integrity: String,
+    tag: HeaderValue,
+    kind: HeaderValue,
+    data: Bytes,
+}
+
+/// All of them by name, made at the first request: the hashes were taken when the binary was built.
+static ASSETS: LazyLock<BTreeMap<String, Asset>> = LazyLock::new(|| {
+    let files: Vec<_> = Files::iter()
+        .filter_map(|name| Some((Files::get(&name)?, name)))
+        .collect();
+    let assets = files.into_iter().filter_map(|(file, name)| {
+        let asset = Asset::new(&name, file)?;
+        Some((name.into_owned(), asset))
+    });
+    assets.collect()
+});
 
 /// Sixteen hex digits that change with any file.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -36,27 +60,50 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     hex(&all)
 });
 
-/// The address of a static file for templates: `asset("style.css")`.
-pub(crate) fn asset(name: &str) -> String {
+impl Asset {
+    /// None of what is not served.
+    fn new(name: &str, file: EmbeddedFile) -> Option<Self> {
+        let hash = file.metadata.sha256_hash();
+        let data = match file.data {
+            Cow::Borrowed(data) => Bytes::from_static(data),
+            Cow::Owned(data) => data.into(),
+        };
+        Some(Self {
+            address: address(name),
+            integrity: format!("sha256-{}", STANDARD.encode(hash)),
+            tag: HeaderValue::from_str(&tag(&hash)).ok()?,
+            kind: HeaderValue::from_static(kind(name)?),
+            data,
+        })
+    }
+}
+
+fn address(name: &str) -> String {
     format!("/static/{}/{name}", *VERSION)
 }
 
+/// The address of a static file for templates: `asset("style.css")`.
+pub(crate) fn asset(name: &str) -> Cow<'static, str> {
+    let asset = ASSETS.get(name);
+    asset.map_or_else(|| address(name).into(), |asset| (&*asset.address).into())
+}
+
 /// A script for templates: where it is, and what it must be. A browser runs nothing else under that
-/// address, whatever stands between it and this server.
+/// address, whatever stands between it and this server. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Script {
     /// The address.
-    pub address: String,
+    pub address: Cow<'static, str>,
     /// For the attribute `integrity`.
-    pub integrity: String,
+    pub integrity: Cow<'static, str>,
 }
 
 /// A script by its name: `script("run.js")`.
 pub(crate) fn script(name: &str) -> Script {
-    let hash = Files::get(name).map(|file| STANDARD.encode(file.metadata.sha256_hash()));
+    let integrity = ASSETS.get(name).map(|asset| &*asset.integrity);
     Script {
         address: asset(name),
-        integrity: hash.map_or_else(String::new, |hash| format!("sha256-{hash}")),
+        integrity: integrity.unwrap_or_default().into(),
     }
 }
 
@@ -77,19 +124,16 @@ async fn file(
     Path((version, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let file = (version == *VERSION).then(|| Files::get(&name)).flatten();
-    let file = file.ok_or_else(Problem::not_found)?;
-    let kind = kind(&name).ok_or_else(Problem::not_found)?;
-    let tag = tag(&file.metadata.sha256_hash());
-    let mut response = if is_known(&headers, &tag) {
+    let asset = (version == *VERSION).then(|| ASSETS.get(&name)).flatten();
+    let asset = asset.ok_or_else(Problem::not_found)?;
+    let mut response = if is_known(&headers, &asset.tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let kind = [(CONTENT_TYPE, HeaderValue::from_static(kind))];
-        (kind, file.data).into_response()
+        let kind = [(CONTENT_TYPE, asset.kind.clone())];
+        (kind, asset.data.clone()).into_response()
     };
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        response.headers_mut().insert(ETAG, tag);
-    }
+    let headers = response.headers_mut();
+    headers.insert(ETAG, asset.tag.clone());
     response.extensions_mut().insert(Immutable);
     Ok(response)
 }
@@ -100,7 +144,7 @@ fn tag(hash: &[u8; 32]) -> String {
 }
 
 /// Has the client this content already? `If-None-Match` compares weakly (RFC 9110, 13.1.2).
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let lines = headers.get_all(IF_NONE_MATCH).iter();
     lines.filter_map(|line| line.to_str().ok()).any(|line| {
         line.split(',')
@@ -145,6 +189,21 @@ mod tests {
             assert!(get(version, name).await.is_err(), "{name}");
         }
         assert_eq!(VERSION.len(), 16);
+    }
+
+    #[test]
+    fn each_file_is_served_and_said_once_for_all() {
+        assert_eq!(ASSETS.len(), Files::iter().count(), "each has a type");
+        let one = script("run.js");
+        assert!(one.integrity.starts_with("sha256-") && one.integrity.len() == 51);
+        // Nothing of it belongs to the one who asked.
+        assert!(matches!(one.address, Cow::Borrowed(_)));
+        assert!(matches!(one.integrity, Cow::Borrowed(_)));
+        assert_eq!(one.address, format!("/static/{}/run.js", *VERSION));
+        assert_eq!(
+            asset("style.css"),
+            format!("/static/{}/style.css", *VERSION)
+        );
     }
 
     #[tokio::test]

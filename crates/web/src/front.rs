@@ -1,12 +1,14 @@
 //! The front: listeners, connections and their limits, and the gate that each request passes
 //! before the router sees it.
 
+mod astray;
 mod bare;
 pub(crate) mod body;
 mod client;
 mod connection;
 mod desk;
 mod entry;
+mod exposed;
 mod frames;
 mod framing;
 mod gate;
@@ -14,6 +16,7 @@ mod gated;
 mod heads;
 mod http2;
 mod limits;
+mod log;
 mod preface;
 mod reception;
 mod redirect;
@@ -26,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stagedoor_app::app::App;
-use stagedoor_config::{Hsts, Proxy, Tls};
+use stagedoor_config::{Debug, Hsts, Proxy, Tls};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -36,9 +39,11 @@ use tokio_util::task::TaskTracker;
 pub use framing::Framing;
 
 use crate::base_path::BasePath;
+use crate::debugging::Debugging;
 use crate::routes;
 use crate::state::AppState;
 use crate::tls::Certificates;
+use astray::Astray;
 use connection::{Door, Patience};
 use desk::Desk;
 use limits::Limits;
@@ -66,6 +71,8 @@ pub struct WebOptions {
     pub base_path: String,
     /// Of answers over HTTPS.
     pub hsts: Hsts,
+    /// Who is told the causes of failures.
+    pub debug: Option<Debug>,
 }
 
 /// What requests come in by: bound, and read, while there may still be the rights for it.
@@ -120,6 +127,7 @@ pub async fn serve(
     let https = main.local_addr().map_err(ServeError::Listen)?.port();
     let limits = Arc::new(Limits::default());
     let is_for_all = options.proxy.is_none() || tls.is_some() || options.allow_plain_http;
+    let astray = Arc::new(astray(&options, https, &app));
     let door = |desk, tls| Door {
         desk,
         limits: Arc::clone(&limits),
@@ -127,11 +135,13 @@ pub async fn serve(
         port: 0,
         patience: Patience::default(),
         tls,
+        astray: Arc::clone(&astray),
         proxy: options.proxy.clone().map(Arc::new),
         is_for_all,
     };
     let base = BasePath::new(&options.base_path);
-    let state = AppState::new(app.clone(), base, shutdown.clone());
+    let debugging = debugging(&app, &options, &shutdown);
+    let state = AppState::new(app.clone(), base, shutdown.clone(), debugging);
     let reception = reception(state, &options);
     let mut all = Vec::new();
     for listener in doors.listeners {
@@ -151,6 +161,15 @@ pub async fn serve(
     listen(all).await
 }
 
+/// Who sees the causes of failures, if anybody: the log says when it begins and ends.
+fn debugging(app: &App, options: &WebOptions, shutdown: &CancellationToken) -> Option<Debugging> {
+    let now = app.clock().monotonic();
+    let debugging = Debugging::begin(options.debug.as_ref()?, now);
+    let announcing = debugging.clone().announce(now);
+    tokio::spawn(shutdown.clone().run_until_cancelled_owned(announcing));
+    Some(debugging)
+}
+
 /// HTTPS, where it is wanted.
 fn acceptor(doors: &Doors, options: &WebOptions) -> Result<Option<TlsAcceptor>, ServeError> {
     match &doors.certificates {
@@ -162,6 +181,13 @@ fn acceptor(doors: &Doors, options: &WebOptions) -> Result<Option<TlsAcceptor>, 
         None if options.tls.is_some() => Err(ServeError::NoCertificate),
         None => Ok(None),
     }
+}
+
+/// `https` is the port to which who went astray is led.
+fn astray(options: &WebOptions, https: u16, app: &App) -> Astray {
+    let host = options.public_hosts.first();
+    let catalog = host.map(|host| format!("{}{}/", redirect::site(host, https), options.base_path));
+    Astray::new(catalog.as_deref(), app.clone())
 }
 
 /// Accepts at all doors until the shutdown, then waits for what is open.

@@ -13,8 +13,10 @@ use http::header::{AUTHORIZATION, COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use stagedoor_app::csrf::Spent;
 use stagedoor_app::sessions::SignedIn;
+use stagedoor_domain::access::User;
 
 use crate::cookies::Jar;
+use crate::debugging::Debugging;
 use crate::pages;
 use crate::problem::Problem;
 use crate::routes::{Access, CsrfClass, RouteSpec};
@@ -90,11 +92,26 @@ async fn page<N: Future<Output = Response>>(
     if spec.access.is_for_admins() && !signed_in.user.is_admin() {
         return Problem::not_found().into_response();
     }
-    if spec.csrf != CsrfClass::Safe && spec.access.asks_password() && !signed_in.is_confirmed {
-        return confirm::before(state, arrival, signed_in, request, handler).await;
+    let debugging = debugging(state, &signed_in.user);
+    let asks =
+        spec.csrf != CsrfClass::Safe && spec.access.asks_password() && !signed_in.is_confirmed;
+    let mut response = if asks {
+        confirm::before(state, arrival, signed_in, request, handler).await
+    } else {
+        request.extensions_mut().insert(Me(signed_in));
+        handler(request).await
+    };
+    if let Some((debugging, user)) = debugging {
+        let now = state.app.clock().monotonic();
+        debugging.reveal(&mut response, arrival.peer, &user, now);
     }
-    request.extensions_mut().insert(Me(signed_in));
-    handler(request).await
+    response
+}
+
+/// Where causes of failures are shown at all: to whom they might be.
+fn debugging<'a>(state: &'a AppState, user: &User) -> Option<(&'a Debugging, User)> {
+    let debugging = state.debugging.as_ref()?;
+    Some((debugging, user.clone()))
 }
 
 async fn signed_in(
@@ -137,8 +154,14 @@ async fn api<N: Future<Output = Response>>(
         Err(response) => return response,
     };
     let session = caller.session;
+    // A token is for programs: what they report is read by anybody.
+    let debugging = session.and_then(|_| debugging(state, &caller.user));
     request.extensions_mut().insert(caller);
     let mut response = handler(request).await;
+    if let Some((debugging, user)) = debugging {
+        let now = state.app.clock().monotonic();
+        debugging.reveal(&mut response, arrival.peer, &user, now);
+    }
     if let Some(session) = session
         && spec.csrf == CsrfClass::Header
         && let Ok(token) = HeaderValue::from_str(&state.app.csrf().mint(&session))
@@ -159,7 +182,7 @@ async fn caller(
         shows_no_browser(headers, arrival).map_err(refuse)?;
         let user = state
             .app
-            .bearer(token)
+            .bearer_from(token, arrival.peer)
             .await
             .map_err(|e| refuse(e.into()))?;
         let user = user.ok_or_else(|| refuse(unauthorized()))?;

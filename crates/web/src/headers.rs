@@ -17,9 +17,14 @@ pub(crate) struct HasForm;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HasFrame;
 
-/// Marks the answer in that frame: a page of a script's own, of which nothing runs (row W8b).
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sandboxed;
+/// Marks what a script printed: whatever a browser makes of it, nothing of it runs (row W8b).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sandboxed {
+    /// A page, for the frame on a page of ours.
+    Framed,
+    /// A file to be kept, which nobody has to show.
+    File,
+}
 
 /// Marks an answer whose address changes with its content.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +34,8 @@ pub(crate) struct Immutable;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SignedOut;
 
-/// What pages may not use; none of them is needed. The four of row W16 stand first.
+/// What pages may not use; none of them is needed. The four of row W16 stand first. A browser that
+/// does not know one of the names says so in its console, and goes by the others.
 const PERMISSIONS: &str = "microphone=(), camera=(), payment=(), geolocation=(), \
     accelerometer=(), autoplay=(), bluetooth=(), browsing-topics=(), clipboard-read=(), \
     display-capture=(), encrypted-media=(), fullscreen=(), gyroscope=(), hid=(), \
@@ -91,6 +97,8 @@ struct Set {
     policy: HeaderValue,
     policy_with_form: HeaderValue,
     policy_with_frame: HeaderValue,
+    /// The same and more for what nobody has to show.
+    policy_of_file: HeaderValue,
 }
 
 impl Sets {
@@ -116,19 +124,20 @@ impl Sets {
         let is_immutable = marks.get::<Immutable>().is_some();
         let signed_out = marks.get::<SignedOut>().is_some();
         let has_frame = marks.get::<HasFrame>().is_some();
-        let is_sandboxed = marks.get::<Sandboxed>().is_some();
+        let sandboxed = marks.get::<Sandboxed>().copied();
         let headers = response.headers_mut();
         headers.reserve(set.lines.len() + 4);
         for (name, value) in &set.lines {
             headers.insert(name, value.clone());
         }
         let policy = match (has_frame, has_form) {
+            _ if sandboxed == Some(Sandboxed::File) => &set.policy_of_file,
             (true, _) => &set.policy_with_frame,
             (_, true) => &set.policy_with_form,
             _ => &set.policy,
         };
         headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
-        if is_sandboxed {
+        if sandboxed == Some(Sandboxed::Framed) {
             sandbox(headers);
         }
         if is_immutable {
@@ -187,6 +196,7 @@ impl Set {
             policy: policy("form-action 'none'"),
             policy_with_form: policy("form-action 'self'"),
             policy_with_frame: policy("frame-src 'self'; form-action 'self'"),
+            policy_of_file: policy("form-action 'none'; sandbox"),
         }
     }
 }

@@ -10,6 +10,7 @@ mod api;
 mod assets;
 mod base_path;
 mod cookies;
+mod debugging;
 mod front;
 mod guard;
 mod headers;

@@ -8,14 +8,22 @@ use axum::body::{Body, Bytes};
 use futures_util::stream;
 use stagedoor_app::app::App;
 use stagedoor_app::view::RunView;
+use stagedoor_catalog::Snapshot;
 use stagedoor_domain::access::User;
 use stagedoor_domain::id::RunId;
+use stagedoor_domain::script::OutputFormat;
 use stagedoor_output::{Stream, View};
 
 use crate::problem::Problem;
 
 /// Bytes that are read at once: what one reader holds in memory.
 const CHUNK: u64 = 64 << 10;
+
+/// How the output of this run is shown: as its script says now. Of one that is gone, as text.
+pub(crate) fn format(scripts: &Snapshot, run: &RunView) -> OutputFormat {
+    let script = scripts.get(&run.script);
+    script.map_or(OutputFormat::Text, |script| script.output_format)
+}
 
 /// A run that this user may read, and what `what` makes of its output. The inner error is that
 /// the output could not be read.

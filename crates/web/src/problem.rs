@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
+use stagedoor_app::throttle::BearerError;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::StoreError;
 
@@ -42,8 +43,10 @@ struct Said {
     detail: String,
     errors: Vec<FieldError>,
     headers: HeaderMap,
-    /// For the log only.
+    /// For the log.
     cause: Option<String>,
+    /// Whoever asked may see the cause too.
+    shows_cause: bool,
 }
 
 impl Problem {
@@ -56,6 +59,7 @@ impl Problem {
             errors: Vec::new(),
             headers: HeaderMap::new(),
             cause: None,
+            shows_cause: false,
         }))
     }
 
@@ -101,9 +105,7 @@ impl Problem {
 
     /// 503 or 507 with a text that is shown and a cause that is logged.
     pub fn unavailable(status: StatusCode, detail: impl Into<String>, cause: impl Display) -> Self {
-        let mut problem = Self::new(status, detail);
-        problem.0.cause = Some(cause.to_string());
-        problem
+        Self::new(status, detail).with_cause(cause)
     }
 
     /// A word that programs can tell this problem by.
@@ -120,6 +122,13 @@ impl Problem {
         self
     }
 
+    /// What the log says in place of what the client is told.
+    #[must_use]
+    pub fn with_cause(mut self, cause: impl Display) -> Self {
+        self.0.cause = Some(cause.to_string());
+        self
+    }
+
     /// A header of the answer.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -128,9 +137,30 @@ impl Problem {
     }
 
     /// The status of the answer.
-    #[cfg(test)]
     pub fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// Why, for the log.
+    pub fn reason(&self) -> &str {
+        self.0.cause.as_deref().unwrap_or(&self.0.detail)
+    }
+
+    /// What is wrong and what to do.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// What happened inside, for one who may see it.
+    pub fn shown_cause(&self) -> Option<&str> {
+        self.0.cause.as_deref().filter(|_| self.0.shows_cause)
+    }
+}
+
+/// The cause of this failure, if it is one, is to be shown.
+pub(crate) fn show_cause(response: &mut Response) {
+    if let Some(problem) = response.extensions_mut().get_mut::<Problem>() {
+        problem.0.shows_cause = true;
     }
 }
 
@@ -158,6 +188,21 @@ impl From<StoreError> for Problem {
             )
             .with_header(RETRY_AFTER, LATER),
             broken @ StoreError::Broken(_) => Self::internal(with_causes(&broken)),
+        }
+    }
+}
+
+impl From<BearerError> for Problem {
+    fn from(error: BearerError) -> Self {
+        match error {
+            BearerError::Blocked(blocked) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many wrong tokens came from this address. Nothing was looked at; try again \
+                 later with one that is good.",
+            )
+            .with_code("blocked")
+            .with_header(RETRY_AFTER, HeaderValue::from(blocked.seconds())),
+            BearerError::Store(error) => error.into(),
         }
     }
 }
@@ -207,6 +252,8 @@ struct Details<'a> {
     errors: &'a [FieldError],
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'a str>,
 }
 
 /// The time, for the names of failed requests.
@@ -229,7 +276,7 @@ pub(crate) fn render(
         .is_server_error()
         .then(|| request_id(began.millis()));
     if let Some(id) = &id {
-        let cause = problem.0.cause.as_deref().unwrap_or(&problem.0.detail);
+        let cause = problem.reason();
         tracing::error!(
             request = id,
             status = problem.0.status.as_u16(),
@@ -240,7 +287,7 @@ pub(crate) fn render(
     let mut answer = if is_api {
         details(&problem, id.as_deref())
     } else {
-        pages::problem::page(base, problem.0.status, &problem.0.detail, id.as_deref())
+        pages::problem::page(base, &problem, id.as_deref())
     };
     // Allow, WWW-Authenticate, Retry-After and cookies stay; what describes the old body goes.
     for (name, value) in response.headers() {
@@ -301,6 +348,7 @@ fn details(problem: &Problem, id: Option<&str>) -> Response {
         code: problem.0.code,
         errors: &problem.0.errors,
         request: id,
+        cause: problem.shown_cause(),
     };
     let text = serde_json::to_string(&body).unwrap_or_default();
     let kind = HeaderValue::from_static("application/problem+json");

@@ -7,6 +7,7 @@ use stagedoor_app::app::App;
 use tokio_util::sync::CancellationToken;
 
 use crate::base_path::BasePath;
+use crate::debugging::Debugging;
 use crate::policy_reports::PolicyReports;
 
 /// Cheap to clone: the router does so some times for each request.
@@ -21,16 +22,24 @@ pub(crate) struct Reachable {
     pub base: BasePath,
     /// Cancelled when the server begins to drain: long answers (live streams) end then.
     pub shutdown: CancellationToken,
+    /// Who sees the causes of failures.
+    pub debugging: Option<Debugging>,
     /// What browsers reported of our pages.
     pub policy_reports: PolicyReports,
 }
 
 impl AppState {
-    pub fn new(app: App, base: BasePath, shutdown: CancellationToken) -> Self {
+    pub fn new(
+        app: App,
+        base: BasePath,
+        shutdown: CancellationToken,
+        debugging: Option<Debugging>,
+    ) -> Self {
         let reachable = Reachable {
             app,
             base,
             shutdown,
+            debugging,
             policy_reports: PolicyReports::default(),
         };
         Self(Arc::new(reachable))

@@ -62,6 +62,31 @@ fn every_requirement_that_is_met_names_a_test_that_exists() {
     assert_eq!(faults, Vec::<String>::new());
 }
 
+/// The last cell of each row below the heading, as names of tests.
+fn threats(document: &str) -> Vec<String> {
+    let section = document.split("## Threats").nth(1).unwrap_or_default();
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 4, "{row}");
+        cells[3].trim_matches('`').to_owned()
+    })
+    .collect()
+}
+
+#[test]
+fn every_threat_names_a_test_that_exists() {
+    let threats = threats(&tree::read("SECURITY.md"));
+    assert!(threats.len() > 25, "{}", threats.len());
+    let sources = sources();
+    let missing: Vec<&String> = threats
+        .iter()
+        .filter(|name| !sources.contains(&format!("fn {name}(")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 /// A row's cell stands for one statement or several: `W8b`, `W35–W37`, `B25–B26, B31–B33`.
 fn ids(cell: &str) -> Vec<String> {
     let mut found = Vec::new();

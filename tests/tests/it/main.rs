@@ -51,6 +51,8 @@ mod kill_loops;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
+mod odd_requests;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod person;
@@ -68,6 +70,9 @@ mod program;
 mod proxies;
 #[cfg(test)]
 mod redirect;
+#[cfg(test)]
+mod refusals;
+mod reload;
 #[cfg(test)]
 mod robot;
 #[cfg(test)]

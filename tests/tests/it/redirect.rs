@@ -80,6 +80,44 @@ fn f12_programs_are_refused_and_told_why() {
 fn f12_a_token_that_crossed_the_network_in_the_clear_is_flagged_and_nobody_learns_whether_it_is_one()
  {
     let (program, _home, plain) = serve();
+    flags_a_token(&program, plain);
+}
+
+#[test]
+fn f12_a_token_that_was_sent_in_the_clear_to_the_port_for_https_is_flagged_too() {
+    let (program, _home, _) = serve();
+    flags_a_token(&program, address(&program));
+}
+
+#[test]
+fn f12_who_forgot_the_s_is_led_to_the_configured_host_and_never_to_what_they_say() {
+    let more = "public_host = \"door.example.org\"\nbase_path = \"/door\"\n";
+    let (program, _home) = secure::serve(&Identity::new(), more);
+    let port = address(&program).port();
+    let link = format!("<a href=\"https://door.example.org:{port}/door/\">");
+    for request in [
+        secure::get("/login"),
+        "GET http://evil.example/ HTTP/1.1\r\nhost: evil.example\r\n\r\n".to_owned(),
+        "POST / HTTP/1.1\r\nhost: evil.example\r\ncontent-length: 4\r\n\r\nevil".to_owned(),
+        "evil\r\n".to_owned(),
+    ] {
+        let text = ask_plain(address(&program), request.as_bytes());
+        assert!(text.starts_with("HTTP/1.1 400 "), "{text}");
+        assert!(text.contains(&link), "{text}");
+        assert!(text.contains("x-frame-options: DENY"), "{text}");
+        assert!(!text.contains("evil"), "{text}");
+    }
+    program.until_logged("spoke plain HTTP", SOON);
+
+    let (program, _home) = secure::serve(&Identity::new(), "");
+    let text = ask_plain(address(&program), secure::get("/login").as_bytes());
+    assert!(text.starts_with("HTTP/1.1 400 "), "{text}");
+    assert!(text.contains("begins with https://"), "{text}");
+    assert!(!text.contains("href"), "nobody said which host: {text}");
+}
+
+/// Of two tokens the one that is sent there is flagged, and the answer does not tell.
+fn flags_a_token(program: &Program, plain: SocketAddr) {
     program.manage(
         &["user", "add", "ann", "--password-stdin"],
         crate::robot::PASSWORD,

@@ -12,7 +12,8 @@ use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
+    CipherSuite, ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    SupportedProtocolVersion,
 };
 
 use crate::program::{Home, Program};
@@ -65,6 +66,7 @@ impl Identity {
             roots: Arc::new(roots),
             versions: rustls::ALL_VERSIONS,
             alpn: Vec::new(),
+            suites: Vec::new(),
         }
     }
 }
@@ -129,6 +131,8 @@ pub struct Client {
     roots: Arc<RootCertStore>,
     pub versions: &'static [&'static SupportedProtocolVersion],
     pub alpn: Vec<Vec<u8>>,
+    /// Offered in this order; all when empty.
+    pub suites: Vec<CipherSuite>,
 }
 
 pub type Secured = StreamOwned<ClientConnection, TcpStream>;
@@ -149,8 +153,13 @@ impl Client {
 
     /// TLS over a connection on which something may have been sent already.
     pub fn over(&self, mut tcp: TcpStream) -> io::Result<Secured> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let mut provider = aws_lc_rs::default_provider();
+        if !self.suites.is_empty() {
+            let known = provider.cipher_suites;
+            let find = |wanted: &CipherSuite| known.iter().find(|suite| suite.suite() == *wanted);
+            provider.cipher_suites = self.suites.iter().filter_map(find).copied().collect();
+        }
+        let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(self.versions)
             .expect("versions")
             .with_root_certificates(Arc::clone(&self.roots))

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
+use rustls::{CipherSuite, SupportedProtocolVersion};
 
 use crate::http2::curl;
 use crate::program::{self, Home, Program};
@@ -30,6 +30,30 @@ fn w2_tls_1_2_and_1_3_are_spoken() {
             .expect("served");
         assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
         assert!(text.contains("x-frame-options: DENY"), "{text}");
+    }
+}
+
+#[test]
+fn w2_the_server_chooses_the_cipher_and_not_the_client() {
+    use CipherSuite::{
+        TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 as SMALL_OF_1_2,
+        TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 as LARGE_OF_1_2, TLS13_AES_128_GCM_SHA256 as SMALL,
+        TLS13_AES_256_GCM_SHA384 as LARGE, TLS13_CHACHA20_POLY1305_SHA256 as CHACHA,
+    };
+    let identity = Identity::new();
+    let (program, _home) = secure::serve(&identity, "");
+    for (offered, chosen) in [
+        (&[SMALL, CHACHA, LARGE][..], LARGE),
+        (&[CHACHA, SMALL], SMALL),
+        (&[CHACHA], CHACHA),
+        (&[SMALL_OF_1_2, LARGE_OF_1_2], LARGE_OF_1_2),
+        (&[SMALL_OF_1_2], SMALL_OF_1_2),
+    ] {
+        let mut client = identity.client();
+        client.suites = offered.to_vec();
+        let stream = client.connect(address(&program)).expect("a handshake");
+        let suite = stream.conn.negotiated_cipher_suite().expect("one");
+        assert_eq!(suite.suite(), chosen, "of {offered:?}");
     }
 }
 
@@ -141,6 +165,21 @@ fn w2_a_bad_certificate_or_key_refuses_the_start_and_says_what_to_do() {
         said.contains("chmod 600") && said.contains("0644"),
         "{said}"
     );
+    let unknown = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    let said = refused(|home| key(home, unknown, 0o600));
+    assert!(said.contains("of a kind that is not spoken"), "{said}");
+    let version_1 = include_str!("../../../crates/web/tests/certificates/version-1.pem");
+    let said = refused(|home| certificate(home, version_1));
+    assert!(
+        said.contains("of version 1") && said.contains("subjectAltName"),
+        "{said}"
+    );
+    let short = include_str!("../../../crates/web/tests/certificates/rsa-1024.pem");
+    let said = refused(|home| certificate(home, short));
+    assert!(
+        said.contains("of 1024 bits") && said.contains("-newkey ec"),
+        "{said}"
+    );
     let said = refused(|home| key(home, "no key\n", 0o600));
     assert!(said.contains("holds no private key"), "{said}");
     let said = refused(|home| certificate(home, "no certificate\n"));
@@ -161,6 +200,40 @@ fn w2_a_bad_certificate_or_key_refuses_the_start_and_says_what_to_do() {
         fs::create_dir(secure::key_path(home)).expect("made");
     });
     assert!(said.contains("it is not a file"), "{said}");
+}
+
+#[test]
+fn w2_a_certificate_for_other_names_than_the_public_ones_is_told_at_start_and_at_reload() {
+    let more = "public_host = [\"localhost\", \"door.example.org\"]\n";
+    let (program, _home) = secure::serve(&Identity::new(), more);
+    let words = "is for localhost, and not for door.example.org of `public_host`";
+    program.until_logged(words, NOTICED);
+    program.hang_up();
+    program.until_logged("read the settings again", NOTICED);
+    assert_eq!(program.log().matches(words).count(), 2, "{}", program.log());
+
+    let (program, _home) = secure::serve(&Identity::new(), "public_host = \"localhost\"\n");
+    assert!(
+        !program.log().contains("`public_host`"),
+        "{}",
+        program.log()
+    );
+}
+
+#[test]
+fn w2_a_key_that_others_read_is_closed_so_that_the_server_still_reads_it() {
+    if !program::as_root() {
+        return;
+    }
+    // Of root and a group that others are in, as Debian's `ssl-cert`.
+    let said = refused(|home| {
+        secure::put(&secure::key_path(home), &Identity::new().key, 0o640);
+        std::os::unix::fs::chown(secure::key_path(home), Some(0), Some(4711)).expect("chown");
+    });
+    assert!(
+        said.contains("run: chgrp ") && said.contains(" && chmod 640 "),
+        "{said}"
+    );
 }
 
 #[test]
@@ -188,7 +261,7 @@ fn w2_a_new_certificate_is_served_on_hang_up_and_by_itself_and_a_bad_one_is_not(
     let second = Identity::new();
     second.write(&home);
     program.hang_up();
-    program.until_logged("read the certificate again", NOTICED);
+    program.until_logged("again; new connections get it", NOTICED);
     assert!(second.client().is_served(address));
     assert!(!first.client().is_served(address));
 

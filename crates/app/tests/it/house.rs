@@ -195,6 +195,7 @@ impl House {
             capacity: self.capacity,
             output_cap: 64 << 20,
             session: stagedoor_config::Session::default(),
+            sign_in: stagedoor_app::throttle::Limits::default(),
             grants: Arc::new(self.grants.clone()),
             environment: stagedoor_config::Environment::default(),
         }

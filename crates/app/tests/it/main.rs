@@ -24,6 +24,7 @@ mod sessions;
 mod simulation;
 mod stage;
 mod takeover;
+mod throttle;
 mod tokens;
 mod waiting;
 mod world;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stagedoor_app::csrf::Spent;
 use stagedoor_app::password::Password;
-use stagedoor_app::session_key::SessionKey;
+use stagedoor_app::sessions::SignedIn;
 
 use crate::house::House;
 
@@ -47,12 +47,12 @@ async fn whose(house: &House, cookie: &str, from: &'static str) -> Option<String
         .await
 }
 
-async fn key_of(house: &House, cookie: &str) -> SessionKey {
+async fn who(house: &House, cookie: &str) -> SignedIn {
     let cookie = cookie.to_owned();
     house
         .inside(move |app| async move {
             let found = app.session(&cookie, address(HERE)).await;
-            found.expect("the store").expect("a session").session
+            found.expect("the store").expect("a session")
         })
         .await
 }
@@ -153,6 +153,43 @@ async fn w75_a_session_ends_after_half_an_hour_without_a_request() {
     );
 }
 
+const MINUTE: i64 = 60_000;
+
+/// How long a session has lasted cannot be told by a clock that was wrong when it began.
+#[tokio::test]
+async fn w75_a_clock_that_is_set_back_by_hours_ends_sessions_and_does_not_lengthen_them() {
+    let house = house_of_ann().await;
+    for (jump, goes_on, and_back) in [
+        (0, true, true),
+        (-MINUTE, true, true),
+        (4 * MINUTE, true, true),
+        (20 * MINUTE, true, false),
+        (-6 * MINUTE, false, false),
+        (-3 * 60 * MINUTE, false, false),
+        (3 * 60 * MINUTE, false, false),
+        (-20 * 365 * 24 * 60 * MINUTE, false, false),
+        (20 * 365 * 24 * 60 * MINUTE, false, false),
+    ] {
+        let cookie = signed_in(&house, "ann").await;
+        house.clock.jump(jump);
+        assert_eq!(is_good(&house, &cookie).await, goes_on, "{jump}");
+        house.clock.jump(-jump);
+        assert_eq!(is_good(&house, &cookie).await, and_back, "and back: {jump}");
+    }
+}
+
+/// Set back by a little, it is no reason to turn somebody away, who gets no more than that.
+#[tokio::test]
+async fn w75_a_clock_that_is_set_back_by_a_little_lengthens_a_session_by_no_more() {
+    let house = house_of_ann().await;
+    let cookie = signed_in(&house, "ann").await;
+    house.clock.jump(-4 * MINUTE);
+    house.clock.pass(Duration::from_mins(33));
+    assert!(is_good(&house, &cookie).await);
+    house.clock.pass(Duration::from_mins(30));
+    assert!(!is_good(&house, &cookie).await);
+}
+
 #[tokio::test]
 async fn a_disabled_user_has_no_session_any_more() {
     let house = house_of_ann().await;
@@ -190,11 +227,12 @@ async fn signing_out_ends_this_session_and_its_tokens_and_no_other() {
         signed_in(&house, "ann").await,
         signed_in(&house, "ann").await,
     );
-    let keys = [key_of(&house, &gone).await, key_of(&house, &kept).await];
+    let both = [who(&house, &gone).await, who(&house, &kept).await];
+    let keys = [both[0].session, both[1].session];
     let spent = house
         .inside(move |app| async move {
             let tokens = keys.map(|key| app.csrf().mint(&key));
-            app.sign_out(&keys[0]).await.expect("the store");
+            app.sign_out(&both[0]).await.expect("the store");
             [0, 1].map(|which| app.csrf().spend(&keys[which], &tokens[which]))
         })
         .await;

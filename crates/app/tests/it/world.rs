@@ -30,6 +30,11 @@ impl FakeClock {
             Ordering::SeqCst,
         );
     }
+
+    /// Somebody sets the clock on the wall.
+    pub fn jump(&self, millis: i64) {
+        self.wall.fetch_add(millis, Ordering::SeqCst);
+    }
 }
 
 impl Clock for FakeClock {

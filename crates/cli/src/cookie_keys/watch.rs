@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use stagedoor_app::app::App;
 use stagedoor_app::cookie_keys::CookieKeys;
+use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::time::{Chance, Timestamp};
 use tokio::time::MissedTickBehavior;
 
@@ -23,6 +24,8 @@ pub struct Kept {
     seen: Option<Stamp>,
     /// Made when.
     newest: Timestamp,
+    /// A key was made here that nobody was told of.
+    has_renewed: bool,
     /// What the log said last, so that it does not say it again.
     said: Option<String>,
 }
@@ -53,6 +56,7 @@ impl Kept {
             source,
             seen: None,
             newest: keys.newest().made(),
+            has_renewed: false,
             said: None,
         };
         kept.seen = kept.stamp();
@@ -83,6 +87,10 @@ impl Kept {
                         "another key signs cookies from now on"
                     );
                     app.use_cookie_keys(keys);
+                    if std::mem::take(&mut self.has_renewed) {
+                        let entry = app.entry(Act::KeysRotated, &Origin::server());
+                        app.note(entry.on("cookies")).await;
+                    }
                 }
                 Err(error) => self.say(&format!("{error:#}")),
             }
@@ -125,6 +133,7 @@ impl Kept {
         }
         let keys = ring::rotate(dir, &KernelChance, now, false)?;
         self.newest = keys.newest().made();
+        self.has_renewed = true;
         self.seen = self.stamp();
         Ok(Some(keys))
     }

@@ -26,6 +26,7 @@ fn loaded(
         .collect();
     load(Sources {
         folder: folder.path(),
+        folder_name: folder.path(),
         flags: &flags,
         environment: &environment,
         cores: 2,
@@ -69,6 +70,7 @@ fn without_a_file_everything_has_its_default() {
     );
     let s = load(Sources {
         folder: folder.path(),
+        folder_name: folder.path(),
         flags: &flags,
         environment: &environment,
         cores: 4,
@@ -420,6 +422,17 @@ fn plain_http_beyond_this_machine_needs_a_word_wherever_it_was_asked_for() {
 }
 
 #[test]
+fn w3_no_proxy_at_all_is_no_number_of_proxies() {
+    let file = "behind_proxy = true\nproxy = {hops = 0, trusted = '::1'}";
+    let said = mistakes(file, &[]).join("\n");
+    assert!(
+        said.contains("0 proxies") && said.contains("take `behind_proxy`"),
+        "{said}"
+    );
+    assert!(loaded(&file.replace('0', "1"), &[], &[]).is_ok());
+}
+
+#[test]
 fn a_file_that_was_named_must_be_there() {
     let folder = tempfile::tempdir().expect("a folder");
     let flags = Flags {
@@ -430,6 +443,7 @@ fn a_file_that_was_named_must_be_there() {
     let environment = Environment::default();
     let error = load(Sources {
         folder: folder.path(),
+        folder_name: folder.path(),
         flags: &flags,
         environment: &environment,
         cores: 1,
@@ -487,3 +501,48 @@ const WORDS: &[&str] = &[
     "'",
     "\n",
 ];
+
+#[test]
+fn p3_debug_names_single_addresses_and_ends_by_itself() {
+    assert_eq!(good("").debug, None);
+    let debug = good("debug.clients = ['127.0.0.2', '::1']").debug;
+    let debug = debug.expect("on");
+    assert_eq!(debug.clients.len(), 2);
+    assert_eq!(debug.lasts, Duration::from_mins(15));
+    let longer = good("debug.clients = '127.0.0.2'\ndebug.lasts = '1h'");
+    assert_eq!(longer.debug.expect("on").lasts, Duration::from_hours(1));
+    for (toml, said) in [
+        ("debug.clients = '127.0.0.0/8'", "is not one address"),
+        ("debug.clients = 'localhost'", "is not one address"),
+        (
+            "debug.clients = '::1'\ndebug.lasts = '9h'",
+            "for 8h at most",
+        ),
+        (
+            "debug.clients = '::1'\ndebug.lasts = '0s'",
+            "for 8h at most",
+        ),
+        ("debug.lasts = '5m'", "counts only with `debug.clients`"),
+    ] {
+        let told = mistakes(toml, &[]);
+        assert!(
+            told.len() == 1 && told[0].contains(said),
+            "{toml}: {told:?}"
+        );
+    }
+}
+
+#[test]
+fn w20_p2_nothing_is_debugged_in_production() {
+    let production = "profile = 'production'\n";
+    assert_eq!(good(production).debug, None);
+    let told = mistakes(&format!("{production}debug.clients = '127.0.0.1'"), &[]);
+    assert!(
+        told.len() == 1 && told[0].contains("nothing is debugged in production"),
+        "{told:?}"
+    );
+    let variable = [("STAGEDOOR_DEBUG_CLIENTS", "127.0.0.1")];
+    assert_eq!(mistakes(production, &variable).len(), 1);
+    let told = mistakes("profile = 'prod'", &[]);
+    assert!(told[0].contains("there is no profile `prod`"), "{told:?}");
+}

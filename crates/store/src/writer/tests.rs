@@ -16,7 +16,7 @@ fn bench() -> Bench {
     configure_writer(&db).expect("configured");
     db.execute_batch("CREATE TABLE numbers (n INTEGER PRIMARY KEY, text TEXT) STRICT")
         .expect("made");
-    let (writer, _thread) = Writer::start(db).expect("starts");
+    let (writer, _thread) = Writer::start(db, || ()).expect("starts");
     Bench { dir, writer }
 }
 

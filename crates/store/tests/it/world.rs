@@ -21,6 +21,15 @@ pub fn world() -> World {
 }
 
 impl World {
+    /// Ends the store as a server that stops does, and waits for its threads.
+    pub fn close(&mut self) {
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        drop(std::mem::replace(
+            &mut self.store,
+            Store::open(elsewhere.path()).expect("opens"),
+        ));
+    }
+
     pub async fn user(&self, name: &str) -> UserId {
         self.store
             .add_user(new_user(name, &[]), at(0))

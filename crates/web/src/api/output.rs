@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{
@@ -12,12 +13,14 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use stagedoor_app::view::RunView;
+use stagedoor_domain::script::OutputFormat;
 use stagedoor_output::Stream;
 use utoipa::IntoParams;
 
 use crate::api::query::{PathRun, StrictQuery, read};
 use crate::api::range::{Part, part};
-use crate::output::{body, look};
+use crate::headers::Sandboxed;
+use crate::output::{body, format, look};
 use crate::problem::Problem;
 use crate::session::Caller;
 use crate::state::AppState;
@@ -70,24 +73,22 @@ pub(super) async fn output(
         Part::Bytes(bytes) => (StatusCode::PARTIAL_CONTENT, bytes),
         Part::Unsatisfiable => return Err(unsatisfiable(size)),
     };
-    let mut answer = (status, body(view, stream, bytes.clone())).into_response();
+    let last = bytes.end.saturating_sub(1);
+    let range = (status == StatusCode::PARTIAL_CONTENT)
+        .then(|| format!("bytes {}-{last}/{size}", bytes.start));
+    let scripts = state.app.catalog().await;
+    let body = body(view, stream, bytes.clone());
+    let mut answer = (status, Extension(Sandboxed::File), body).into_response();
     let set = |(name, value): (HeaderName, String)| {
         if let Ok(value) = HeaderValue::from_str(&value) {
             answer.headers_mut().insert(name, value);
         }
     };
-    describe(&run, stream, &bytes)
+    describe(&run, stream, format(&scripts, &run), &bytes)
         .into_iter()
         .chain(tag.map(|tag| (ETAG, tag)))
+        .chain(range.map(|range| (CONTENT_RANGE, range)))
         .for_each(set);
-    if status == StatusCode::PARTIAL_CONTENT {
-        let range = format!(
-            "bytes {}-{}/{size}",
-            bytes.start,
-            bytes.end.saturating_sub(1)
-        );
-        answer.headers_mut().insert(CONTENT_RANGE, header(&range));
-    }
     Ok(answer)
 }
 
@@ -106,9 +107,19 @@ fn range_header<'a>(
         .and_then(|range| range.to_str().ok())
 }
 
-/// Whatever a script printed, a browser is told to keep it as a file and not to look into it.
-fn describe(run: &RunView, stream: Stream, bytes: &Range<u64>) -> Vec<(HeaderName, String)> {
-    let file = format!("{}-{}.{}.txt", run.script.last(), run.id, stream.word());
+/// Whatever a script printed, a browser is told to keep it as a file and not to look into it. A page
+/// gets a name by which it opens as one, from the disk: never here, whence the type is no page's.
+fn describe(
+    run: &RunView,
+    stream: Stream,
+    format: OutputFormat,
+    bytes: &Range<u64>,
+) -> Vec<(HeaderName, String)> {
+    let (script, id) = (run.script.last(), run.id);
+    let file = match (format, stream) {
+        (OutputFormat::Html, Stream::Stdout) => format!("{script}-{id}.html"),
+        _ => format!("{script}-{id}.{}.txt", stream.word()),
+    };
     vec![
         (CONTENT_TYPE, "application/octet-stream".to_owned()),
         (

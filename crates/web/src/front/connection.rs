@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::astray::Astray;
 use super::bare::Bare;
 use super::body::timed;
 use super::desk::Desk;
@@ -87,6 +88,8 @@ pub(super) struct Door {
     pub patience: Patience,
     /// HTTPS.
     pub tls: Option<TlsAcceptor>,
+    /// For who does not speak it there.
+    pub astray: Arc<Astray>,
     /// Who may hand on connections of others.
     pub proxy: Option<Arc<Proxy>>,
     /// Everybody may come; else only proxies and this machine: past its proxy, a server without TLS would take

@@ -3,29 +3,22 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use http::StatusCode;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
-use super::bare::Bare;
 use super::connection::{Door, refuse};
 use super::limits::Place;
+use super::log;
 use super::preface::{self, BadPreface, Preface};
 use super::stall::Stall;
-use crate::headers;
 use crate::session::Arrival;
 use crate::tls::H2;
 
 /// What every TLS connection begins with: the type of a handshake record.
 const HANDSHAKE_RECORD: u8 = 0x16;
-/// How long somebody who speaks plain HTTP to a TLS port may take to read the answer.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// How much of the request is taken meanwhile.
-const FAREWELL_BYTES: u64 = 64 * 1024;
 
 /// The stream below HTTP.
 pub(super) enum Stream {
@@ -101,6 +94,7 @@ fn tell(peer: IpAddr, ended: &Ended) {
         Ended::Preface(_) | Ended::LatePreface => {
             tracing::warn!(%peer, "a connection of a trusted proxy was closed: {ended}");
         }
+        Ended::Plain => log::refused(peer, StatusCode::BAD_REQUEST, &ended.to_string()),
         _ => tracing::debug!(%peer, "a connection ended early: {ended}"),
     }
 }
@@ -124,7 +118,7 @@ async fn secure(mut stream: TcpStream, door: &Door) -> Result<Stream, Ended> {
         let mut first = [0];
         let come = stream.peek(&mut first).await.map_err(Ended::Handshake)?;
         if come > 0 && first != [HANDSHAKE_RECORD] {
-            lead_to_https(&mut stream).await;
+            door.astray.lead(&mut stream).await;
             return Err(Ended::Plain);
         }
         tls.accept(Stall::new(stream))
@@ -134,17 +128,4 @@ async fn secure(mut stream: TcpStream, door: &Door) -> Result<Stream, Ended> {
     let shaken = timeout(door.patience.handshake, handshake).await;
     let stream = shaken.map_err(|_| Ended::LateHandshake)??;
     Ok(Stream::Tls(Box::new(stream)))
-}
-
-/// Somebody forgot the `s` of `https`.
-async fn lead_to_https(stream: &mut TcpStream) {
-    let text = "This port speaks HTTPS: the address begins with https://\n";
-    let answer = Bare::plain(StatusCode::BAD_REQUEST, text).whole(&headers::as_text());
-    if stream.write_all(answer.as_bytes()).await.is_err() || stream.shutdown().await.is_err() {
-        return;
-    }
-    // Closed with bytes unread, the connection would be reset, and the answer lost on its way.
-    let mut rest = stream.take(FAREWELL_BYTES);
-    let mut sink = tokio::io::sink();
-    let _ = timeout(FAREWELL, tokio::io::copy(&mut rest, &mut sink)).await;
 }

@@ -1,48 +1,62 @@
 //! What every request must look like, before the router sees it.
 
 use std::any::Any;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::uri::Authority;
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::LARGEST_BODY;
 use crate::problem::Problem;
 
+/// Characters of a foreign name in the log.
+const MOST_SHOWN: usize = 100;
+
 /// The names that this server answers to.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    public: Vec<String>,
+    names: Vec<String>,
+    addresses: Vec<IpAddr>,
 }
 
 impl Hosts {
     /// Beside the loopback's names, which always count.
     pub fn new(public: &[String]) -> Self {
-        Self {
-            public: public
-                .iter()
-                .map(|host| host.to_ascii_lowercase())
-                .collect(),
+        let mut hosts = Self {
+            names: Vec::new(),
+            addresses: Vec::new(),
+        };
+        for host in public {
+            match address(host) {
+                Some(address) => hosts.addresses.push(address),
+                None => hosts.names.push(host.to_ascii_lowercase()),
+            }
         }
+        hosts
     }
 
-    /// A page of another site that has its name point here (DNS rebinding) is refused by this.
+    /// A page of another site that has its name point here (DNS rebinding) is refused by this. An
+    /// address is the same in all its spellings; a name has one, but for the case of its letters.
     fn serves(&self, host: &str) -> bool {
-        let name = without_port(host).to_ascii_lowercase();
-        let address = name
-            .strip_prefix('[')
-            .and_then(|n| n.strip_suffix(']'))
-            .unwrap_or(&name);
-        name == "localhost"
-            || address
-                .parse::<IpAddr>()
-                .is_ok_and(|address| address.to_canonical().is_loopback())
-            || self
-                .public
-                .iter()
-                .any(|host| *host == name || without_port(host) == name)
+        let host = without_port(host);
+        if let Some(address) = address(host) {
+            return address.is_loopback() || self.addresses.contains(&address);
+        }
+        let is = |name: &str| name.eq_ignore_ascii_case(host);
+        is("localhost") || self.names.iter().any(|name| is(name))
     }
+}
+
+/// `1.2.3.4` or `[::1]`, as an address of the web writes it; a mapped IPv4 address is one of IPv4.
+fn address(host: &str) -> Option<IpAddr> {
+    let inner = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+    let address = match inner {
+        Some(inner) => inner.parse::<Ipv6Addr>().ok()?.into(),
+        None => host.parse::<Ipv4Addr>().ok()?.into(),
+    };
+    Some(IpAddr::to_canonical(&address))
 }
 
 /// `a:80` → `a`, `[::1]:80` → `[::1]`; anything odd stays and matches nothing.
@@ -66,14 +80,11 @@ pub(super) fn check(hosts: &Hosts, uri: &Uri, headers: &HeaderMap) -> Result<(),
         _ => return Err(Problem::bad_request("The request must have one Host.")),
     };
     // An absolute address in the request line overrides Host (RFC 9112, 3.2.2), so both count.
-    let also_named = uri
-        .authority()
-        .is_none_or(|named| hosts.serves(named.as_str()));
-    if !hosts.serves(host) || !also_named {
-        return Err(Problem::new(
-            StatusCode::MISDIRECTED_REQUEST,
-            "This server does not answer to that name. Its operator can add it to `public_host`.",
-        ));
+    let mut named = [Some(host), uri.authority().map(Authority::as_str)]
+        .into_iter()
+        .flatten();
+    if let Some(other) = named.find(|name| !hosts.serves(name)) {
+        return Err(foreign(other));
     }
     if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
         return Err(Problem::bad_request(
@@ -89,8 +100,20 @@ pub(super) fn check(hosts: &Hosts, uri: &Uri, headers: &HeaderMap) -> Result<(),
     if is_plain(uri.path()) || uri.path() == "*" {
         Ok(())
     } else {
-        Err(Problem::not_found())
+        Err(Problem::not_found().with_cause("no address here is spelled like that"))
     }
+}
+
+/// The log says which name it was: it may be the operator's own, and `public_host` lacks it.
+fn foreign(host: &str) -> Problem {
+    let shown: String = host.chars().take(MOST_SHOWN).collect();
+    Problem::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "This server does not answer to that name. Its operator can add it to `public_host`.",
+    )
+    .with_cause(format_args!(
+        "this server does not answer to the name {shown:?}; if that is its own, add it to `public_host`"
+    ))
 }
 
 /// Each address has one spelling: no `%`, for every name of ours is made of letters, digits and
@@ -125,7 +148,13 @@ mod tests {
     use http::HeaderValue;
 
     fn hosts() -> Hosts {
-        Hosts::new(&["Scripts.Example.org".to_owned(), "10.0.0.5:8080".to_owned()])
+        let public = [
+            "Scripts.Example.org",
+            "xn--bcher-kva.example",
+            "10.0.0.5",
+            "[2001:db8::5]",
+        ];
+        Hosts::new(&public.map(str::to_owned))
     }
 
     #[test]
@@ -140,8 +169,18 @@ mod tests {
             "[::1]:7373",
             "scripts.example.org",
             "scripts.example.org:8443",
+            "XN--Bcher-KVA.Example",
             "10.0.0.5",
             "10.0.0.5:9",
+            "[::ffff:10.0.0.5]:9",
+            "[0:0:0:0:0:0:0:1]",
+            "[0000:0000:0000:0000:0000:0000:0000:0001]:80",
+            "[::0:1]",
+            "[::1]:",
+            "[::ffff:127.0.0.1]:80",
+            "[::FFFF:7F00:1]",
+            "[2001:db8::5]",
+            "[2001:DB8:0:0:0::0005]:443",
         ] {
             assert!(hosts().serves(good), "{good}");
         }
@@ -163,6 +202,31 @@ mod tests {
             "user@localhost",
             "localhost/",
             "::1:80",
+            "::1",
+            "[::1",
+            "::1]",
+            "[::1]]",
+            "[[::1]]",
+            "[::1%lo]",
+            "[::1%25lo]",
+            "[::1]80",
+            "[127.0.0.1]",
+            "[localhost]",
+            "[::127.0.0.1]",
+            "[2001:db8::6]",
+            "2001:db8::5",
+            "127.1",
+            "0177.0.0.1",
+            "2130706433",
+            "localhost.",
+            "scripts.example.org.",
+            "bücher.example",
+            "bu\u{308}cher.example",
+            "xn--bcher-kva.example.",
+            "xn--bcher-kvb.example",
+            "ſcripts.example.org",
+            "localhoſt",
+            "ｌｏｃａｌｈｏｓｔ",
         ] {
             assert!(!hosts().serves(bad), "{bad}");
         }

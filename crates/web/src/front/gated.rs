@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::framing::{Framing, Refusal, Then};
 use super::heads::Heads;
-use super::refused;
+use super::{log, refused};
 
 /// Most bytes of one read here. What a client sends while it is answered is read so far and no
 /// further, to notice when it goes away.
@@ -303,10 +303,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
         let is_unread = self.is_within || !self.held.is_empty();
         match self.flow {
             Flow::Ended(refusal) => {
-                refused::log(peer, refusal);
+                log::refused(peer, refusal.status, refusal.reason);
                 refused::answer(&mut self.stream, refusal, asked, &headers()).await;
             }
-            Flow::Broken(refusal) => refused::log(peer, refusal),
+            Flow::Broken(refusal) => log::refused(peer, refusal.status, refusal.reason),
             // The last answer said that the connection closes: what is behind it is nobody's.
             Flow::Refused(_) | Flow::Reading | Flow::Answering => {}
         }

@@ -18,7 +18,7 @@ use tower::ServiceExt as _;
 
 use super::client::{self, Proxies, Spoofs};
 use super::gate::{self, Hosts};
-use super::{LARGEST_BODY, WebOptions};
+use super::{LARGEST_BODY, WebOptions, log};
 use crate::base_path::BasePath;
 use crate::headers;
 use crate::problem::{self, Now, Problem};
@@ -71,14 +71,18 @@ impl Reception {
         let outside = self.rules.base.enter(&mut request);
         let is_api = request.uri().path().starts_with("/api/");
         let admitted = self.admit(&mut request, began);
-        let is_secure = is_secure(&request);
+        let arrival = request.extensions().get::<Arrival>().copied();
+        let is_secure = is_secure(arrival);
         let response = match admitted {
             Ok(()) => match outside {
                 None => self.route(request).await,
                 Some(response) => response,
             },
-            Err(problem) => problem.into_response(),
+            Err(problem) => refused(arrival, problem),
         };
+        if response.status() == StatusCode::REQUEST_TIMEOUT {
+            tell(arrival, response.status(), "its body did not come in time");
+        }
         self.dress(response, is_api, is_secure, began)
     }
 
@@ -87,7 +91,9 @@ impl Reception {
         let began = (self.now)();
         let _ = self.rules.base.enter(&mut request);
         let is_api = request.uri().path().starts_with("/api/");
-        self.dress(problem.into_response(), is_api, is_secure(&request), began)
+        let arrival = request.extensions().get::<Arrival>().copied();
+        let response = refused(arrival, problem);
+        self.dress(response, is_api, is_secure(arrival), began)
     }
 
     fn dress(
@@ -138,7 +144,18 @@ impl Reception {
     }
 }
 
-fn is_secure(request: &Request<Body>) -> bool {
-    let arrival = request.extensions().get::<Arrival>();
+fn is_secure(arrival: Option<Arrival>) -> bool {
     arrival.is_some_and(|arrival| arrival.is_secure)
+}
+
+/// With a line in the log.
+fn refused(arrival: Option<Arrival>, problem: Problem) -> Response {
+    tell(arrival, problem.status(), problem.reason());
+    problem.into_response()
+}
+
+fn tell(arrival: Option<Arrival>, status: StatusCode, reason: &str) {
+    if let Some(arrival) = arrival {
+        log::refused(arrival.peer, status, reason);
+    }
 }

@@ -10,6 +10,7 @@ use http::{Method, Request, StatusCode};
 use stagedoor_app::app::App;
 use stagedoor_config::Hsts;
 
+use super::exposed;
 use crate::base_path::BasePath;
 use crate::headers;
 use crate::problem::{self, Problem};
@@ -27,15 +28,19 @@ struct Inner {
     headers: headers::Sets,
 }
 
+/// The configured host over HTTPS, without a slash at the end.
+pub(super) fn site(host: &str, port: u16) -> String {
+    match port {
+        443 => format!("https://{host}"),
+        other => format!("https://{host}:{other}"),
+    }
+}
+
 impl Redirect {
     /// To this host; `port` is where HTTPS is.
     pub fn new(host: &str, port: u16, base_path: &str, app: App) -> Self {
-        let port = match port {
-            443 => String::new(),
-            other => format!(":{other}"),
-        };
         Self(Arc::new(Inner {
-            site: format!("https://{host}{port}"),
+            site: site(host, port),
             app,
             base: BasePath::new(base_path),
             headers: headers::Sets::new(Hsts::Off, base_path),
@@ -86,13 +91,8 @@ impl Redirect {
 
     async fn flag(&self, headers: &HeaderMap) {
         for line in headers.get_all(AUTHORIZATION) {
-            let token = line
-                .to_str()
-                .ok()
-                .and_then(|line| line.split_once(' '))
-                .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-            if let Some((_, token)) = token {
-                self.0.app.expose_token(token.trim()).await;
+            if let Some(token) = line.to_str().ok().and_then(exposed::token) {
+                self.0.app.expose_token(token).await;
                 return;
             }
         }

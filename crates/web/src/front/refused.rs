@@ -1,12 +1,10 @@
-//! What is said to a client whose request could not be read, and to the log.
+//! What is said to a client whose request could not be read.
 
-use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::bare::Bare;
 use super::framing::{Asked, Refusal};
@@ -15,9 +13,6 @@ use super::framing::{Asked, Refusal};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Most bytes that are still read, for a reset would take the answer from who has not read it.
 const MOST_DRAINED: usize = 256 * 1024;
-/// Most lines of the log in one second.
-const MOST_LINES: u32 = 10;
-const A_SECOND: Duration = Duration::from_secs(1);
 
 /// Writes the answer. Nothing depends on whether it arrives.
 pub(super) async fn answer<S: AsyncWrite + Unpin>(
@@ -80,41 +75,5 @@ fn text(refusal: Refusal, asked: Asked, headers: &str) -> String {
         bare.head(headers)
     } else {
         bare.whole(headers)
-    }
-}
-
-/// One line that says why; when there are many, most of them only for who looks closely.
-pub(super) fn log(peer: IpAddr, refusal: Refusal) {
-    static LINES: Mutex<Lines> = Mutex::new(Lines {
-        since: None,
-        count: 0,
-    });
-    let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_shown = lines.take(Instant::now());
-    drop(lines);
-    if is_shown {
-        tracing::info!(%peer, %refusal, "a request could not be read");
-    } else {
-        tracing::debug!(%peer, %refusal, "a request could not be read");
-    }
-}
-
-/// Lines of the log in this second.
-struct Lines {
-    since: Option<Instant>,
-    count: u32,
-}
-
-impl Lines {
-    /// Whether there is room for one more.
-    fn take(&mut self, now: Instant) -> bool {
-        let is_new = self
-            .since
-            .is_none_or(|since| now.saturating_duration_since(since) >= A_SECOND);
-        if is_new {
-            (self.since, self.count) = (Some(now), 0);
-        }
-        self.count += 1;
-        self.count <= MOST_LINES
     }
 }

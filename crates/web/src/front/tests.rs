@@ -56,6 +56,7 @@ async fn server() -> (SocketAddr, CancellationToken) {
         port: address.port(),
         patience: PATIENCE,
         tls: None,
+        astray: Arc::default(),
         proxy: None,
         is_for_all: true,
     };

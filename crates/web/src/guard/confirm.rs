@@ -16,11 +16,11 @@ use stagedoor_app::sessions::{NewSession, SignedIn};
 use super::CSRF_HEADER;
 use crate::cookies::Jar;
 use crate::pages::confirm::{self, Asked};
+use crate::pages::login::NotProved;
 use crate::problem::Problem;
 use crate::safe_form::{Fields, NotSafe, SafeForm, TOKEN_FIELD};
 use crate::session::{Arrival, Me};
 use crate::state::AppState;
-use crate::user_agent::visitor;
 
 /// The field with the password; no form of an act has one of this name.
 pub(crate) const PASSWORD_FIELD: &str = ".password";
@@ -36,7 +36,7 @@ pub(super) async fn before<N: Future<Output = Response>>(
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(Me(who.clone()));
     let request = Request::from_parts(parts.clone(), body);
-    let ask = |fields: &Fields, error| {
+    let ask = |fields: &Fields, error: Option<&str>| {
         let asked = Asked {
             at: &parts.uri,
             fields,
@@ -52,13 +52,15 @@ pub(super) async fn before<N: Future<Output = Response>>(
     let Some(password) = take_password(&mut fields) else {
         return ask(&fields, None);
     };
-    let visitor = visitor(arrival, &parts.headers);
-    match state.app.confirm(&who, password, visitor).await {
+    match state.app.confirm(&who, password).await {
         Ok(session) => go_on(state, arrival, parts, fields, session, handler).await,
-        Err(ConfirmError::Refused) => ask(&fields, Some("That is not your password.")),
-        Err(ConfirmError::Busy(_)) => ask(&fields, Some("This server is busy. Try it once more.")),
         Err(ConfirmError::Over) => Problem::signed_out().into_response(),
-        Err(ConfirmError::Store(error)) => Problem::from(error).into_response(),
+        Err(ConfirmError::NotProved(error)) => {
+            match NotProved::of(error, "That is not your password.") {
+                Ok(why) => why.answer(ask(&fields, Some(&why.text))),
+                Err(problem) => problem.into_response(),
+            }
+        }
     }
 }
 
@@ -95,6 +97,7 @@ async fn go_on<N: Future<Output = Response>>(
     parts.extensions.insert(Me(SignedIn {
         user: session.user,
         session: session.key,
+        address: arrival.peer,
         is_confirmed: true,
     }));
     let mut response = handler(Request::from_parts(parts, Body::from(body))).await;

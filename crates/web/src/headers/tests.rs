@@ -49,9 +49,16 @@ fn w8b_only_a_scripts_own_page_may_be_framed_and_only_its_frames_page_may_frame(
         response.extensions_mut().insert(HasFrame);
     });
     let framed = of(|response| {
-        response.extensions_mut().insert(Sandboxed);
+        response.extensions_mut().insert(Sandboxed::Framed);
+    });
+    let file = of(|response| {
+        response.extensions_mut().insert(Sandboxed::File);
     });
     let policy = |headers| value(headers, "content-security-policy");
+    assert_eq!(
+        policy(&file),
+        policy(&plain).replace("form-action 'none'", "form-action 'none'; sandbox")
+    );
     assert!(!policy(&plain).contains("frame-src"));
     assert!(policy(&page).contains("frame-src 'self'; form-action 'self'"));
     assert_eq!(
@@ -61,8 +68,8 @@ fn w8b_only_a_scripts_own_page_may_be_framed_and_only_its_frames_page_may_frame(
     );
     let may_be_framed = |headers| value(headers, "x-frame-options") != "DENY";
     assert_eq!(
-        [&plain, &page, &framed].map(may_be_framed),
-        [false, false, true]
+        [&plain, &page, &framed, &file].map(may_be_framed),
+        [false, false, true, false]
     );
 }
 

@@ -10,12 +10,14 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use stagedoor_app::people::SignInError;
 use stagedoor_app::sessions::NewSession;
+use stagedoor_app::throttle::Blocked;
 
 use super::paths;
+use super::setup::sentence;
 use super::shell::Shell;
 use crate::cookies::Jar;
 use crate::headers::SignedOut;
-use crate::problem::Problem;
+use crate::problem::{Problem, SOON};
 use crate::safe_form::{Fields, FromFields, NotSafe, SafeForm};
 use crate::session::{Arrival, Me};
 use crate::state::AppState;
@@ -100,27 +102,69 @@ pub(crate) async fn send(
         .await
     {
         Ok(session) => Ok(enter(&state, arrival, &session, &login.next)),
-        Err(SignInError::Refused) => {
-            let error = "Name or password is wrong.";
-            Ok(again(
-                StatusCode::UNAUTHORIZED,
-                &login.name,
-                &login.next,
-                error,
-            ))
+        Err(error) => {
+            let why = NotProved::of(error, "Name or password is wrong.");
+            let why = why.map_err(NotSafe::Refused)?;
+            Ok(why.answer(again(why.status, &login.name, &login.next, &why.text)))
         }
-        Err(SignInError::Busy(busy)) => {
-            let error = busy.to_string();
-            let page = again(
-                StatusCode::SERVICE_UNAVAILABLE,
-                &login.name,
-                &login.next,
-                &error,
-            );
-            Ok(([(RETRY_AFTER, HeaderValue::from_static("5"))], page).into_response())
-        }
-        Err(SignInError::Store(error)) => Err(NotSafe::Refused(error.into())),
     }
+}
+
+/// Why a password was not taken, for the page that asks for it again.
+pub(crate) struct NotProved {
+    /// Of the answer, where nothing else is wrong.
+    pub status: StatusCode,
+    /// In words.
+    pub text: String,
+    retry_after: Option<HeaderValue>,
+}
+
+impl NotProved {
+    /// `wrong` says that it was.
+    ///
+    /// # Errors
+    /// The store's, for which there is a page of its own.
+    pub fn of(error: SignInError, wrong: &str) -> Result<Self, Problem> {
+        let (status, text, retry_after) = match error {
+            SignInError::Refused => (StatusCode::UNAUTHORIZED, wrong.to_owned(), None),
+            SignInError::Busy(busy) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                sentence(&busy.to_string()),
+                Some(SOON),
+            ),
+            SignInError::Blocked(blocked) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                blocked_for(blocked),
+                Some(blocked.seconds().into()),
+            ),
+            SignInError::Store(error) => return Err(error.into()),
+        };
+        Ok(Self {
+            status,
+            text,
+            retry_after,
+        })
+    }
+
+    /// This page as the answer.
+    pub fn answer(&self, mut page: Response) -> Response {
+        *page.status_mut() = self.status;
+        if let Some(after) = &self.retry_after {
+            page.headers_mut().insert(RETRY_AFTER, after.clone());
+        }
+        page
+    }
+}
+
+/// The same whoever it is, and whether or not there is such a user.
+fn blocked_for(blocked: Blocked) -> String {
+    let minutes = blocked.seconds().div_ceil(60);
+    let time = match minutes {
+        0..=1 => "a minute".to_owned(),
+        2..=120 => format!("{minutes} minutes"),
+        _ => format!("{} hours", minutes.div_ceil(60)),
+    };
+    format!("Too many attempts have failed. Nothing was looked at; try again in {time}.")
 }
 
 /// `POST /logout`
@@ -131,7 +175,7 @@ pub(crate) async fn leave(
     form: SafeForm<()>,
 ) -> Result<Response, Problem> {
     let SafeForm { value: (), .. } = form;
-    state.app.sign_out(&signed_in.session).await?;
+    state.app.sign_out(&signed_in).await?;
     Ok(signed_out(&state, arrival))
 }
 

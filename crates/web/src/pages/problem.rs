@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::shell::Shell;
 use crate::base_path::BasePath;
+use crate::problem::Problem;
 
 #[derive(Template)]
 #[template(path = "problem.html")]
@@ -15,21 +16,19 @@ pub(super) struct ProblemPage<'a> {
     pub title: &'a str,
     pub detail: &'a str,
     pub request: Option<&'a str>,
+    pub cause: Option<&'a str>,
 }
 
 /// Says what is wrong, and for a failure of ours the id to look for in the log.
-pub(crate) fn page(
-    base: &BasePath,
-    status: StatusCode,
-    detail: &str,
-    request: Option<&str>,
-) -> Response {
+pub(crate) fn page(base: &BasePath, problem: &Problem, request: Option<&str>) -> Response {
+    let status = problem.status();
     let template = ProblemPage {
         shell: Shell::outside(base, String::new()),
         status: status.as_u16(),
         title: title(status),
-        detail,
+        detail: problem.detail(),
         request,
+        cause: problem.shown_cause(),
     };
     super::plain_page(status, &template)
 }

@@ -25,7 +25,7 @@ use super::{paths, runs};
 use crate::assets;
 use crate::headers::HasFrame;
 use crate::language::{Languages, Text};
-use crate::output::look;
+use crate::output::{format, look};
 use crate::problem::Problem;
 use crate::safe_form::SafeForm;
 use crate::session::Me;
@@ -128,7 +128,7 @@ pub(crate) async fn show(
         run: &run,
         title: runs::title(&run, &languages, &scripts),
         exists: scripts.get(&run.script).is_some(),
-        format: html::format(&scripts, &run),
+        format: format(&scripts, &run),
         query,
         output: read.ok(),
         may_stop: state.app.stoppable(user, id).await.is_ok(),

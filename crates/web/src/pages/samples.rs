@@ -48,8 +48,8 @@ fn shell(x: &str) -> Shell {
 
 fn file(x: &str) -> Script {
     Script {
-        address: x.to_owned(),
-        integrity: x.to_owned(),
+        address: x.to_owned().into(),
+        integrity: x.to_owned().into(),
     }
 }
 
@@ -399,6 +399,7 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         title: x,
         detail: x,
         request: Some(x),
+        cause: Some(x),
     };
     let field = (x.to_owned(), x.to_owned());
     let confirm = ConfirmPage {

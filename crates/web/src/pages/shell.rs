@@ -1,5 +1,7 @@
 //! What stands around every page: the bar with its links, and who is signed in.
 
+use std::borrow::Cow;
+
 use crate::assets::{Script, asset, script};
 use crate::base_path::BasePath;
 use crate::session::Me;
@@ -33,9 +35,9 @@ pub(crate) struct Shell {
     /// Before every address of the page.
     pub base: BasePath,
     /// Addresses of static files, by their names in the templates.
-    pub style: String,
+    pub style: Cow<'static, str>,
     /// The icon.
-    pub icon: String,
+    pub icon: Cow<'static, str>,
     /// The script that shows times in the viewer's zone.
     pub times: Script,
     /// The script that shows a password.

@@ -22,7 +22,7 @@ const GROUP_READS: u32 = 0o040;
 /// Who may hold the key.
 #[derive(Debug, Clone)]
 pub struct Keepers {
-    /// May own the file: root, the server's account, who started the server.
+    /// May own the file: root, who started the server, and last the server's own account.
     pub owners: Vec<u32>,
     /// The server's own group, which may read it.
     pub group: u32,
@@ -58,7 +58,7 @@ impl Stamps {
 
 /// All certificates of the file; at least one.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let (pem, _) = read(path)?;
+    let (pem, _) = read(path, || format!("chmod 644 {}", path.display()))?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match chain {
         Ok(chain) if !chain.is_empty() => Ok(chain),
@@ -70,7 +70,11 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 
 /// The first private key of the file, if nobody else can read it.
 pub(super) fn key(path: &Path, keepers: &Keepers) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let (pem, metadata) = read(path)?;
+    let mend = || {
+        let (path, group) = (path.display(), keepers.group);
+        format!("chgrp {group} {path} && chmod 640 {path}")
+    };
+    let (pem, metadata) = read(path, mend)?;
     judge(
         path,
         metadata.uid(),
@@ -111,25 +115,42 @@ fn judge(
     };
     if mode & OTHERS & !ours != 0 {
         let mode = mode & 0o7777;
-        return Err(TlsError::Open { path, mode });
+        let mend = closing(&path, owner, group, keepers);
+        return Err(TlsError::Open { path, mode, mend });
     }
     Ok(())
+}
+
+/// The command after which nobody but the server can read the key, and the server still can: also
+/// when it has given up the rights of root.
+fn closing(path: &Path, owner: u32, group: u32, keepers: &Keepers) -> String {
+    let (path, ours) = (path.display(), keepers.group);
+    if keepers.owners.last() == Some(&owner) {
+        format!("chmod 600 {path}")
+    } else if group == ours {
+        format!("chmod 640 {path}")
+    } else {
+        format!("chgrp {ours} {path} && chmod 640 {path}")
+    }
 }
 
 fn open(path: &Path) -> std::io::Result<File> {
     File::options().read(true).custom_flags(NO_WAIT).open(path)
 }
 
-fn read(path: &Path) -> Result<(Vec<u8>, Metadata), TlsError> {
+/// `opening` is the command that lets the server read the file.
+fn read(path: &Path, opening: impl Fn() -> String) -> Result<(Vec<u8>, Metadata), TlsError> {
     let failed = |error: Error| {
         let mend = match error.kind() {
-            ErrorKind::PermissionDenied => {
-                "; let the server's account read it (a server that root started has given up \
-                 root's rights by the time of a reload, so start it again or let the server's group \
-                 read the file)"
+            ErrorKind::PermissionDenied => format!(
+                "; let the server's account read it, in a folder that it can enter (as root: {}); or, \
+                 where root starts the server, start it again",
+                opening()
+            ),
+            ErrorKind::NotFound => {
+                "; look at `tls.certificate` and `tls.key` in the settings".to_owned()
             }
-            ErrorKind::NotFound => "; look at `tls.certificate` and `tls.key` in the settings",
-            _ => "",
+            _ => String::new(),
         };
         TlsError::Unreadable {
             path: path.to_owned(),
@@ -170,16 +191,20 @@ mod tests {
         ] {
             assert!(judged(owner, group, mode).is_ok(), "{owner} {mode:o}");
         }
-        for (owner, group, mode) in [
-            (0, 0, 0o100_640),
-            (0, 7373, 0o100_660),
-            (0, 7373, 0o100_644),
-            (7373, 7373, 0o100_604),
-            (7373, 7373, 0o100_602),
+        let close = "chmod 600 /k";
+        let share = "chgrp 7373 /k && chmod 640 /k";
+        for (owner, group, mode, mend) in [
+            (0, 0, 0o100_640, share),
+            (0, 7373, 0o100_660, "run: chmod 640 /k"),
+            (0, 7373, 0o100_644, "run: chmod 640 /k"),
+            (1000, 50, 0o100_640, share),
+            (7373, 50, 0o100_640, close),
+            (7373, 7373, 0o100_604, close),
+            (7373, 7373, 0o100_602, close),
         ] {
             let error = judged(owner, group, mode).expect_err("too open");
             assert!(matches!(error, TlsError::Open { .. }), "{error}");
-            assert!(error.to_string().contains("chmod 600 /k"), "{error}");
+            assert!(error.to_string().ends_with(mend), "{error}");
         }
         let error = judged(1001, 7373, 0o100_600).expect_err("a stranger");
         assert!(error.to_string().contains("chown 7373 /k"), "{error}");

@@ -82,7 +82,7 @@ async fn w75_a_wrong_password_and_none_change_nothing() {
         ".password=x&.password=y",
     ] {
         let answer = post(&stale, END, &token(&page), fields).await;
-        assert_eq!(answer.status, 403, "{fields}");
+        assert_eq!(answer.status, 401, "{fields}");
         page = answer.text();
         assert!(page.contains("That is not your password."), "{page}");
         assert!(!page.contains("ninety"), "{page}");

@@ -21,6 +21,8 @@ mod client;
 #[cfg(test)]
 mod confirm;
 #[cfg(test)]
+mod debugging;
+#[cfg(test)]
 mod form_arguments;
 #[cfg(test)]
 mod front;

@@ -42,6 +42,32 @@ fn policy(answer: &crate::client::Answer) -> &str {
 }
 
 #[tokio::test]
+async fn w8b_a_page_is_downloaded_as_a_page_and_no_browser_shows_it_as_one_of_ours() {
+    let server = TestServer::with(&[PAGE, PLAIN]).await;
+    let program = server.program("pro", &["ops"]).await;
+    for (script, query, ending) in [
+        ("ops/page", "", ".html\""),
+        ("ops/page", "?stream=stderr", ".stderr.txt\""),
+        ("ops/plain", "", ".stdout.txt\""),
+    ] {
+        let run = ran(&program, script).await;
+        let path = format!("/api/v1{run}/output{query}");
+        let file = program.get(&path).await;
+        let name = file.header("content-disposition").expect("a name");
+        let id = run.trim_start_matches("/runs/");
+        let begin = format!("attachment; filename=\"{}-{id}", &script[4..]);
+        assert!(name.starts_with(&begin) && name.ends_with(ending), "{name}");
+        assert_eq!(
+            file.header("content-type"),
+            Some("application/octet-stream")
+        );
+        assert_eq!(file.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(file.header("x-frame-options"), Some("DENY"));
+        assert!(policy(&file).contains("; sandbox;"), "{}", policy(&file));
+    }
+}
+
+#[tokio::test]
 async fn w8b_what_a_script_printed_is_served_as_a_page_in_which_nothing_runs() {
     let server = TestServer::with(&[PAGE]).await;
     let program = server.program("pro", &["ops"]).await;

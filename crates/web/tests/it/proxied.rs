@@ -83,6 +83,31 @@ async fn w3_w74_a_session_is_of_the_client_and_not_of_the_proxy() {
 }
 
 #[tokio::test]
+async fn w3_w74_a_session_goes_on_in_each_spelling_of_its_address_and_ends_at_another_one() {
+    let server = TestServer::behind_a_proxy(&[SCRIPT]).await;
+    let ada = server.browser("ada", &[]).await;
+    for same in [
+        "127.0.0.1",
+        "127.0.0.1:50000",
+        "::ffff:127.0.0.1",
+        "[::FFFF:127.0.0.1]:443",
+        "0:0:0:0:0:ffff:7f00:0001",
+    ] {
+        let page = from(&ada, same, "http").get("/").await;
+        assert_eq!(page.status, 200, "{same}");
+    }
+    // No address at all: refused, and nothing is known of whose session it is.
+    for none in ["[127.0.0.1]", "127.0.0.1%lo", "127.1", "2130706433"] {
+        let page = from(&ada, none, "http").get("/").await;
+        assert_eq!(page.status, 400, "{none}");
+    }
+    let page = from(&ada, "127.0.0.1", "http").get("/").await;
+    assert_eq!(page.status, 200, "it goes on");
+    let page = from(&ada, "::127.0.0.1", "http").get("/").await;
+    assert_eq!(page.status, 303, "another address");
+}
+
+#[tokio::test]
 async fn w3_a_proxy_that_does_not_say_who_the_client_is_is_refused() {
     let server = TestServer::behind_a_proxy(&[SCRIPT]).await;
     let anon = server.anonymous();

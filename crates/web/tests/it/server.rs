@@ -73,7 +73,7 @@ pub struct TestServer {
     shutdown: CancellationToken,
     runner: Option<Pid>,
     scripts: tempfile::TempDir,
-    _state: tempfile::TempDir,
+    state: tempfile::TempDir,
 }
 
 impl Drop for TestServer {
@@ -146,7 +146,7 @@ impl TestServer {
             shutdown,
             runner,
             scripts,
-            _state: state,
+            state,
         }
     }
 
@@ -242,6 +242,21 @@ impl TestServer {
     /// Writes a file into the folder that is served, as an author does meanwhile.
     pub fn write(&self, path: &str, text: &str) {
         write(&self.scripts.path().join(path), text);
+    }
+
+    /// Puts a folder in the place of each file of output, which nobody can read as one.
+    pub fn spoil_output(&self) {
+        let mut folders = vec![self.state.path().join("output")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                } else {
+                    std::fs::remove_file(entry.path()).expect("removed");
+                    std::fs::create_dir(entry.path()).expect("made");
+                }
+            }
+        }
     }
 
     /// Puts a symbolic link in place of a file or folder.
@@ -385,6 +400,7 @@ fn options_of_app(capacity: Capacity) -> Options {
         capacity,
         output_cap: 64 << 20,
         session: stagedoor_config::Session::default(),
+        sign_in: stagedoor_app::throttle::Limits::default(),
         grants: Arc::new(Grants::default()),
         environment: stagedoor_config::Environment::default(),
     }

@@ -75,6 +75,7 @@ pub fn options() -> Options {
         },
         output_cap: 64 << 20,
         session: stagedoor_config::Session::default(),
+        sign_in: stagedoor_app::throttle::Limits::default(),
         grants: Arc::new(Grants::default()),
         environment: stagedoor_config::Environment::default(),
     }

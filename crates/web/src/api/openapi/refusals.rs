@@ -33,7 +33,7 @@ pub(crate) struct ProblemText {
 }
 
 /// Of every call.
-const ALWAYS: [(&str, &str); 4] = [
+const ALWAYS: [(&str, &str); 5] = [
     (
         "400",
         "The request cannot be read, or has a session cookie and a token.",
@@ -42,6 +42,10 @@ const ALWAYS: [(&str, &str); 4] = [
     (
         "403",
         "A browser sent a token, or the request comes from another site.",
+    ),
+    (
+        "429",
+        "Too many wrong tokens came from this address; `Retry-After` says when to try again.",
     ),
     (
         "503",

@@ -50,6 +50,7 @@ pub(super) async fn patient_front(is_tls: bool, is_proxied: bool, patience: Pati
         port: address.port(),
         patience,
         tls,
+        astray: Arc::default(),
         proxy: is_proxied.then(|| Arc::new(proxy)),
         is_for_all: true,
     };
@@ -79,7 +80,7 @@ fn acceptor() -> (Option<TlsAcceptor>, Option<CertificateDer<'static>>) {
         owners: vec![rustix::process::geteuid().as_raw()],
         group: 0,
     };
-    let loaded = Certificates::load(&files, keepers, Timestamp::from_millis(1 << 40));
+    let loaded = Certificates::load(&files, keepers, &[], Timestamp::from_millis(1 << 40));
     let config = loaded
         .expect("good")
         .server_config()

@@ -3,18 +3,18 @@
 use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use http::StatusCode;
-use http::header::{HeaderMap, RETRY_AFTER, SET_COOKIE};
+use http::header::SET_COOKIE;
 use secrecy::{ExposeSecret as _, SecretString};
 use stagedoor_app::account::ChangePasswordError;
 
 use super::Done;
 use crate::cookies::Jar;
+use crate::pages::login::NotProved;
 use crate::pages::setup::sentence;
-use crate::problem::{Problem, SOON};
+use crate::problem::Problem;
 use crate::safe_form::{Fields, FromFields, NotSafe, SafeForm};
 use crate::session::{Arrival, Me};
 use crate::state::AppState;
-use crate::user_agent::visitor;
 
 /// What the form sends.
 pub(crate) struct Change {
@@ -46,7 +46,6 @@ pub(crate) async fn change(
     State(state): State<AppState>,
     arrival: Arrival,
     me: Me,
-    headers: HeaderMap,
     form: Result<SafeForm<Change>, NotSafe>,
 ) -> Result<Response, NotSafe> {
     let change = match form {
@@ -69,11 +68,8 @@ pub(crate) async fn change(
         };
         return again(&state, &me, StatusCode::UNPROCESSABLE_ENTITY, wrong).await;
     }
-    let visitor = visitor(arrival, &headers);
-    let changed = state
-        .app
-        .change_password(&me.0, change.old, change.new, visitor)
-        .await;
+    let changed = state.app.change_password(&me.0, change.old, change.new);
+    let changed = changed.await;
     match changed {
         Ok(session) => {
             let lifetime = state.app.options().session.absolute;
@@ -90,33 +86,26 @@ async fn refused(
     me: &Me,
     error: ChangePasswordError,
 ) -> Result<Response, NotSafe> {
-    let text = Some(sentence(&error.to_string()));
-    let (status, wrong) = match error {
-        ChangePasswordError::WrongOld => (
-            StatusCode::FORBIDDEN,
-            Wrong {
-                old: text,
+    let new = Some(sentence(&error.to_string()));
+    match error {
+        ChangePasswordError::NotProved(error) => {
+            let why = NotProved::of(error, "That is not your password.");
+            let why = why.map_err(NotSafe::Refused)?;
+            let wrong = Wrong {
+                old: Some(why.text.clone()),
                 ..Wrong::default()
-            },
-        ),
-        ChangePasswordError::Same | ChangePasswordError::Weak(_) => (
-            StatusCode::UNPROCESSABLE_ENTITY,
-            Wrong {
-                new: text,
+            };
+            Ok(why.answer(again(state, me, why.status, wrong).await?))
+        }
+        ChangePasswordError::Same | ChangePasswordError::Weak(_) => {
+            let wrong = Wrong {
+                new,
                 ..Wrong::default()
-            },
-        ),
-        ChangePasswordError::Busy(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Wrong {
-                whole: text,
-                ..Wrong::default()
-            },
-        ),
-        ChangePasswordError::Over => return Err(NotSafe::Refused(Problem::signed_out())),
-        ChangePasswordError::Store(error) => return Err(NotSafe::Refused(error.into())),
-    };
-    again(state, me, status, wrong).await
+            };
+            again(state, me, StatusCode::UNPROCESSABLE_ENTITY, wrong).await
+        }
+        ChangePasswordError::Over => Err(NotSafe::Refused(Problem::signed_out())),
+    }
 }
 
 /// The page once more, without the passwords.
@@ -127,9 +116,5 @@ async fn again(
     wrong: Wrong,
 ) -> Result<Response, NotSafe> {
     let page = super::page(state, me, status, None, wrong).await;
-    let mut page = page.map_err(NotSafe::Refused)?;
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        page.headers_mut().insert(RETRY_AFTER, SOON);
-    }
-    Ok(page)
+    page.map_err(NotSafe::Refused)
 }

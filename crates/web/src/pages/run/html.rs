@@ -10,13 +10,12 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use stagedoor_app::view::RunView;
-use stagedoor_catalog::Snapshot;
 use stagedoor_domain::run::Outcome;
 use stagedoor_domain::script::OutputFormat;
 use stagedoor_output::{Stream, View};
 
 use crate::headers::Sandboxed;
-use crate::output::{body, look};
+use crate::output::{body, format, look};
 use crate::pages::paths;
 use crate::problem::Problem;
 use crate::session::Me;
@@ -88,12 +87,6 @@ impl Framed {
     }
 }
 
-/// How the output of this run is shown: as its script says now. Of one that is gone, as text.
-pub(super) fn format(scripts: &Snapshot, run: &RunView) -> OutputFormat {
-    let script = scripts.get(&run.script);
-    script.map_or(OutputFormat::Text, |script| script.output_format)
-}
-
 /// `GET /runs/{id}/html`
 pub(crate) async fn show(
     State(state): State<AppState>,
@@ -117,6 +110,6 @@ pub(crate) async fn show(
         (CONTENT_LENGTH, HeaderValue::from(size)),
     ];
     let mut response = (headers, body(view, Stream::Stdout, 0..size)).into_response();
-    response.extensions_mut().insert(Sandboxed);
+    response.extensions_mut().insert(Sandboxed::Framed);
     Ok(response)
 }

@@ -1,0 +1,111 @@
+//! What is blocked, for admins, and how a block is lifted.
+
+use stagedoor_domain::access::User;
+use stagedoor_domain::name::UserName;
+use stagedoor_domain::time::Timestamp;
+use stagedoor_store::{FailureKind, FailurePlace, StoreError};
+
+use super::book::{Changes, Now, Place};
+use crate::app::App;
+use crate::session_key::digest;
+
+/// A block that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockedPlace {
+    /// Names it where it is lifted.
+    pub id: String,
+    /// What failed.
+    pub kind: FailureKind,
+    /// The account, where there is one of the name that was typed.
+    pub user: Option<UserName>,
+    /// An address, or an IPv6 network.
+    pub network: String,
+    /// How often it was blocked lately.
+    pub rounds: u32,
+    /// The last failure.
+    pub last: Timestamp,
+    /// When it ends by itself.
+    pub until: Timestamp,
+}
+
+/// Names a place in lists: 12 hex digits.
+pub fn place_id(place: &FailurePlace) -> String {
+    let parts: [&[u8]; 3] = [
+        place.kind.as_str().as_bytes(),
+        &place.account,
+        place.network.as_bytes(),
+    ];
+    let first = digest(&parts).into_iter().take(6);
+    let number = first.fold(0_u64, |number, byte| (number << 8) | u64::from(byte));
+    format!("{number:012x}")
+}
+
+/// What is blocked, in words.
+pub fn what(kind: FailureKind, user: Option<&UserName>) -> String {
+    match (kind, user) {
+        (FailureKind::Password, Some(user)) => format!("signing in as {user}"),
+        // What was typed is not kept: it may have been a password.
+        (FailureKind::Password, None) => "signing in as somebody who does not exist".to_owned(),
+        (FailureKind::Address | FailureKind::All, _) => "signing in as anybody".to_owned(),
+        (FailureKind::Token, _) => "tokens".to_owned(),
+    }
+}
+
+impl App {
+    /// Every block that runs; those that go on longest first.
+    pub async fn blocked(&self) -> Result<Vec<BlockedPlace>, StoreError> {
+        let now = Now::of(self.clock());
+        let blocked = self.inner.throttle.book().blocked(now.monotonic);
+        let users = if blocked.is_empty() {
+            Vec::new()
+        } else {
+            self.inner.store.list_users().await?
+        };
+        let name = |id| {
+            let user = users.iter().find(|record| Some(record.user.id) == id);
+            user.map(|record| record.user.name.clone())
+        };
+        let mut places: Vec<_> = blocked
+            .into_iter()
+            .map(|(place, entry, left)| {
+                let kept = place.to_keep();
+                BlockedPlace {
+                    id: place_id(&kept),
+                    kind: kept.kind,
+                    user: name(entry.user),
+                    network: kept.network,
+                    rounds: entry.bucket.rounds(),
+                    last: entry.noted_at,
+                    until: now.wall.plus(left),
+                }
+            })
+            .collect();
+        places.sort_by(|a, b| b.until.cmp(&a.until).then_with(|| a.id.cmp(&b.id)));
+        Ok(places)
+    }
+
+    /// Lifts one block, or all; how many there were.
+    pub async fn lift_blocks(&self, by: &User, id: Option<&str>) -> usize {
+        let gone: Vec<Place> = {
+            let mut book = self.inner.throttle.book();
+            let blocked = book.blocked(self.clock().monotonic());
+            let places = blocked.into_iter().map(|(place, ..)| place);
+            let wanted = |place: &Place| id.is_none_or(|id| place_id(&place.to_keep()) == id);
+            let gone: Vec<Place> = places.filter(wanted).collect();
+            for place in &gone {
+                book.lift(place);
+            }
+            gone
+        };
+        let lifted = gone.len();
+        if lifted > 0 {
+            tracing::info!(by = %by.name, lifted, "blocks were lifted");
+        }
+        let changes = Changes {
+            gone,
+            ..Changes::default()
+        };
+        self.keep(changes).await;
+        lifted
+    }
+}

@@ -1,0 +1,379 @@
+//! Who may try, by what failed before: the rules over all places. Pure, and bounded.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use stagedoor_domain::id::UserId;
+use stagedoor_domain::time::{Clock, Timestamp};
+use stagedoor_store::{FailureKind, FailurePlace, FailureRecord};
+
+use super::bucket::{Bucket, Rule};
+use super::network::Network;
+use super::table::{Entry, Table};
+
+/// Accounts and addresses that are counted together; then networks, for passwords and for tokens.
+const PAIRS: usize = 16_384;
+const NETWORKS: usize = 8_192;
+/// A network may fail so many times as often as one account from it.
+const PER_NETWORK: u32 = 4;
+/// What all strangers together may fail at once, and how fast that comes back: 20 a minute.
+const STRANGERS: u32 = 100;
+const STRANGERS_LEAK: Duration = Duration::from_secs(3);
+/// What somebody waits for whose other attempts are still being looked at.
+const A_MOMENT: Duration = Duration::from_secs(1);
+
+/// The digest of an account's name.
+pub(super) type Account = [u8; 16];
+
+/// What a failure counts against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Place {
+    kind: FailureKind,
+    account: Account,
+    network: Option<Network>,
+}
+
+/// Who tries a password.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Visitor {
+    pub account: Account,
+    pub network: Network,
+    /// The account has worked from there lately.
+    pub is_known: bool,
+}
+
+/// What the operator has set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Failures of one account from one address; at least 1.
+    pub failures: u32,
+    /// How long it is blocked then.
+    pub blocked_for: Duration,
+}
+
+/// Now, in both ways.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// Never jumps: what counts.
+    pub monotonic: Duration,
+    /// What is kept and shown.
+    pub wall: Timestamp,
+}
+
+/// What changed, to be kept.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub changed: Vec<FailureRecord>,
+    pub gone: Vec<Place>,
+    /// Places whose block begins.
+    pub blocked: Vec<Place>,
+}
+
+/// Everything that counts.
+#[derive(Debug)]
+pub(super) struct Book {
+    pairs: Table,
+    addresses: Table,
+    tokens: Table,
+    all: Table,
+    /// Attempts that are being looked at.
+    trying: HashMap<Place, u32>,
+}
+
+impl Now {
+    pub fn of(clock: &dyn Clock) -> Self {
+        Self {
+            monotonic: clock.monotonic(),
+            wall: clock.now(),
+        }
+    }
+}
+
+impl Place {
+    fn pair(visitor: &Visitor) -> Self {
+        Self {
+            kind: FailureKind::Password,
+            account: visitor.account,
+            network: Some(visitor.network),
+        }
+    }
+
+    fn address(network: Network) -> Self {
+        Self {
+            kind: FailureKind::Address,
+            account: [0; 16],
+            network: Some(network),
+        }
+    }
+
+    /// Wrong tokens of a network.
+    pub fn token(network: Network) -> Self {
+        Self {
+            kind: FailureKind::Token,
+            ..Self::address(network)
+        }
+    }
+
+    fn all() -> Self {
+        Self {
+            kind: FailureKind::All,
+            account: [0; 16],
+            network: None,
+        }
+    }
+
+    pub fn kind(&self) -> FailureKind {
+        self.kind
+    }
+
+    pub fn network(&self) -> Option<Network> {
+        self.network
+    }
+
+    /// None where the network cannot be read.
+    pub fn of(kept: &FailurePlace) -> Option<Self> {
+        let network = match kept.kind {
+            FailureKind::All => None,
+            _ => Some(Network::parse(&kept.network)?),
+        };
+        Some(Self {
+            kind: kept.kind,
+            account: kept.account,
+            network,
+        })
+    }
+
+    pub fn to_keep(self) -> FailurePlace {
+        FailurePlace {
+            kind: self.kind,
+            account: self.account,
+            network: self.network.map_or_else(String::new, |n| n.to_string()),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            failures: 5,
+            blocked_for: Duration::from_mins(15),
+        }
+    }
+}
+
+impl Limits {
+    fn rule(self, kind: FailureKind) -> Rule {
+        let network = Rule {
+            most: self.failures.saturating_mul(PER_NETWORK),
+            leak: self.blocked_for / 5,
+            block: Some(self.blocked_for),
+        };
+        match kind {
+            FailureKind::Password => Rule {
+                most: self.failures,
+                leak: self.blocked_for.saturating_mul(12),
+                block: Some(self.blocked_for),
+            },
+            FailureKind::Address | FailureKind::Token => network,
+            FailureKind::All => Rule {
+                most: STRANGERS,
+                leak: STRANGERS_LEAK,
+                block: None,
+            },
+        }
+    }
+}
+
+impl Book {
+    pub fn new() -> Self {
+        Self {
+            pairs: Table::new(PAIRS),
+            addresses: Table::new(NETWORKS),
+            tokens: Table::new(NETWORKS),
+            all: Table::new(1),
+            trying: HashMap::new(),
+        }
+    }
+
+    fn table(&mut self, kind: FailureKind) -> &mut Table {
+        match kind {
+            FailureKind::Password => &mut self.pairs,
+            FailureKind::Address => &mut self.addresses,
+            FailureKind::Token => &mut self.tokens,
+            FailureKind::All => &mut self.all,
+        }
+    }
+
+    /// Takes up what was kept. A clock that went back meanwhile prolongs nothing beyond the length
+    /// of a block.
+    pub fn take_up(&mut self, kept: &FailureRecord, limits: Limits, now: Now) {
+        let Some(place) = Place::of(&kept.place) else {
+            return;
+        };
+        let (ago, rule) = (now.wall.since(kept.noted_at), limits.rule(place.kind));
+        let left = kept
+            .blocked_until
+            .map_or(Duration::ZERO, |until| until.since(now.wall));
+        let counted = (kept.level, kept.rounds);
+        let entry = Entry {
+            bucket: Bucket::kept(counted, ago, left, rule, now.monotonic),
+            user: kept.user,
+            noted_at: kept.noted_at,
+        };
+        let table = self.table(place.kind);
+        *table.entry(place, now.monotonic, &mut Vec::new()) = entry;
+    }
+
+    /// May they try? Else where it is blocked and how long they are to wait. Whoever may is to
+    /// come back with [`Self::done`].
+    pub fn begin(
+        &mut self,
+        visitor: &Visitor,
+        limits: Limits,
+        now: Duration,
+    ) -> Result<(), (Place, Duration)> {
+        let pair = Place::pair(visitor);
+        let mut places = vec![pair];
+        // Where an account is known, what strangers do elsewhere, or to others, does not count.
+        if !visitor.is_known {
+            places.extend([Place::address(visitor.network), Place::all()]);
+        }
+        let waits = places
+            .into_iter()
+            .filter_map(|place| Some((place, self.wait(&place, limits, now)?)));
+        if let Some(longest) = waits.max_by_key(|(_, wait)| *wait) {
+            return Err(longest);
+        }
+        let rule = limits.rule(FailureKind::Password);
+        let failed = self
+            .pairs
+            .get(&pair)
+            .map_or(0, |entry| entry.bucket.level(rule, now));
+        let trying = self.trying.entry(pair).or_insert(0);
+        // Who sends many at once has no more tries than who sends one after the other.
+        if *trying > 0 && failed.saturating_add(*trying) >= rule.most {
+            return Err((pair, A_MOMENT));
+        }
+        *trying += 1;
+        Ok(())
+    }
+
+    /// What was begun is over, however it ended.
+    pub fn done(&mut self, visitor: &Visitor) {
+        let pair = Place::pair(visitor);
+        if let Some(trying) = self.trying.get_mut(&pair) {
+            *trying = trying.saturating_sub(1);
+            if *trying == 0 {
+                self.trying.remove(&pair);
+            }
+        }
+    }
+
+    /// How long nothing may be tried there, if so.
+    pub fn wait(&mut self, place: &Place, limits: Limits, now: Duration) -> Option<Duration> {
+        let entry = self.table(place.kind).get(place)?;
+        entry.bucket.wait(limits.rule(place.kind), now)
+    }
+
+    /// A wrong password.
+    pub fn failed(
+        &mut self,
+        visitor: &Visitor,
+        user: Option<UserId>,
+        limits: Limits,
+        now: Now,
+    ) -> Changes {
+        let mut changes = Changes::default();
+        self.add(Place::pair(visitor), user, limits, now, &mut changes);
+        let network = Place::address(visitor.network);
+        self.add(network, None, limits, now, &mut changes);
+        if !visitor.is_known {
+            self.add(Place::all(), None, limits, now, &mut changes);
+        }
+        changes
+    }
+
+    /// A wrong token.
+    pub fn failed_token(&mut self, network: Network, limits: Limits, now: Now) -> Changes {
+        let mut changes = Changes::default();
+        self.add(Place::token(network), None, limits, now, &mut changes);
+        changes
+    }
+
+    /// The right password: what this account failed from there is forgotten; what others failed
+    /// from there is not.
+    pub fn succeeded(&mut self, visitor: &Visitor) -> Changes {
+        let pair = Place::pair(visitor);
+        let gone = self.pairs.remove(&pair).then_some(pair);
+        Changes {
+            gone: gone.into_iter().collect(),
+            ..Changes::default()
+        }
+    }
+
+    /// Forgets a place.
+    pub fn lift(&mut self, place: &Place) -> bool {
+        self.table(place.kind).remove(place)
+    }
+
+    /// Blocks that run, and for how long.
+    pub fn blocked(&self, now: Duration) -> Vec<(Place, Entry, Duration)> {
+        [&self.pairs, &self.addresses, &self.tokens]
+            .into_iter()
+            .flat_map(Table::iter)
+            .filter_map(|(place, entry)| Some((*place, *entry, entry.bucket.left(now)?)))
+            .collect()
+    }
+
+    /// Does any network wait with its tokens?
+    pub fn blocks_tokens(&self, now: Duration) -> bool {
+        let mut tokens = self.tokens.iter();
+        tokens.any(|(_, entry)| entry.bucket.left(now).is_some())
+    }
+
+    /// Forgets what counts no more.
+    pub fn sweep(&mut self, limits: Limits, now: Duration) -> Changes {
+        let mut changes = Changes::default();
+        for kind in [
+            FailureKind::Password,
+            FailureKind::Address,
+            FailureKind::Token,
+            FailureKind::All,
+        ] {
+            let rule = limits.rule(kind);
+            let is_over = |entry: &Entry| entry.bucket.is_idle(rule, now);
+            self.table(kind).drop_if(is_over, &mut changes.gone);
+        }
+        changes
+    }
+
+    fn add(
+        &mut self,
+        place: Place,
+        user: Option<UserId>,
+        limits: Limits,
+        now: Now,
+        changes: &mut Changes,
+    ) {
+        let rule = limits.rule(place.kind);
+        let table = self.table(place.kind);
+        let entry = table.entry(place, now.monotonic, &mut changes.gone);
+        entry.user = user.or(entry.user);
+        entry.noted_at = now.wall;
+        if entry.bucket.add(rule, now.monotonic) {
+            changes.blocked.push(place);
+        }
+        let left = entry.bucket.left(now.monotonic);
+        changes.changed.push(FailureRecord {
+            place: place.to_keep(),
+            user: entry.user,
+            level: entry.bucket.level(rule, now.monotonic),
+            rounds: entry.bucket.rounds(),
+            noted_at: now.wall,
+            blocked_until: left.map(|left| now.wall.plus(left)),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

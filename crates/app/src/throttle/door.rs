@@ -1,0 +1,127 @@
+//! The doors that ask for a password.
+
+use std::net::IpAddr;
+
+use stagedoor_domain::access::User;
+use stagedoor_domain::id::UserId;
+use stagedoor_domain::time::Timestamp;
+use stagedoor_store::StoreError;
+
+use super::book::{Now, Visitor};
+use super::{Blocked, Network};
+use crate::app::App;
+use crate::password::Password;
+use crate::people::SignInError;
+
+/// A name as it counts and is looked for: other case and spaces are the same name, so that they
+/// are no further tries.
+pub(crate) fn canonical(name: &str) -> String {
+    let kept = name
+        .chars()
+        .filter(|c| !c.is_whitespace() && !c.is_control());
+    kept.flat_map(char::to_lowercase).collect()
+}
+
+/// A try that was let in. Dropped without a word it counts for nothing: nobody has heard an answer.
+pub(crate) struct Attempt {
+    app: App,
+    visitor: Visitor,
+    /// When the account last worked from there.
+    last: Option<Timestamp>,
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.app.inner.throttle.book().done(&self.visitor);
+    }
+}
+
+impl App {
+    /// Lets a try for this account in, or says how long to wait. What it costs and says does not
+    /// depend on whether somebody has that name.
+    pub(crate) async fn attempt(
+        &self,
+        name: &str,
+        address: IpAddr,
+    ) -> Result<Attempt, AttemptError> {
+        let network = Network::of(address);
+        let account = self.subject("account", name.as_bytes());
+        let last = self.known(account, network).await?;
+        let visitor = Visitor {
+            account,
+            network,
+            is_known: last.is_some(),
+        };
+        let begin = || {
+            let limits = self.options().sign_in;
+            let mut book = self.inner.throttle.book();
+            book.begin(&visitor, limits, self.clock().monotonic())
+        };
+        let mut lifted = 0;
+        loop {
+            match begin() {
+                Ok(()) => {
+                    let app = self.clone();
+                    return Ok(Attempt { app, visitor, last });
+                }
+                // Each of a visitor's three places may have been.
+                Err((place, _)) if lifted < 3 && self.is_lifted(place).await => lifted += 1,
+                Err((_, wait)) => return Err(Blocked { wait }.into()),
+            }
+        }
+    }
+
+    /// Is this the password of somebody who is signed in already? For what asks for it once more.
+    /// Failures count as those of signing in do.
+    pub async fn confirm_password(
+        &self,
+        user: &User,
+        password: Password,
+        address: IpAddr,
+    ) -> Result<(), SignInError> {
+        let attempt = self.attempt(user.name.as_str(), address).await?;
+        let record = self.inner.store.user(user.id).await?;
+        let record = record.filter(|record| !record.disabled);
+        let hash = record.map(|record| record.password_hash);
+        let place = Network::of(address).to_string();
+        if self.inner.hasher.matches(password, hash, place).await? {
+            attempt.succeeded(user.id).await;
+            Ok(())
+        } else {
+            attempt.failed(Some(user.id)).await;
+            Err(SignInError::Refused)
+        }
+    }
+}
+
+/// Why a try was not let in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AttemptError {
+    #[error(transparent)]
+    Blocked(#[from] Blocked),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Attempt {
+    /// The password was right.
+    pub async fn succeeded(self, user: UserId) {
+        let Visitor {
+            account, network, ..
+        } = self.visitor;
+        let changes = self.app.inner.throttle.book().succeeded(&self.visitor);
+        self.app.keep(changes).await;
+        self.app.remember(account, network, user, self.last).await;
+    }
+
+    /// It was wrong; `user` is whose account it would have been.
+    pub async fn failed(self, user: Option<UserId>) {
+        let limits = self.app.options().sign_in;
+        let changes = {
+            let now = Now::of(self.app.clock());
+            let mut book = self.app.inner.throttle.book();
+            book.failed(&self.visitor, user, limits, now)
+        };
+        self.app.keep(changes).await;
+    }
+}

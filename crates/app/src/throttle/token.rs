@@ -1,0 +1,91 @@
+//! The door of programs. A token cannot be guessed, so what is bounded here is noise; but whoever
+//! tries wrong ones from an address gets no right one tried either, unless it has worked from there.
+
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use stagedoor_domain::access::User;
+use stagedoor_domain::id::UserId;
+use stagedoor_store::StoreError;
+
+use super::book::{Now, Place};
+use super::{Blocked, Network};
+use crate::app::App;
+
+/// Why a token was not looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum BearerError {
+    /// Too many wrong ones came from this address.
+    #[error(transparent)]
+    Blocked(#[from] Blocked),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl App {
+    /// Who this API token belongs to, if it is good and the client did not try too many that were
+    /// not. Failures of passwords do not count here.
+    pub async fn bearer_from(
+        &self,
+        token: &str,
+        address: IpAddr,
+    ) -> Result<Option<User>, BearerError> {
+        let network = Network::of(address);
+        let blocked = self.token_block(network).await;
+        // One that is refused has not worked from there.
+        let noted = blocked.is_none().then_some(network);
+        let found = self.bearer_noting(token, noted).await?;
+        match (found, blocked) {
+            (Some(user), None) => Ok(Some(user)),
+            (Some(user), Some(_)) if self.has_worked(token, network).await? => Ok(Some(user)),
+            (_, Some(wait)) => Err(Blocked { wait }.into()),
+            (None, None) => {
+                self.note_wrong_token(network).await;
+                Ok(None)
+            }
+        }
+    }
+
+    /// How long tokens of this network wait.
+    async fn token_block(&self, network: Network) -> Option<Duration> {
+        let throttle = &self.inner.throttle;
+        if !throttle.blocks_tokens.load(Ordering::Relaxed) {
+            return None;
+        }
+        let (place, limits) = (Place::token(network), self.options().sign_in);
+        let wait = throttle
+            .book()
+            .wait(&place, limits, self.clock().monotonic())?;
+        (!self.is_lifted(place).await).then_some(wait)
+    }
+
+    async fn has_worked(&self, token: &str, network: Network) -> Result<bool, StoreError> {
+        let subject = self.subject("token", token.as_bytes());
+        Ok(self.known(subject, network).await?.is_some())
+    }
+
+    async fn note_wrong_token(&self, network: Network) {
+        let limits = self.options().sign_in;
+        let changes = {
+            let now = Now::of(self.clock());
+            let mut book = self.inner.throttle.book();
+            book.failed_token(network, limits, now)
+        };
+        if !changes.blocked.is_empty() {
+            let blocks = &self.inner.throttle.blocks_tokens;
+            blocks.store(true, Ordering::Relaxed);
+        }
+        self.keep(changes).await;
+    }
+
+    /// Notes that a token works from there; at most once a minute somebody asks for it.
+    pub(crate) async fn remember_token(&self, token: &str, network: Network, user: UserId) {
+        let subject = self.subject("token", token.as_bytes());
+        match self.known(subject, network).await {
+            Ok(last) => self.remember(subject, network, user, last).await,
+            Err(error) => tracing::warn!(%error, "could not look up where a token works"),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What differs between two readings of the settings, and from when on it counts.
+
+use std::fmt::Debug;
+
+use crate::settings::Settings;
+
+/// Keys of settings that differ.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// They count as soon as they are read.
+    pub now: Vec<&'static str>,
+    /// What they are about is set up when the server starts.
+    pub next_start: Vec<&'static str>,
+}
+
+impl Settings {
+    /// What these settings change for a server that `began` with others and read `last` before.
+    ///
+    /// What counts at the next start is told at each reading, until the file says again what the
+    /// server began with.
+    pub fn changes(&self, began: &Self, last: &Self) -> Changes {
+        Changes {
+            now: differing(&counting_now(last), &counting_now(self)),
+            next_start: differing(&counting_at_start(began), &counting_at_start(self)),
+        }
+    }
+}
+
+/// A setting's key, and its value in words that are equal only for equal values.
+type Row = (&'static str, String);
+
+fn row(key: &'static str, value: impl Debug) -> Row {
+    (key, format!("{value:?}"))
+}
+
+fn differing(old: &[Row], new: &[Row]) -> Vec<&'static str> {
+    let pairs = old.iter().zip(new);
+    pairs
+        .filter_map(|((key, old), (_, new))| (old != new).then_some(*key))
+        .collect()
+}
+
+fn counting_now(settings: &Settings) -> Vec<Row> {
+    let (limits, session) = (settings.limits, settings.session);
+    vec![
+        row("limits.running", limits.running),
+        row("limits.queued", limits.queued),
+        row("limits.queued_per_user", limits.queued_per_user),
+        row("limits.output", limits.output),
+        row("session.absolute", session.absolute),
+        row("session.idle", session.idle),
+        row("sign_in.failures", settings.sign_in.failures),
+        row("sign_in.blocked_for", settings.sign_in.blocked_for),
+        row("grant", &settings.grants),
+    ]
+}
+
+fn counting_at_start(settings: &Settings) -> Vec<Row> {
+    let (tls, proxy) = (settings.tls.as_ref(), settings.proxy.as_ref());
+    vec![
+        row("listen", &settings.listen),
+        row("public_host", &settings.public_host),
+        row("allow_plain_http", settings.allow_plain_http),
+        row("tls.certificate", tls.map(|tls| &tls.certificate)),
+        row("tls.key", tls.map(|tls| &tls.key)),
+        row(
+            "tls.redirect_listen",
+            tls.map_or(&[][..], |tls| &tls.redirect_listen),
+        ),
+        row("behind_proxy", proxy.is_some()),
+        row("proxy.hops", proxy.map(|proxy| proxy.hops)),
+        row("proxy.trusted", proxy.map(|proxy| &proxy.trusted)),
+        row("proxy.protocol", proxy.is_some_and(|proxy| proxy.protocol)),
+        row("base_path", &settings.base_path),
+        row("hsts", settings.hsts),
+        row("user", &settings.user),
+        row("run_user", &settings.run_user),
+        row("allow_root_scripts", settings.allow_root_scripts),
+        row("limits.timeout", settings.limits.timeout),
+        row("debug.clients", settings.debug.as_ref().map(|d| &d.clients)),
+        row("debug.lasts", settings.debug.as_ref().map(|d| d.lasts)),
+        // What it allows is checked at each reading; nothing of it is left then.
+        row("profile", ()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Problems;
+    use crate::layers::{Layers, SETTINGS};
+
+    #[test]
+    fn each_setting_counts_at_one_of_both_times() {
+        let mut problems = Problems::default();
+        let settings = Settings::read(&Layers::default(), 1, "/s".into(), None, &mut problems);
+        let mut told: Vec<_> = counting_now(&settings)
+            .into_iter()
+            .chain(counting_at_start(&settings))
+            .map(|(key, _)| key)
+            .collect();
+        let mut all: Vec<_> = SETTINGS.iter().map(|(key, _)| *key).collect();
+        all.push("grant");
+        told.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(told, all);
+    }
+}
