@@ -1,12 +1,12 @@
-//! What users do with their own account: change the password, see and end their sessions and
-//! tokens. Nobody needs a right for it, and nobody reaches anybody else's.
+//! What users do with their own account: change the password, see and end their sessions.
+//! Nobody needs a right for it, and nobody reaches anybody else's.
 
 use std::fmt::Write as _;
 
 use secrecy::ExposeSecret as _;
 use stagedoor_domain::audit::{Act, Entry};
 use stagedoor_domain::time::Timestamp;
-use stagedoor_store::{StoreError, TokenId, TokenRecord};
+use stagedoor_store::StoreError;
 
 use crate::app::App;
 use crate::password::{Busy, Password, Weak};
@@ -138,22 +138,6 @@ impl App {
             return Err(ChangePasswordError::Over);
         }
         Ok(renewed)
-    }
-
-    /// One's own tokens, oldest first.
-    pub async fn own_tokens(&self, who: &SignedIn) -> Result<Vec<TokenRecord>, StoreError> {
-        self.inner.store.list_tokens(Some(who.user.id)).await
-    }
-
-    /// Ends one of one's own tokens; false when there is none of this number.
-    pub async fn revoke_own_token(&self, who: &SignedIn, id: i64) -> Result<bool, StoreError> {
-        let tokens = self.own_tokens(who).await?;
-        if !tokens.iter().any(|token| token.id == TokenId(id)) {
-            return Ok(false);
-        }
-        let entry = self.entry(Act::TokenRevoked, &who.origin());
-        let store = self.recorded(entry.on(format!("token {id}")));
-        store.revoke_token(TokenId(id)).await
     }
 }
 

@@ -22,6 +22,7 @@ use crate::csrf::Csrf;
 use crate::late::Late;
 use crate::live::LiveRun;
 use crate::password::Hasher;
+use crate::permissions::Permissions;
 use crate::ports::Recorder;
 use crate::scripts::Rereading;
 use crate::sealed::{KEY_BYTES, Vault};
@@ -101,6 +102,7 @@ pub(crate) struct Inner {
     pub(crate) forged_cookies: Forged,
     pub(crate) throttle: Throttle,
     pub(crate) options: ArcSwap<Options>,
+    pub(crate) permissions: Permissions,
     pub(crate) queue: Mutex<Queue>,
     /// Oldest first, so that what happens to all of them happens in their order.
     pub(crate) live: Mutex<BTreeMap<RunId, Arc<LiveRun>>>,
@@ -119,8 +121,10 @@ impl App {
     /// the store is accounted for.
     pub async fn start(parts: Parts) -> Result<Self, StoreError> {
         let failures = parts.store.failures().await?;
+        let stored = parts.store.grants().await?;
         let inner = Inner {
             throttle: Throttle::new(&failures, parts.options.sign_in, &*parts.clock),
+            permissions: Permissions::new(Arc::clone(&parts.options.grants), stored),
             hasher: parts.hasher,
             csrf: Csrf::new(Arc::clone(&parts.clock), Arc::clone(&parts.chance)),
             cookie_keys: ArcSwap::from_pointee(parts.cookie_keys),
@@ -154,11 +158,6 @@ impl App {
         Ok(app)
     }
 
-    /// Grants that apply beside the scripts' own `access`.
-    pub fn grants(&self) -> Arc<Grants> {
-        Arc::clone(&self.inner.options.load().grants)
-    }
-
     /// One-time tokens of forms.
     pub fn csrf(&self) -> &Csrf {
         &self.inner.csrf
@@ -182,6 +181,7 @@ impl App {
     /// Goes on with other settings. Limits of runs count from the next start on.
     pub fn reload(&self, options: Options) {
         self.queue().set_capacity(options.capacity);
+        self.inner.permissions.set_file(Arc::clone(&options.grants));
         self.inner.options.store(Arc::new(options));
         self.start_what_may();
     }

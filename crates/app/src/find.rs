@@ -4,10 +4,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use stagedoor_catalog::Snapshot;
-use stagedoor_domain::access::{Denied, MayRead, MayStop, RunFacts, User, may_read, may_stop};
+use stagedoor_domain::access::{
+    Denied, MayRead, MayStop, RunFacts, User, may_read, may_read_all, may_read_all_own,
+    may_read_own, may_stop,
+};
 use stagedoor_domain::id::{RunId, UserId};
 use stagedoor_domain::name::{ScriptName, UserName};
 use stagedoor_domain::run::{Outcome, State};
+use stagedoor_domain::script::Script;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::{Cursor, RunFilter, RunRecord, StoreError, Visible};
 
@@ -65,6 +69,9 @@ pub struct RunsPage {
     /// Where the next page begins; none at the end.
     pub next: Option<String>,
 }
+
+/// The number of no account.
+const NOBODY: UserId = UserId(0);
 
 /// Most runs on one page.
 pub const LARGEST_PAGE: usize = 200;
@@ -198,29 +205,31 @@ impl App {
             .collect())
     }
 
-    /// Whose runs a user may read: everyone's for admins; else their own, and those of scripts
-    /// whose output they may see.
+    /// Whose runs a user may read: everyone's who may read all; else their own, and those of
+    /// scripts whose output they may see. A token sees of its owner's those of its scripts only.
     async fn visible_to(&self, user: &User) -> Option<Visible> {
-        if user.is_admin() {
+        let grants = self.grants();
+        if may_read_all(user, &grants) {
             return None;
         }
-        let scripts = self
-            .catalog()
-            .await
-            .scripts()
-            .filter(|script| {
-                let facts = RunFacts {
-                    started_by: UserId(0),
-                    script_name: &script.name,
-                    access: Some(&script.access),
-                };
-                may_read(user, facts, &self.grants()).is_ok()
-            })
-            .map(|script| script.name.clone())
-            .collect();
+        let catalog = self.catalog().await;
+        let of = |may: &dyn Fn(&Script) -> bool| -> Vec<ScriptName> {
+            let scripts = catalog.scripts().filter(|script| may(script));
+            scripts.map(|script| script.name.clone()).collect()
+        };
+        let reads = |script: &Script| {
+            let facts = RunFacts {
+                started_by: NOBODY,
+                script_name: &script.name,
+                access: Some(&script.access),
+            };
+            may_read(user, facts, &grants).is_ok()
+        };
+        let own = |script: &Script| may_read_own(user, &script.name);
         Some(Visible {
             own: user.id,
-            scripts,
+            own_of: (!may_read_all_own(user)).then(|| of(&own)),
+            scripts: of(&reads),
         })
     }
 

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod administer;
 pub mod app;
 pub mod audit;
 pub mod check_args;
@@ -14,8 +15,12 @@ pub mod cookie_keys;
 pub mod csrf;
 pub mod docs;
 pub mod find;
+pub mod groups;
+pub mod may;
+pub mod own_tokens;
 pub mod password;
 pub mod people;
+pub mod permissions;
 pub mod ports;
 pub mod scripts;
 pub mod sealed;

@@ -6,13 +6,14 @@ use std::net::IpAddr;
 use stagedoor_domain::access::User;
 use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::name::{BadName, GroupName, UserName};
+use stagedoor_domain::network::Network;
 use stagedoor_store::{NewUser, SetupError as StoreSetupError, StoreError, UserRecord};
 
 use crate::app::App;
 use crate::password::{Busy, Password, Weak};
 use crate::session_key::{setup_hash, token_hash};
 use crate::sessions::{NewSession, Visitor};
-use crate::throttle::{AttemptError, Blocked, Network, canonical};
+use crate::throttle::{AttemptError, Blocked, Network as ClientNetwork, canonical};
 
 /// Why the setup link did not make an account.
 #[derive(Debug, thiserror::Error)]
@@ -108,9 +109,44 @@ impl App {
         let entry = self.entry(Act::SetUp, &by).on(name.as_str());
         let store = self.recorded(entry);
         let id = store.use_setup(setup_hash(key), now, new).await?;
-        let user = User { id, name, groups };
+        let user = User::new(id, name, groups);
         tracing::info!(user = %user.name, %address, "the first account was created");
         Ok(self.open_session(user, visitor).await?)
+    }
+
+    /// Whose link to choose a password this is, if it is good.
+    pub async fn link_owner(&self, key: &str) -> Result<Option<UserName>, StoreError> {
+        let now = self.clock().now();
+        let owner = self.inner.store.password_link(setup_hash(key), now).await?;
+        Ok(owner.map(|owner| owner.user.name))
+    }
+
+    /// Sets the password that the owner of a link has chosen, and signs them in.
+    pub async fn choose_password(
+        &self,
+        key: &str,
+        password: Password,
+        visitor: Visitor,
+    ) -> Result<NewSession, SetUpError> {
+        let address = visitor.address;
+        let (hash, now) = (setup_hash(key), self.clock().now());
+        let owner = self.inner.store.password_link(hash, now).await?;
+        // Whoever has no good link makes the server do no work.
+        let owner = owner.ok_or(SetUpError::UnknownLink)?.user;
+        let hasher = &self.inner.hasher;
+        let judged = hasher.judge(password.clone(), owner.name.clone(), bound_address(address));
+        judged.await?.map_err(SetUpError::WeakPassword)?;
+        let chosen = hasher
+            .hash(password, self.chance(), bound_address(address))
+            .await?;
+        let by = Origin::stranger(address);
+        let entry = self
+            .entry(Act::PasswordChanged, &by)
+            .on(owner.name.as_str());
+        let store = self.recorded(entry.with("by", "link"));
+        let used = store.use_password_link(hash, now, chosen).await?;
+        used.ok_or(SetUpError::UnknownLink)?;
+        Ok(self.open_session(owner, visitor).await?)
     }
 
     /// Can the first administrator still be made?
@@ -162,34 +198,42 @@ impl App {
         }
     }
 
-    /// Who this API token belongs to, if it is good.
-    pub async fn bearer(&self, token: &str) -> Result<Option<User>, StoreError> {
-        self.bearer_noting(token, None).await
+    /// Who this API token belongs to, if it is good and may be sent from this address. They may
+    /// no more than its scope.
+    pub async fn bearer(&self, token: &str, address: IpAddr) -> Result<Option<User>, StoreError> {
+        self.bearer_noting(token, address, None).await
     }
 
     /// The same, and notes now and then that it works from this network.
     pub(crate) async fn bearer_noting(
         &self,
         token: &str,
-        network: Option<Network>,
+        address: IpAddr,
+        network: Option<ClientNetwork>,
     ) -> Result<Option<User>, StoreError> {
         let found = self.inner.store.token(token_hash(token)).await?;
         let now = self.clock().now();
         let Some((record, owner)) = found.filter(|(record, owner)| {
-            !owner.disabled && record.expires_at.is_none_or(|end| now < end)
+            !owner.disabled
+                && record.expires_at.is_none_or(|end| now < end)
+                && is_from(&record.addresses, address)
         }) else {
             return Ok(None);
         };
+        self.keep_up(owner.grants_version).await?;
         let is_due = record
             .last_used
             .is_none_or(|used| now.since(used).as_secs() >= 60);
-        if is_due && let Err(error) = self.inner.store.touch_token(record.id, now).await {
-            tracing::warn!(%error, "could not note that a token was used");
+        if is_due {
+            let from = address.to_canonical().to_string();
+            if let Err(error) = self.inner.store.touch_token(record.id, now, from).await {
+                tracing::warn!(%error, "could not note that a token was used");
+            }
         }
         if is_due && let Some(network) = network {
             self.remember_token(token, network, owner.user.id).await;
         }
-        Ok(Some(owner.user))
+        Ok(Some(owner.user.within(record.scope)))
     }
 
     /// A token has crossed a network in the clear: if it is one of ours, that is noted, and the
@@ -223,7 +267,12 @@ impl App {
     }
 }
 
+/// Without a list, from everywhere.
+fn is_from(networks: &[Network], address: IpAddr) -> bool {
+    networks.is_empty() || networks.iter().any(|network| network.contains(address))
+}
+
 /// What counts as one place: the address, or the /64 network of an IPv6 address.
 pub(crate) fn bound_address(address: IpAddr) -> String {
-    Network::of(address).to_string()
+    ClientNetwork::of(address).to_string()
 }

@@ -159,6 +159,7 @@ impl App {
         let Some((session, record)) = self.inner.store.session(key.hash()).await? else {
             return Ok(None);
         };
+        self.keep_up(record.grants_version).await?;
         let now = self.clock().now();
         if let Some(why) = self.over(&session, &record, address, now) {
             self.end_session_that_is_over(&key, &record, why, address)

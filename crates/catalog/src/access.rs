@@ -1,7 +1,7 @@
 //! `access = { run = ["ops", "user:ann"] }`.
 
 use stagedoor_config::document::{Node, Problems, nearest};
-use stagedoor_domain::access::{Access, Verb, Who};
+use stagedoor_domain::access::{Access, AccessRule, Place, Verb, Who};
 use stagedoor_domain::name::{GroupName, UserName};
 
 /// Reads the rules, verb by verb, in the order of the verbs.
@@ -24,7 +24,17 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> Access {
     }
     let rules = Verb::ALL
         .into_iter()
-        .filter_map(|(word, verb)| Some((verb, whom(table.get(word)?, problems))))
+        .filter_map(|(word, verb)| {
+            let node = table.get(word)?;
+            Some(AccessRule {
+                verb,
+                who: whom(node, problems),
+                place: Place {
+                    file: node.mark.file().to_owned(),
+                    line: node.mark.line(),
+                },
+            })
+        })
         .collect();
     Access { rules }
 }

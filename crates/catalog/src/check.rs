@@ -1,18 +1,19 @@
 //! All mistakes of a folder at once, for `stagedoor check`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use stagedoor_config::document::{Problem, Problems};
 
 use crate::catalog::{Catalog, CatalogError};
 use crate::options::Options;
-use crate::snapshot::Skipped;
+use crate::snapshot::{Skipped, Snapshot};
 
 /// What was found in a folder.
 #[derive(Debug)]
 pub struct Checked {
-    /// How many scripts would be published.
-    pub scripts: usize,
+    /// What would be published.
+    pub snapshot: Arc<Snapshot>,
     /// Every mistake, by file, line and column.
     pub problems: Vec<Problem>,
     /// Files that are not looked at, and why.
@@ -31,9 +32,9 @@ pub fn check_folder(path: &Path, options: Options) -> Result<Checked, CatalogErr
         .flat_map(|broken| broken.problems.clone())
         .collect();
     Ok(Checked {
-        scripts: snapshot.len(),
         // A folder's mistake breaks every script below it, and is told once.
         problems: problems.sorted(),
         skipped: snapshot.skipped().to_vec(),
+        snapshot,
     })
 }

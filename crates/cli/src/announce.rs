@@ -97,6 +97,9 @@ pub async fn serving(doors: &Doors, root: &Path, app: &App) {
         tracing::info!("leading from http://{address} to HTTPS");
     }
     tracing::info!(scripts, folder = %root.display(), "serving");
+    for idle in app.idle_grants(&snapshot).await {
+        tracing::warn!("a grant gives nobody anything: {idle}");
+    }
     if broken > 0 {
         tracing::warn!(
             broken,

@@ -44,6 +44,8 @@ pub enum Command {
         /// The folder of scripts
         #[arg(default_value = ".")]
         dir: PathBuf,
+        #[command(flatten)]
+        state: StateOption,
     },
     /// Print every address that the server answers, with who may use it
     Routes {
@@ -57,6 +59,36 @@ pub enum Command {
         state: StateOption,
         #[command(subcommand)]
         command: UserCommand,
+    },
+    /// Manage groups: who is in them, and what they are called
+    Group {
+        #[command(flatten)]
+        state: StateOption,
+        #[command(flatten)]
+        folder: FolderOption,
+        #[command(subcommand)]
+        command: GroupCommand,
+    },
+    /// Manage what groups may do, beside the grants of stagedoor.toml
+    Grant {
+        #[command(flatten)]
+        state: StateOption,
+        #[command(flatten)]
+        folder: FolderOption,
+        #[command(subcommand)]
+        command: GrantCommand,
+    },
+    /// Say whether somebody may do something, and which rule decides
+    #[command(
+        after_help = "Example:\n  stagedoor may ann run ops/backup\n\nExit codes: 0 yes · 1 no, or it could not be told; the text says which"
+    )]
+    May {
+        #[command(flatten)]
+        state: StateOption,
+        #[command(flatten)]
+        folder: FolderOption,
+        #[command(flatten)]
+        question: MayOptions,
     },
     /// Manage the tokens with which programs call the API
     Token {
@@ -104,6 +136,16 @@ pub struct StateOption {
     pub dir: Option<PathBuf>,
 }
 
+#[derive(Debug, Clone, Args)]
+pub struct FolderOption {
+    /// The folder of scripts
+    #[arg(long, value_name = "DIR", default_value = ".", global = true)]
+    pub folder: PathBuf,
+    /// Settings file [default: stagedoor.toml in the folder, if it is there]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
     /// Make an account; the password is read from standard input
@@ -135,6 +177,14 @@ pub enum UserCommand {
         #[arg(long = "group", value_name = "GROUP")]
         groups: Vec<String>,
     },
+    /// Delete an account; its sessions and tokens end, its runs stay in the history
+    Delete {
+        /// Whose
+        name: String,
+        /// Really
+        #[arg(long)]
+        yes: bool,
+    },
     /// Unlock an account
     Enable {
         /// Whose
@@ -154,19 +204,9 @@ pub enum UserCommand {
 pub enum TokenCommand {
     /// Make a token and print it once
     #[command(
-        after_help = "Example:\n  stagedoor token create --user ci --expires 30d\n  curl -H 'Authorization: Bearer sd_…' http://127.0.0.1:7373/api/v1/scripts"
+        after_help = "Example:\n  stagedoor token create --user ci --may run --scripts 'ops/*' --from 10.0.0.0/8 --expires 30d\n  curl -H 'Authorization: Bearer sd_…' http://127.0.0.1:7373/api/v1/scripts"
     )]
-    Create {
-        /// The account whose rights the token has
-        #[arg(long)]
-        user: String,
-        /// What it is for, shown in the list
-        #[arg(long, default_value = "")]
-        name: String,
-        /// How long it works: 12h, 30d; `never` is possible
-        #[arg(long, default_value = "30d")]
-        expires: String,
-    },
+    Create(NewTokenOptions),
     /// List the tokens, without their texts
     List {
         /// Of this account only
@@ -190,6 +230,91 @@ pub enum KeysCommand {
         #[arg(long)]
         end_sessions: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct NewTokenOptions {
+    /// The account that the token acts as; it may never more than this account may
+    #[arg(long)]
+    pub user: String,
+    /// What it is for, shown in the list
+    #[arg(long, default_value = "")]
+    pub name: String,
+    /// What it may at most: view, run, stop, output, schedule, admin [default: all but admin]
+    #[arg(long, value_name = "ACTIONS", value_delimiter = ',')]
+    pub may: Vec<String>,
+    /// With which scripts: a name, `folder/*` or `*` [default: *]
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
+    pub scripts: Vec<String>,
+    /// From which addresses it may be sent: 10.0.0.0/8, fd00::/8, one address [default: all]
+    #[arg(long, value_name = "NETWORKS", value_delimiter = ',')]
+    pub from: Vec<String>,
+    /// How long it works: 12h, 30d; `never` is possible
+    #[arg(long, default_value = "30d")]
+    pub expires: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GroupCommand {
+    /// List the groups: members, grants, and where files name them
+    List,
+    /// Give a group another name, with its members and the grants of the store
+    Rename {
+        /// The present name
+        old: String,
+        /// The new one; it may not be in use
+        new: String,
+    },
+    /// Put an account into a group
+    Add {
+        /// Which
+        group: String,
+        /// Whom
+        user: String,
+    },
+    /// Take an account out of a group
+    Remove {
+        /// Which
+        group: String,
+        /// Whom
+        user: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GrantCommand {
+    /// Let a group do something; a running server knows it at the next request
+    #[command(
+        after_help = "Examples:\n  stagedoor grant add --group ops --scripts 'backup/*' --may view,run\n  stagedoor grant add --group wardens --may admin"
+    )]
+    Add {
+        /// To whom; `everyone` is every signed-in user
+        #[arg(long)]
+        group: String,
+        /// With which scripts: a name, `folder/*` or `*`
+        #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
+        scripts: Vec<String>,
+        /// view, run, stop, output, schedule; or `admin` alone, without --scripts
+        #[arg(long, value_name = "ACTIONS", value_delimiter = ',', required = true)]
+        may: Vec<String>,
+    },
+    /// List the grants, those of stagedoor.toml too
+    List,
+    /// Take a grant of the store away; one of stagedoor.toml is removed there
+    Remove {
+        /// The number that `grant list` shows
+        id: i64,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct MayOptions {
+    /// Who
+    pub user: String,
+    /// view, run, stop, output, schedule or admin
+    pub action: String,
+    /// With which script; not for `admin`
+    pub script: Option<String>,
 }
 
 #[cfg(test)]

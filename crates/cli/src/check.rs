@@ -4,12 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use stagedoor_app::groups::idle_grants;
+use stagedoor_catalog::Snapshot;
+use stagedoor_config::Settings;
+use stagedoor_domain::access::Grants;
 
+use crate::args::StateOption;
+use crate::database::{block_on, open_if_there};
+use crate::groups::inhabited;
 use crate::system::SystemClock;
 use crate::{EXIT_FAILED, EXIT_OK};
 
 /// Prints every error of a folder's definitions with its place and its mend.
-pub fn check(dir: &Path) -> anyhow::Result<u8> {
+pub fn check(dir: &Path, state: &StateOption) -> anyhow::Result<u8> {
     if !dir.is_dir() {
         anyhow::bail!(
             "{} is not a folder; name the folder that holds the scripts",
@@ -26,8 +33,11 @@ pub fn check(dir: &Path) -> anyhow::Result<u8> {
     for skipped in &checked.skipped {
         println!("note: {} is not looked at: {}", skipped.file, skipped.why);
     }
-    let scripts = say(checked.scripts, "script");
-    match checked.problems.len() + usize::from(!settings) {
+    if let Some(settings) = &settings {
+        warn_of_idle(settings.grants.clone(), &checked.snapshot, state);
+    }
+    let scripts = say(checked.snapshot.len(), "script");
+    match checked.problems.len() + usize::from(settings.is_none()) {
         0 => {
             println!("{scripts}, no errors.");
             Ok(EXIT_OK)
@@ -42,8 +52,35 @@ pub fn check(dir: &Path) -> anyhow::Result<u8> {
     }
 }
 
-/// Reads `stagedoor.toml` as `serve` would; false after it has said what is wrong.
-fn check_settings(dir: &Path) -> bool {
+/// Says which grants give nobody anything. Who is in which group, and the grants of the store, count
+/// where there is a state directory.
+fn warn_of_idle(file: Grants, scripts: &Snapshot, state: &StateOption) {
+    let known = || -> anyhow::Result<_> {
+        let Some(db) = open_if_there(state)? else {
+            return Ok(None);
+        };
+        block_on(async {
+            let stored = db.store.grants().await?.grants;
+            Ok(Some((stored, inhabited(&db.store).await?)))
+        })
+    };
+    let (mut all, mut groups) = (file, None);
+    match known() {
+        Ok(None) => {}
+        Ok(Some((stored, inhabited))) => {
+            all.0.extend(stored);
+            // On the first day nobody is in any group.
+            groups = Some(inhabited).filter(|groups| !groups.is_empty());
+        }
+        Err(error) => println!("note: accounts are not looked at: {error:#}"),
+    }
+    for idle in idle_grants(&all, scripts, groups.as_ref()) {
+        println!("warning: {idle}");
+    }
+}
+
+/// Reads `stagedoor.toml` as `serve` would; none after it has said what is wrong.
+fn check_settings(dir: &Path) -> Option<Settings> {
     let flags = stagedoor_config::Flags::default();
     let environment = stagedoor_config::Environment::default();
     let settings = stagedoor_config::load(stagedoor_config::Sources {
@@ -57,7 +94,7 @@ fn check_settings(dir: &Path) -> bool {
     if let Err(error) = &settings {
         println!("{error}\n");
     }
-    settings.is_ok()
+    settings.ok()
 }
 
 fn say(count: usize, what: &str) -> String {

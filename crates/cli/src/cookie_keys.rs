@@ -7,15 +7,14 @@ mod watch;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use stagedoor_app::cookie_keys::{CookieKey, CookieKeys};
-use stagedoor_domain::audit::{Act, Entry, Origin};
+use stagedoor_domain::audit::Act;
 use stagedoor_domain::time::{Clock as _, Timestamp};
-use stagedoor_store::Store;
 
 use crate::EXIT_OK;
 use crate::args::{KeysCommand, StateOption};
-use crate::state;
+use crate::database::{self, Database};
 use crate::system::{KernelChance, SystemClock};
 
 pub use given::{Given, leave_environment};
@@ -23,12 +22,11 @@ pub use watch::Kept;
 
 /// `stagedoor keys`: works beside a running server.
 pub fn keys(option: &StateOption, command: &KeysCommand) -> anyhow::Result<u8> {
-    let by = Origin::command_line(rustix::process::getuid().as_raw());
-    let dir = state::enter(option)?;
+    let db = database::open(option)?;
     let now = SystemClock::new().now();
     match command {
-        KeysCommand::List => list(&dir, now)?,
-        KeysCommand::Rotate { end_sessions } => rotate(&dir, by, now, *end_sessions)?,
+        KeysCommand::List => list(&db.dir, now)?,
+        KeysCommand::Rotate { end_sessions } => rotate(&db, now, *end_sessions)?,
     }
     Ok(EXIT_OK)
 }
@@ -45,10 +43,12 @@ fn list(dir: &Path, now: Timestamp) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn rotate(dir: &Path, by: Origin, now: Timestamp, end_sessions: bool) -> anyhow::Result<()> {
-    existing(dir)?;
-    record(dir, Entry::new(Act::KeysRotated, by, now).on("cookies"))?;
-    let keys = ring::rotate(dir, &KernelChance, now, end_sessions)?;
+fn rotate(db: &Database, now: Timestamp, end_sessions: bool) -> anyhow::Result<()> {
+    existing(&db.dir)?;
+    // What cannot be recorded is not done.
+    let entry = db.entry(Act::KeysRotated, "cookies");
+    database::block_on(async { Ok(db.store.record(entry).await?) })?;
+    let keys = ring::rotate(&db.dir, &KernelChance, now, end_sessions)?;
     println!("Key {} signs cookies from now on.", keys.newest().id());
     if end_sessions {
         println!("The earlier keys are forgotten: everybody signs in again.");
@@ -56,14 +56,6 @@ fn rotate(dir: &Path, by: Origin, now: Timestamp, end_sessions: bool) -> anyhow:
         println!("Nobody is signed out; earlier keys go when no session of theirs is left.");
     }
     Ok(())
-}
-
-/// Before the act: what cannot be recorded is not done.
-fn record(dir: &Path, entry: Entry) -> anyhow::Result<()> {
-    let store = Store::open_beside(dir)
-        .with_context(|| format!("could not open the database in {}", dir.display()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    Ok(runtime.block_on(store.record(entry))?)
 }
 
 fn existing(dir: &Path) -> anyhow::Result<CookieKeys> {

@@ -12,14 +12,19 @@ mod announce;
 mod args;
 mod check;
 mod cookie_keys;
+mod database;
+mod grants;
+mod groups;
 mod listen;
 mod logging;
+mod may;
 mod people;
 mod rights;
 mod serve;
 mod signals;
 mod state;
 mod system;
+mod tokens;
 
 /// It worked.
 pub const EXIT_OK: u8 = 0;
@@ -59,13 +64,28 @@ fn runner(words: impl Iterator<Item = OsString>) -> ExitCode {
 fn run(arguments: args::Arguments) -> anyhow::Result<u8> {
     match arguments.command {
         args::Command::Serve(options) => serve::serve(&options),
-        args::Command::Check { dir } => check::check(&dir),
+        args::Command::Check { dir, state } => check::check(&dir, &state),
         args::Command::Routes { json } => {
             check::routes(json)?;
             Ok(EXIT_OK)
         }
         args::Command::User { state, command } => people::user(&state, command),
-        args::Command::Token { state, command } => people::token(&state, command),
+        args::Command::Group {
+            state,
+            folder,
+            command,
+        } => groups::group(&state, &folder, command),
+        args::Command::Grant {
+            state,
+            folder,
+            command,
+        } => grants::grant(&state, &folder, command),
+        args::Command::May {
+            state,
+            folder,
+            question,
+        } => may::may(&state, &folder, &question),
+        args::Command::Token { state, command } => tokens::token(&state, command),
         args::Command::Keys { state, command } => cookie_keys::keys(&state, &command),
     }
 }

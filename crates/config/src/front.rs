@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::document::{Node, Problems, Value};
 use crate::layers::Layers;
 use crate::listen::{self, Listen};
-use crate::network::{BadNetwork, Network};
+use stagedoor_domain::network::{BadNetwork, Network};
 
 /// HTTPS by the server itself, on everything that it listens on.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! `[[grant]]`: what a group may do with which scripts.
 
-use stagedoor_domain::access::{Grant, Grants, Verb};
-use stagedoor_domain::name::{GroupName, ScriptName};
+use stagedoor_domain::access::{Actions, Gives, Grant, Grants, Origin, Place, Verb};
+use stagedoor_domain::name::GroupName;
+use stagedoor_domain::pattern::ScriptPattern;
 
 use crate::document::{Keys, Node, Problems, Table, Value, nearest};
 
@@ -30,16 +31,48 @@ fn one(table: &Table, problems: &mut Problems) -> Option<Grant> {
         }
     };
     need("group", "\"ops\"");
-    need("scripts", "\"backup/*\"");
     need("may", "[\"view\", \"run\"]");
     let group = table.get("group").and_then(|node| group(node, problems));
-    let scripts = table.get("scripts").map(|node| scripts(node, problems));
-    let may = table.get("may").map(|node| verbs(node, problems));
+    let may = table.get("may").map(|node| actions(node, problems));
+    let gives = match may {
+        Some(Actions { admin: true, verbs }) => admin(table, verbs.is_empty(), problems),
+        may => {
+            if !table.has("scripts") {
+                let problem = table.mark.problem("this grant has no `scripts`");
+                problems.push(problem.mend("add `scripts = \"backup/*\"`"));
+            }
+            let scripts = table.get("scripts").map(|node| scripts(node, problems));
+            may.zip(scripts).map(|(may, scripts)| Gives::Scripts {
+                scripts,
+                may: may.verbs,
+            })
+        }
+    };
     Some(Grant {
         group: group?,
-        scripts: scripts?,
-        may: may?,
+        gives: gives?,
+        origin: Origin::File(Place {
+            file: table.mark.file().to_owned(),
+            line: table.mark.line(),
+        }),
     })
+}
+
+/// To administer has nothing to do with scripts, so it stands alone.
+fn admin(table: &Table, is_alone: bool, problems: &mut Problems) -> Option<Gives> {
+    let wrong = match table.get("scripts") {
+        Some(scripts) => Some((scripts, "`admin` is not about scripts")),
+        None if is_alone => None,
+        None => table
+            .get("may")
+            .map(|may| (may, "`admin` stands in a grant of its own")),
+    };
+    let Some((node, what)) = wrong else {
+        return Some(Gives::Admin);
+    };
+    let problem = node.mark.problem(what);
+    problems.push(problem.mend("write one grant with `may = [\"admin\"]` and no `scripts`"));
+    None
 }
 
 fn group(node: &Node, problems: &mut Problems) -> Option<GroupName> {
@@ -55,7 +88,7 @@ fn group(node: &Node, problems: &mut Problems) -> Option<GroupName> {
 }
 
 /// A name, `folder/*`, `*`, or a list of these.
-fn scripts(node: &Node, problems: &mut Problems) -> Vec<String> {
+fn scripts(node: &Node, problems: &mut Problems) -> Vec<ScriptPattern> {
     let items = match &node.value {
         Value::List(items) => items.as_slice(),
         _ => std::slice::from_ref(node),
@@ -65,8 +98,8 @@ fn scripts(node: &Node, problems: &mut Problems) -> Vec<String> {
         let Some(text) = item.full_text(problems) else {
             continue;
         };
-        if is_pattern(&text) {
-            patterns.push(text);
+        if let Ok(pattern) = ScriptPattern::parse(&text) {
+            patterns.push(pattern);
             continue;
         }
         let problem = item
@@ -79,48 +112,34 @@ fn scripts(node: &Node, problems: &mut Problems) -> Vec<String> {
     patterns
 }
 
-fn is_pattern(text: &str) -> bool {
-    match text.strip_suffix('*') {
-        Some("") => true,
-        // `ops*` would reach `ops2/x` as well, which nobody sees coming.
-        Some(folder) => folder
-            .strip_suffix('/')
-            .is_some_and(|folder| ScriptName::parse(folder).is_ok()),
-        None => ScriptName::parse(text).is_ok(),
-    }
-}
-
-fn verbs(node: &Node, problems: &mut Problems) -> Vec<Verb> {
+fn actions(node: &Node, problems: &mut Problems) -> Actions {
     let form = format!(
         "[\"{}\"]",
         node.scalar().unwrap_or_else(|| "run".to_owned())
     );
     let items = node.list(&form, problems).unwrap_or_default();
-    items
-        .iter()
-        .filter_map(|item| verb(item, problems))
-        .collect()
+    let mut actions = Actions::default();
+    for item in items {
+        let Some(word) = item.full_text(problems) else {
+            continue;
+        };
+        match Verb::parse(&word) {
+            Some(verb) => actions.verbs.insert(verb),
+            None if word == Actions::ADMIN => actions.admin = true,
+            None => problems.push(unknown(item, &word)),
+        }
+    }
+    actions
 }
 
-fn verb(node: &Node, problems: &mut Problems) -> Option<Verb> {
-    let word = node.full_text(problems)?;
-    if let Some((_, verb)) = Verb::ALL.into_iter().find(|(known, _)| *known == word) {
-        return Some(verb);
-    }
-    if word == "admin" {
-        let problem = node
-            .mark
-            .problem("a grant of `admin` is not in this version yet");
-        problems.push(problem.mend("put who administers into the group `admins`"));
-        return None;
-    }
+fn unknown(node: &Node, word: &str) -> crate::document::Problem {
     let words = Verb::ALL.map(|(known, _)| known);
+    let known = words.into_iter().chain([Actions::ADMIN]);
     let problem = node
         .mark
         .problem(format!("`{word}` is nothing that one may be allowed"));
-    problems.push(match nearest(&word, words) {
+    match nearest(word, known.clone()) {
         Some(near) => problem.mend(format!("did you mean `{near}`?")),
-        None => problem.mend(format!("use {}", words.join(", "))),
-    });
-    None
+        None => problem.mend(format!("use {}", known.collect::<Vec<_>>().join(", "))),
+    }
 }

@@ -16,7 +16,6 @@ mod hosts;
 mod layers;
 mod listen;
 mod load;
-mod network;
 mod session;
 mod settings;
 mod state;
@@ -27,9 +26,9 @@ pub use environment::Environment;
 pub use front::{Hsts, Proxy, Tls};
 pub use listen::Listen;
 pub use load::{ConfigError, Sources, load};
-pub use network::{BadNetwork, Network};
 pub use session::{Session, SessionAddress};
 pub use settings::{Limits, Settings, SignIn};
+pub use stagedoor_domain::network::{BadNetwork, Network};
 pub use state::{NoState, state_directory};
 
 /// What the command line sets; it wins over everything else.

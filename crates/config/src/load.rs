@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use stagedoor_domain::access::{Grants, Origin};
+
 use crate::document::{self, Problem, Problems, Text};
 use crate::layers::Layers;
 use crate::settings::Settings;
@@ -68,13 +70,25 @@ pub fn load(sources: Sources<'_>) -> Result<Settings, ConfigError> {
         sources.environment,
         sources.is_root,
     )?;
-    let settings = Settings::read(&layers, sources.cores, state, file, &mut problems);
+    let mut settings = Settings::read(&layers, sources.cores, state, file, &mut problems);
+    show_places(&mut settings.grants, sources.folder);
     if problems.is_empty() {
         return Ok(settings);
     }
     Err(ConfigError::Mistakes(
         problems.sorted().into_iter().collect(),
     ))
+}
+
+/// The folder's own file is shown by its name, wherever the folder was found this time.
+fn show_places(grants: &mut Grants, folder: &Path) {
+    for grant in &mut grants.0 {
+        if let Origin::File(place) = &mut grant.origin
+            && let Ok(inside) = Path::new(&place.file).strip_prefix(folder)
+        {
+            place.file = inside.display().to_string();
+        }
+    }
 }
 
 /// Reads the named file, which must be there, or the folder's own, which need not.

@@ -1,17 +1,28 @@
 //! Who may do what. Permission is a value that only the checks here can make.
 //!
-//! Grants and a script's `access` add up; nothing subtracts. Deny by default.
+//! Grants and a script's `access` add up; nothing subtracts but the scope of a token. Deny by
+//! default.
+
+mod rule;
+mod scope;
+#[cfg(test)]
+mod tests;
+mod verb;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
 
 use crate::id::UserId;
 use crate::name::{GroupName, ScriptName, UserName};
+use crate::pattern::{ScriptPattern, say_patterns};
 use crate::script::Script;
 
-/// Who acts: a signed-in person, or the owner of a token.
+pub use rule::{Action, Rule, Wish, deciding_rule};
+pub use scope::Scope;
+pub use verb::{Actions, BadAction, Verb, Verbs};
+
+/// Who acts: a signed-in person, or a token of theirs, which may less.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The id in the store.
@@ -20,54 +31,44 @@ pub struct User {
     pub name: UserName,
     /// The groups, without the built-in `everyone`.
     pub groups: BTreeSet<GroupName>,
+    /// Private, so that whoever has a user of a token cannot take the scope off.
+    scope: Option<Arc<Scope>>,
 }
 
 impl User {
-    /// A member of `admins` may do everything.
-    pub fn is_admin(&self) -> bool {
+    /// A person, who may all that the rules give.
+    pub fn new(id: UserId, name: UserName, groups: BTreeSet<GroupName>) -> Self {
+        Self {
+            id,
+            name,
+            groups,
+            scope: None,
+        }
+    }
+
+    /// The same user as one of their tokens acts.
+    #[must_use]
+    pub fn within(self, scope: Scope) -> Self {
+        Self {
+            scope: Some(Arc::new(scope)),
+            ..self
+        }
+    }
+
+    /// What a token may at most; none for a person.
+    pub fn scope(&self) -> Option<&Scope> {
+        self.scope.as_deref()
+    }
+
+    /// A member of `admins`: as a person they may do everything, and their tokens what their
+    /// scopes say. Whether somebody may administer says [`may_admin`].
+    pub fn is_in_admins(&self) -> bool {
         self.groups.iter().any(|g| g.as_str() == GroupName::ADMINS)
     }
 
-    fn is_in(&self, group: &GroupName) -> bool {
+    /// Are they in this group? Everybody is in `everyone`.
+    pub fn is_in(&self, group: &GroupName) -> bool {
         group.as_str() == GroupName::EVERYONE || self.groups.contains(group)
-    }
-}
-
-/// What can be done with a script and its runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verb {
-    /// See that it exists.
-    View,
-    /// Start it; includes `view`.
-    Run,
-    /// Stop other people's runs.
-    Stop,
-    /// See other people's output.
-    Output,
-    /// Run it by schedule; includes `run`.
-    Schedule,
-}
-
-impl Verb {
-    /// Every verb with its word.
-    pub const ALL: [(&'static str, Verb); 5] = [
-        ("view", Verb::View),
-        ("run", Verb::Run),
-        ("stop", Verb::Stop),
-        ("output", Verb::Output),
-        ("schedule", Verb::Schedule),
-    ];
-
-    /// The verbs that include this one, itself among them.
-    fn given_by(self) -> &'static [Verb] {
-        match self {
-            Verb::View => &[Verb::View, Verb::Run, Verb::Schedule],
-            Verb::Run => &[Verb::Run, Verb::Schedule],
-            Verb::Stop => &[Verb::Stop],
-            Verb::Output => &[Verb::Output],
-            Verb::Schedule => &[Verb::Schedule],
-        }
     }
 }
 
@@ -89,38 +90,120 @@ impl Who {
     }
 }
 
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Who::Group(group) => group.fmt(f),
+            Who::User(name) => write!(f, "user:{name}"),
+        }
+    }
+}
+
+/// A place in a file that a person wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// As it is shown.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+}
+
+/// A verb of a script's `access`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessRule {
+    /// What.
+    pub verb: Verb,
+    /// Who may.
+    pub who: Vec<Who>,
+    /// In the script's definition, or in its folder's.
+    pub place: Place,
+}
+
+impl fmt::Display for AccessRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who: Vec<String> = self.who.iter().map(ToString::to_string).collect();
+        write!(f, "{} = {}", self.verb.word(), who.join(", "))
+    }
+}
+
 /// A script's own `access`, the folder's already merged in, verb by verb.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
     /// Verb and who.
-    pub rules: Vec<(Verb, Vec<Who>)>,
+    pub rules: Vec<AccessRule>,
 }
 
-/// A `[[grant]]` of stagedoor.toml.
+/// Where a grant stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// In stagedoor.toml.
+    File(Place),
+    /// In the store, under this number.
+    Stored(i64),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(place) => write!(f, "the grant in {}, line {}", place.file, place.line),
+            Self::Stored(id) => write!(f, "grant {id}"),
+        }
+    }
+}
+
+/// What a grant gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gives {
+    /// Something with scripts.
+    Scripts {
+        /// Which.
+        scripts: Vec<ScriptPattern>,
+        /// What.
+        may: Verbs,
+    },
+    /// The pages below `/admin`, and `/metrics`.
+    Admin,
+}
+
+impl Gives {
+    /// In words, with the group that it is given to.
+    pub fn said_to(&self, group: &GroupName) -> String {
+        match self {
+            Gives::Scripts { scripts, may } => {
+                format!("{group} may {may}: {}", say_patterns(scripts, ", "))
+            }
+            Gives::Admin => format!("{group} may administer"),
+        }
+    }
+}
+
+/// What a group may, in stagedoor.toml or in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// To whom.
     pub group: GroupName,
-    /// Exact names, `folder/*` (everything below), or `*`.
-    pub scripts: Vec<String>,
     /// What.
-    pub may: Vec<Verb>,
+    pub gives: Gives,
+    /// Where it stands.
+    pub origin: Origin,
 }
 
-impl Grant {
-    fn covers(&self, name: &ScriptName) -> bool {
-        self.scripts
-            .iter()
-            .any(|pattern| match pattern.strip_suffix('*') {
-                Some(prefix) => name.as_str().starts_with(prefix),
-                None => name.as_str() == pattern,
-            })
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.gives.said_to(&self.group))
     }
 }
 
 /// All grants that apply beside the scripts' own `access`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants(pub Vec<Grant>);
+
+impl Grants {
+    /// Those that mean this user.
+    fn of<'a>(&'a self, user: &User) -> impl Iterator<Item = &'a Grant> {
+        self.0.iter().filter(move |grant| user.is_in(&grant.group))
+    }
+}
 
 /// Not permitted. What one may not view does not exist, so this looks like an unknown name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -181,26 +264,19 @@ impl<'a> MayRun<'a> {
     }
 }
 
-fn allowed(
-    user: &User,
-    name: &ScriptName,
-    access: Option<&Access>,
-    grants: &Grants,
-    verb: Verb,
-) -> bool {
-    let given_by = verb.given_by();
-    user.is_admin()
-        || access.is_some_and(|access| {
-            access
-                .rules
-                .iter()
-                .any(|(v, who)| given_by.contains(v) && who.iter().any(|w| w.is(user)))
-        })
-        || grants.0.iter().any(|grant| {
-            user.is_in(&grant.group)
-                && grant.covers(name)
-                && grant.may.iter().any(|v| given_by.contains(v))
-        })
+fn may(user: &User, wish: Wish<'_>, grants: &Grants) -> Result<(), Denied> {
+    match deciding_rule(user, wish, grants) {
+        Some(_) => Ok(()),
+        None => Err(Denied),
+    }
+}
+
+fn of_script(verb: Verb, script: &Script) -> Wish<'_> {
+    Wish::Script {
+        verb,
+        name: &script.name,
+        access: Some(&script.access),
+    }
 }
 
 /// May this user see that the script exists?
@@ -209,9 +285,7 @@ pub fn may_view<'a>(
     script: &'a Script,
     grants: &Grants,
 ) -> Result<MayView<'a>, Denied> {
-    allowed(user, &script.name, Some(&script.access), grants, Verb::View)
-        .then_some(MayView { user, script })
-        .ok_or(Denied)
+    may(user, of_script(Verb::View, script), grants).map(|()| MayView { user, script })
 }
 
 /// May this user start the script?
@@ -220,9 +294,7 @@ pub fn may_run<'a>(
     script: &'a Arc<Script>,
     grants: &Grants,
 ) -> Result<MayRun<'a>, Denied> {
-    allowed(user, &script.name, Some(&script.access), grants, Verb::Run)
-        .then_some(MayRun { user, script })
-        .ok_or(Denied)
+    may(user, of_script(Verb::Run, script), grants).map(|()| MayRun { user, script })
 }
 
 /// The facts about a run that decide who may read and stop it. The script may be gone meanwhile:
@@ -243,9 +315,8 @@ pub fn may_read<'a>(
     run: RunFacts<'_>,
     grants: &Grants,
 ) -> Result<MayRead<'a>, Denied> {
-    (user.id == run.started_by || allowed(user, run.script_name, run.access, grants, Verb::Output))
-        .then_some(MayRead { user })
-        .ok_or(Denied)
+    let verb = Verb::Output;
+    may(user, Wish::Run { verb, run }, grants).map(|()| MayRead { user })
 }
 
 /// May this user stop the run? Who started a run always may.
@@ -254,12 +325,36 @@ pub fn may_stop<'a>(
     run: RunFacts<'_>,
     grants: &Grants,
 ) -> Result<MayStop<'a>, Denied> {
-    (user.id == run.started_by || allowed(user, run.script_name, run.access, grants, Verb::Stop))
-        .then_some(MayStop { user })
-        .ok_or(Denied)
+    let verb = Verb::Stop;
+    may(user, Wish::Run { verb, run }, grants).map(|()| MayStop { user })
+}
+
+/// May this user see every run, also those of scripts that are gone?
+pub fn may_read_all(user: &User, grants: &Grants) -> bool {
+    let verb = Verb::Output;
+    let gives = |grant: &Grant| match &grant.gives {
+        Gives::Scripts { scripts, may } => {
+            may.meets(verb.given_by()) && scripts.contains(&ScriptPattern::All)
+        }
+        Gives::Admin => false,
+    };
+    let is_within = user.scope().is_none_or(|scope| scope.allows_all(verb));
+    is_within && (user.is_in_admins() || grants.of(user).any(gives))
+}
+
+/// May this user see all runs that they started themselves, also those of scripts that are gone?
+pub fn may_read_all_own(user: &User) -> bool {
+    let all = |scope: &Scope| scope.allows_all(Verb::Output) || scope.allows_all(Verb::Run);
+    user.scope().is_none_or(all)
+}
+
+/// Of which scripts may this user see the runs that they started themselves?
+pub fn may_read_own(user: &User, name: &ScriptName) -> bool {
+    user.scope()
+        .is_none_or(|scope| scope.allows_own(Verb::Output, name))
 }
 
 /// May this user administer the server?
-pub fn may_admin(user: &User) -> Result<MayAdmin<'_>, Denied> {
-    user.is_admin().then_some(MayAdmin { user }).ok_or(Denied)
+pub fn may_admin<'a>(user: &'a User, grants: &Grants) -> Result<MayAdmin<'a>, Denied> {
+    may(user, Wish::Admin, grants).map(|()| MayAdmin { user })
 }

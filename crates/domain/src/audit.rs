@@ -71,6 +71,8 @@ Act {
     GroupsSet = "groups_set",
     /// A password was set.
     PasswordChanged = "password_changed",
+    /// A one-time link to choose a password was made.
+    PasswordLinkMade = "password_link_made",
     /// A group was made.
     GroupAdded = "group_added",
     /// A group was given another name.

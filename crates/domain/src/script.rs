@@ -141,3 +141,42 @@ pub struct Fingerprint {
     /// Anything changed, in nanoseconds since 1970.
     pub ctime_ns: i128,
 }
+
+#[cfg(test)]
+impl Script {
+    /// One that says nothing but its name.
+    pub(crate) fn for_tests(name: &str) -> Self {
+        Self {
+            name: ScriptName::parse(name).expect("a name"),
+            title: name.to_owned(),
+            description: None,
+            docs: None,
+            icon: None,
+            tags: Vec::new(),
+            order: 0,
+            hidden: false,
+            output_format: OutputFormat::Text,
+            disabled: None,
+            launch: Launch::Command { argv: Vec::new() },
+            folder: String::new(),
+            working_directory: None,
+            env: Vec::new(),
+            inherit_env: Vec::new(),
+            timeout: None,
+            stop_grace: Duration::ZERO,
+            idempotent: false,
+            success_exit: Vec::new(),
+            confirm: None,
+            access: Access::default(),
+            limits: Limits::default(),
+            lang: BTreeMap::new(),
+            extra: serde_json::Value::Null,
+            params: Vec::new(),
+            source: Source {
+                file: String::new(),
+                line: 1,
+            },
+            fingerprint: None,
+        }
+    }
+}

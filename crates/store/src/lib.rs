@@ -13,10 +13,13 @@ mod audit;
 mod connection;
 mod error;
 mod failures;
+mod grants;
+mod groups;
 mod health;
 #[doc(hidden)]
 pub mod in_line;
 mod known_addresses;
+mod password_links;
 mod readers;
 mod runs;
 mod schema;
@@ -33,12 +36,14 @@ pub use audit::{
 };
 pub use error::{OpenError, StoreError};
 pub use failures::{FailureKind, FailurePlace, FailureRecord};
+pub use grants::{GrantId, StoredGrants};
+pub use groups::{RenameError, Renamed};
 pub use runs::{Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUpdate, Visible};
 pub use sessions::{Renewal, SessionRecord};
 pub use setup::SetupError;
 pub use store::Store;
 pub use tokens::{NewToken, TokenId, TokenRecord};
-pub use users::{AddUserError, NewUser, UserRecord};
+pub use users::{AddUserError, ChangeUserError, NewUser, UserRecord};
 
 /// The version of the database that is compiled in, for `--version`.
 pub fn database_version() -> &'static str {

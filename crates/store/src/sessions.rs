@@ -164,10 +164,10 @@ impl Store {
         .await
     }
 
-    /// A number that is another one after whatever ended a session or a token, disabled a user or
-    /// took somebody out of a group, in whichever process.
+    /// A number that is another one after whatever ended a session or a token, disabled a user, took
+    /// somebody out of a group or changed a grant, in whichever process.
     pub async fn rights_changes(&self) -> Result<i64, StoreError> {
-        const SQL: &str = "SELECT changes FROM rights";
+        const SQL: &str = "SELECT changes + version FROM rights, grants_version";
         self.look_up(|db| db.prepare_cached(SQL)?.query_row([], |row| row.get(0)))
             .await
     }

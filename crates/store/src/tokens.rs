@@ -1,12 +1,15 @@
 //! Tokens of programs, known by the hash of their secret.
 
 use rusqlite::{OptionalExtension, Row, named_params};
+use stagedoor_domain::access::{Actions, Scope};
 use stagedoor_domain::id::UserId;
+use stagedoor_domain::network::Network;
+use stagedoor_domain::pattern::{parse_patterns, say_patterns};
 use stagedoor_domain::time::Timestamp;
 
 use crate::error::StoreError;
 use crate::store::Store;
-use crate::users::{UserRecord, read_user, user_columns};
+use crate::users::{UserRecord, read_user, unreadable, user_columns};
 
 /// A token's id in the store; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +26,10 @@ pub struct NewToken {
     pub name: String,
     /// None: it does not expire.
     pub expires_at: Option<Timestamp>,
+    /// What it may at most.
+    pub scope: Scope,
+    /// From where it may be sent; none: from everywhere.
+    pub addresses: Vec<Network>,
 }
 
 /// A token. Whether it has expired is for the caller to see.
@@ -40,22 +47,29 @@ pub struct TokenRecord {
     pub expires_at: Option<Timestamp>,
     /// Its last request, as of the last [`Store::touch_token`].
     pub last_used: Option<Timestamp>,
+    /// From which address that was.
+    pub last_address: Option<String>,
     /// When it was first sent over a network in the clear.
     pub exposed_at: Option<Timestamp>,
+    /// What it may at most.
+    pub scope: Scope,
+    /// From where it may be sent; none: from everywhere.
+    pub addresses: Vec<Network>,
 }
 
 macro_rules! token_columns {
     () => {
         "tokens.id AS id, tokens.user_id AS user_id, tokens.name AS name, \
-         tokens.created_at AS created_at, expires_at, last_used, exposed_at"
+         tokens.created_at AS created_at, expires_at, last_used, last_address, exposed_at, \
+         may, scripts, addresses"
     };
 }
 
 impl Store {
     /// Makes a token.
     pub async fn add_token(&self, new: NewToken, now: Timestamp) -> Result<TokenId, StoreError> {
-        const SQL: &str = "INSERT INTO tokens (hash, user_id, name, created_at, expires_at) \
-                           VALUES (:hash, :user, :name, :now, :expires_at)";
+        const SQL: &str = "INSERT INTO tokens (hash, user_id, name, created_at, expires_at, may, scripts, addresses) \
+             VALUES (:hash, :user, :name, :now, :expires_at, :may, :scripts, :addresses)";
         self.write(move |db| {
             let id = db.prepare_cached(SQL)?.insert(named_params! {
                 ":hash": new.hash,
@@ -63,6 +77,9 @@ impl Store {
                 ":name": new.name,
                 ":now": now.millis(),
                 ":expires_at": new.expires_at.map(Timestamp::millis),
+                ":may": new.scope.actions.words().collect::<Vec<_>>().join(" "),
+                ":scripts": say_patterns(&new.scope.scripts, " "),
+                ":addresses": say_networks(&new.addresses),
             })?;
             Ok(TokenId(id))
         })
@@ -107,6 +124,13 @@ impl Store {
         .await
     }
 
+    /// Forgets a token of this account; false when there is none, or it is another's.
+    pub async fn revoke_token_of(&self, id: TokenId, user: UserId) -> Result<bool, StoreError> {
+        const SQL: &str = "DELETE FROM tokens WHERE id = ?1 AND user_id = ?2";
+        self.write(move |db| Ok(db.prepare_cached(SQL)?.execute([id.0, user.0])? > 0))
+            .await
+    }
+
     /// Forgets a token; false when there was none.
     pub async fn revoke_token(&self, id: TokenId) -> Result<bool, StoreError> {
         const SQL: &str = "DELETE FROM tokens WHERE id = ?1";
@@ -115,11 +139,16 @@ impl Store {
     }
 
     /// Notes a request with this token. The caller decides how often: once a minute is enough.
-    pub async fn touch_token(&self, id: TokenId, now: Timestamp) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE tokens SET last_used = ?2 WHERE id = ?1";
+    pub async fn touch_token(
+        &self,
+        id: TokenId,
+        now: Timestamp,
+        address: String,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE tokens SET last_used = ?2, last_address = ?3 WHERE id = ?1";
         self.write(move |db| {
             db.prepare_cached(SQL)?
-                .execute((id.0, now.millis()))
+                .execute((id.0, now.millis(), address.as_str()))
                 .map(|_| ())
         })
         .await
@@ -151,6 +180,36 @@ fn read_token(row: &Row<'_>) -> rusqlite::Result<TokenRecord> {
         created_at: Timestamp::from_millis(row.get("created_at")?),
         expires_at: time("expires_at")?,
         last_used: time("last_used")?,
+        last_address: row.get("last_address")?,
         exposed_at: time("exposed_at")?,
+        scope: read_scope(row)?,
+        addresses: read_networks(row)?,
     })
+}
+
+fn read_scope(row: &Row<'_>) -> rusqlite::Result<Scope> {
+    let text = |column| row.get_ref(column)?.as_str_or_null().map_err(unreadable);
+    let Some(may) = text("may")? else {
+        return Ok(Scope::all_scripts());
+    };
+    Ok(Scope {
+        actions: Actions::parse(may).map_err(unreadable)?,
+        scripts: parse_patterns(text("scripts")?.unwrap_or_default()).map_err(unreadable)?,
+    })
+}
+
+fn say_networks(networks: &[Network]) -> String {
+    let words: Vec<String> = networks.iter().map(ToString::to_string).collect();
+    words.join(" ")
+}
+
+fn read_networks(row: &Row<'_>) -> rusqlite::Result<Vec<Network>> {
+    let text = row.get_ref("addresses")?;
+    let text = text
+        .as_str_or_null()
+        .map_err(unreadable)?
+        .unwrap_or_default();
+    text.split_ascii_whitespace()
+        .map(|word| word.parse().map_err(unreadable))
+        .collect()
 }

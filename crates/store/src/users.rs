@@ -8,7 +8,9 @@ use stagedoor_domain::id::UserId;
 use stagedoor_domain::name::{GroupName, UserName};
 use stagedoor_domain::time::Timestamp;
 
+use crate::audit::Happened;
 use crate::error::{StoreError, is_duplicate};
+use crate::password_links::void_links;
 use crate::store::Store;
 
 /// An account to be made.
@@ -33,6 +35,8 @@ pub struct UserRecord {
     pub disabled: bool,
     /// When the account was made.
     pub created_at: Timestamp,
+    /// [`crate::StoredGrants::version`] at the time of this reading.
+    pub grants_version: i64,
 }
 
 /// Why an account was not made.
@@ -46,12 +50,34 @@ pub enum AddUserError {
     Store(#[from] StoreError),
 }
 
+/// Why an account was not changed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ChangeUserError {
+    /// There is none of that id.
+    #[error("there is no such user")]
+    Absent,
+    /// Nobody could let anybody in any more.
+    #[error("this is the only administrator; make another one first")]
+    LastAdmin,
+    /// The store failed; nothing was changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How a change of an account went, inside its transaction.
+#[derive(Debug)]
+pub(crate) enum Changed<T> {
+    Done(T),
+    LastAdmin,
+}
+
 /// The columns of an account, to be read by [`read_user`] from a query over `users`.
 macro_rules! user_columns {
     () => {
         "users.id AS user_id, users.name AS user_name, password_hash, disabled, \
          users.created_at AS user_created_at, \
-         (SELECT group_concat(group_name, ' ') FROM memberships WHERE user_id = users.id) AS groups"
+         (SELECT group_concat(group_name, ' ') FROM memberships WHERE user_id = users.id) AS groups, \
+         (SELECT version FROM grants_version) AS grants_version"
     };
 }
 pub(crate) use user_columns;
@@ -103,15 +129,32 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
-    /// Lets an account sign in or not; disabling ends its sessions in the same transaction. False
-    /// when there is no such account.
-    pub async fn set_disabled(&self, user: UserId, disabled: bool) -> Result<bool, StoreError> {
+    /// Lets an account sign in or not; disabling ends its sessions in the same transaction.
+    pub async fn set_disabled(&self, user: UserId, disabled: bool) -> Result<(), ChangeUserError> {
         const SQL: &str = "UPDATE users SET disabled = ?2 WHERE id = ?1";
-        self.write(move |db| {
+        self.change_user(user, move |db| {
             if disabled {
+                if is_last_admin(db, user)? {
+                    return Ok(Changed::LastAdmin);
+                }
                 end_sessions(db, user)?;
             }
-            Ok(db.prepare_cached(SQL)?.execute((user.0, disabled))? > 0)
+            db.prepare_cached(SQL)?.execute((user.0, disabled))?;
+            Ok(Changed::Done(()))
+        })
+        .await
+    }
+
+    /// Removes an account with its sessions, tokens and memberships. What it has started stays,
+    /// with its name.
+    pub async fn delete_user(&self, user: UserId) -> Result<(), ChangeUserError> {
+        self.change_user(user, move |db| {
+            if is_last_admin(db, user)? {
+                return Ok(Changed::LastAdmin);
+            }
+            db.prepare_cached("DELETE FROM users WHERE id = ?1")?
+                .execute([user.0])?;
+            Ok(Changed::Done(()))
         })
         .await
     }
@@ -122,32 +165,75 @@ impl Store {
         const SQL: &str = "UPDATE users SET password_hash = ?2 WHERE id = ?1";
         self.write(move |db| {
             end_sessions(db, user)?;
+            void_links(db, user)?;
             Ok(db.prepare_cached(SQL)?.execute((user.0, hash.as_str()))? > 0)
         })
         .await
     }
 
-    /// Replaces the account's groups. Its sessions end in the same transaction: who signs in again
-    /// gets a new cookie with the new rights. False when there is no such account.
+    /// Replaces the account's groups. Where they differ, its sessions end in the same transaction: who
+    /// signs in again gets a new cookie with the new rights.
     pub async fn set_groups(
         &self,
         user: UserId,
         groups: BTreeSet<GroupName>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), ChangeUserError> {
+        self.change_user(user, move |db| {
+            let stays = groups
+                .iter()
+                .any(|group| group.as_str() == GroupName::ADMINS);
+            if !stays && is_last_admin(db, user)? {
+                return Ok(Changed::LastAdmin);
+            }
+            if groups_of(db, user)? != groups {
+                end_sessions(db, user)?;
+            }
+            db.prepare_cached("DELETE FROM memberships WHERE user_id = ?1")?
+                .execute([user.0])?;
+            insert_groups(db, user, &groups)?;
+            Ok(Changed::Done(()))
+        })
+        .await
+    }
+
+    /// Changes an account that exists.
+    pub(crate) async fn change_user<T: Happened + Send + 'static>(
+        &self,
+        user: UserId,
+        change: impl Fn(&Connection) -> rusqlite::Result<Changed<T>> + Send + 'static,
+    ) -> Result<T, ChangeUserError> {
         self.write(move |db| {
             let exists = db
                 .prepare_cached("SELECT 1 FROM users WHERE id = ?1")?
                 .exists([user.0])?;
-            if exists {
-                end_sessions(db, user)?;
-                db.prepare_cached("DELETE FROM memberships WHERE user_id = ?1")?
-                    .execute([user.0])?;
-                insert_groups(db, user, &groups)?;
+            if !exists {
+                return Ok(Err(ChangeUserError::Absent));
             }
-            Ok(exists)
+            Ok(match change(db)? {
+                Changed::Done(value) => Ok(value),
+                Changed::LastAdmin => Err(ChangeUserError::LastAdmin),
+            })
         })
-        .await
+        .await?
     }
+}
+
+fn groups_of(db: &Connection, user: UserId) -> rusqlite::Result<BTreeSet<GroupName>> {
+    let mut names = db.prepare_cached("SELECT group_name FROM memberships WHERE user_id = ?1")?;
+    let rows = names.query_map([user.0], |row| row.get::<_, String>(0))?;
+    rows.map(|name| GroupName::parse(&name?).map_err(unreadable))
+        .collect()
+}
+
+/// Is this the only account that is in `admins` and may sign in?
+pub(crate) fn is_last_admin(db: &Connection, user: UserId) -> rusqlite::Result<bool> {
+    const SQL: &str = "SELECT coalesce(sum(id = ?1), 0), count(*) \
+                       FROM users JOIN memberships ON user_id = id \
+                       WHERE group_name = 'admins' AND NOT disabled";
+    let (is_one, all): (i64, i64) = db
+        .prepare_cached(SQL)?
+        .query_row([user.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(is_one == 1 && all == 1)
 }
 
 /// None when the name is taken.
@@ -199,14 +285,15 @@ pub(crate) fn read_user(row: &Row<'_>) -> rusqlite::Result<UserRecord> {
         .map(|group| GroupName::parse(group).map_err(unreadable))
         .collect::<rusqlite::Result<_>>()?;
     Ok(UserRecord {
-        user: User {
-            id: UserId(row.get("user_id")?),
-            name: UserName::parse(&row.get::<_, String>("user_name")?).map_err(unreadable)?,
+        user: User::new(
+            UserId(row.get("user_id")?),
+            UserName::parse(&row.get::<_, String>("user_name")?).map_err(unreadable)?,
             groups,
-        },
+        ),
         password_hash: row.get("password_hash")?,
         disabled: row.get("disabled")?,
         created_at: Timestamp::from_millis(row.get("user_created_at")?),
+        grants_version: row.get("grants_version")?,
     })
 }
 

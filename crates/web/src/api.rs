@@ -4,6 +4,7 @@
 //! changes the API only where someone means it, and nothing is shown that was not listed. The
 //! handlers decide nothing: they read strictly, call one use case, and answer.
 
+mod admin;
 mod events;
 mod given;
 mod health;
@@ -24,7 +25,7 @@ use crate::routes::{Access, CsrfClass, Route};
 
 /// Its routes, and the two beside it that watch the server's health.
 pub(crate) fn routes() -> Vec<Route> {
-    use Access::{Bearer, Public};
+    use Access::{Bearer, BearerAdmin, Public};
     vec![
         Route::get("/api/v1/scripts", Bearer, scripts::list),
         Route::get("/api/v1/scripts/{*name}", Bearer, scripts::one),
@@ -43,6 +44,9 @@ pub(crate) fn routes() -> Vec<Route> {
         ),
         Route::get("/api/v1/me", Bearer, me::me),
         Route::get("/api/v1/csrf", Bearer, me::csrf),
+        Route::get("/api/v1/users", BearerAdmin, admin::users),
+        Route::get("/api/v1/groups", BearerAdmin, admin::groups),
+        Route::get("/api/v1/tokens", BearerAdmin, admin::tokens),
         Route::get("/api/v1/openapi.json", Bearer, openapi::openapi),
         Route::get("/healthz", Public, health::healthz),
         Route::get("/readyz", Public, health::readyz),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use stagedoor_config::Debug;
-use stagedoor_domain::access::{User, may_admin};
+use stagedoor_domain::access::{Grants, User, may_admin};
 
 use crate::problem;
 
@@ -41,16 +41,21 @@ impl Debugging {
     }
 
     /// Marks a failure's cause to be shown, if `user` at `peer` may see it. `peer` is the true client.
-    pub fn reveal(&self, response: &mut Response, peer: IpAddr, user: &User, now: Duration) {
-        if self.is_for(peer, user, now) {
+    pub fn reveal(&self, response: &mut Response, peer: IpAddr, who: Who<'_>, now: Duration) {
+        if self.is_for(peer, who, now) {
             problem::show_cause(response);
         }
     }
 
-    fn is_for(&self, peer: IpAddr, user: &User, now: Duration) -> bool {
-        now < self.ends && self.clients.contains(&peer.to_canonical()) && may_admin(user).is_ok()
+    fn is_for(&self, peer: IpAddr, (user, grants): Who<'_>, now: Duration) -> bool {
+        now < self.ends
+            && self.clients.contains(&peer.to_canonical())
+            && may_admin(user, grants).is_ok()
     }
 }
+
+/// Who asks, and what says whether they administer.
+pub(crate) type Who<'a> = (&'a User, &'a Grants);
 
 #[cfg(test)]
 mod tests {
@@ -59,11 +64,11 @@ mod tests {
     use stagedoor_domain::name::{GroupName, UserName};
 
     fn person(group: &str) -> User {
-        User {
-            id: UserId(1),
-            name: UserName::parse("ann").expect("a name"),
-            groups: [GroupName::parse(group).expect("a name")].into(),
-        }
+        User::new(
+            UserId(1),
+            UserName::parse("ann").expect("a name"),
+            [GroupName::parse(group).expect("a name")].into(),
+        )
     }
 
     fn at(text: &str) -> IpAddr {
@@ -80,12 +85,13 @@ mod tests {
             },
         );
         let debugging = Debugging::begin(&debug, now);
+        let none = Grants::default();
         let (admin, other) = (person(GroupName::ADMINS), person("ops"));
-        assert!(debugging.is_for(at("127.0.0.2"), &admin, now));
-        assert!(debugging.is_for(at("::ffff:127.0.0.2"), &admin, now));
-        assert!(!debugging.is_for(at("127.0.0.1"), &admin, now));
-        assert!(!debugging.is_for(at("127.0.0.2"), &other, now));
+        assert!(debugging.is_for(at("127.0.0.2"), (&admin, &none), now));
+        assert!(debugging.is_for(at("::ffff:127.0.0.2"), (&admin, &none), now));
+        assert!(!debugging.is_for(at("127.0.0.1"), (&admin, &none), now));
+        assert!(!debugging.is_for(at("127.0.0.2"), (&other, &none), now));
         let later = now + Duration::from_mins(16);
-        assert!(!debugging.is_for(at("127.0.0.2"), &admin, later));
+        assert!(!debugging.is_for(at("127.0.0.2"), (&admin, &none), later));
     }
 }

@@ -14,6 +14,7 @@ mod framing;
 mod gate;
 mod gated;
 mod heads;
+mod held;
 mod http2;
 mod limits;
 mod log;
@@ -24,6 +25,8 @@ mod refused;
 mod seat;
 mod stall;
 mod streams;
+mod stripped;
+mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,9 +131,9 @@ pub async fn serve(
     let limits = Arc::new(Limits::default());
     let is_for_all = options.proxy.is_none() || tls.is_some() || options.allow_plain_http;
     let astray = Arc::new(astray(&options, https, &app));
-    let door = |desk, tls| Door {
+    let door = |desk, tls, limits: &Arc<Limits>| Door {
         desk,
-        limits: Arc::clone(&limits),
+        limits: Arc::clone(limits),
         shutdown: shutdown.clone(),
         port: 0,
         patience: Patience::default(),
@@ -146,12 +149,14 @@ pub async fn serve(
     let mut all = Vec::new();
     for listener in doors.listeners {
         let desk = Desk::Reception(reception.clone());
-        all.push((listener, door(desk, tls.clone())));
+        all.push((listener, door(desk, tls.clone(), &limits)));
     }
     if let Some(host) = options.public_hosts.first() {
         let redirect = Redirect::new(host, https, &options.base_path, app.clone());
+        let limits = Arc::new(Limits::of_redirects());
         for listener in doors.redirects {
-            all.push((listener, door(Desk::Redirect(redirect.clone()), None)));
+            let desk = Desk::Redirect(redirect.clone());
+            all.push((listener, door(desk, None, &limits)));
         }
     }
     if let Some(certificates) = doors.certificates {

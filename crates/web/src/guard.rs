@@ -1,6 +1,7 @@
 //! Keeps the classes that each route states: who may call it, and how it is protected against
 //! requests that another site makes a browser send.
 
+mod bearer;
 pub(crate) mod confirm;
 mod origin;
 
@@ -9,7 +10,7 @@ use std::pin::Pin;
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::response::{IntoResponse, Redirect, Response};
-use http::header::{AUTHORIZATION, COOKIE, WWW_AUTHENTICATE};
+use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use stagedoor_app::csrf::Spent;
 use stagedoor_app::sessions::SignedIn;
@@ -71,7 +72,7 @@ async fn guard<N: Future<Output = Response>>(
         Access::SignedIn | Access::Confirmed | Access::Admin | Access::AdminConfirmed => {
             page(state, spec, arrival, request, handler).await
         }
-        Access::Bearer => api(state, spec, arrival, request, handler).await,
+        Access::Bearer | Access::BearerAdmin => api(state, spec, arrival, request, handler).await,
     }
 }
 
@@ -89,7 +90,7 @@ async fn page<N: Future<Output = Response>>(
     let Some(signed_in) = found else {
         return not_signed_in(state, &request);
     };
-    if spec.access.is_for_admins() && !signed_in.user.is_admin() {
+    if spec.access.is_for_admins() && state.app.administers(&signed_in.user).is_err() {
         return Problem::not_found().into_response();
     }
     let debugging = debugging(state, &signed_in.user);
@@ -103,7 +104,8 @@ async fn page<N: Future<Output = Response>>(
     };
     if let Some((debugging, user)) = debugging {
         let now = state.app.clock().monotonic();
-        debugging.reveal(&mut response, arrival.peer, &user, now);
+        let grants = state.app.grants();
+        debugging.reveal(&mut response, arrival.peer, (&user, &grants), now);
     }
     response
 }
@@ -149,10 +151,16 @@ async fn api<N: Future<Output = Response>>(
     mut request: Request,
     handler: impl FnOnce(Request) -> N,
 ) -> Response {
+    if let Err(problem) = bearer::not_in_query(request.uri()) {
+        return problem.into_response();
+    }
     let caller = match caller(state, spec, request.headers(), arrival).await {
         Ok(caller) => caller,
         Err(response) => return response,
     };
+    if spec.access == Access::BearerAdmin && state.app.administers(&caller.user).is_err() {
+        return Problem::not_found().into_response();
+    }
     let session = caller.session;
     // A token is for programs: what they report is read by anybody.
     let debugging = session.and_then(|_| debugging(state, &caller.user));
@@ -160,7 +168,8 @@ async fn api<N: Future<Output = Response>>(
     let mut response = handler(request).await;
     if let Some((debugging, user)) = debugging {
         let now = state.app.clock().monotonic();
-        debugging.reveal(&mut response, arrival.peer, &user, now);
+        let grants = state.app.grants();
+        debugging.reveal(&mut response, arrival.peer, (&user, &grants), now);
     }
     if let Some(session) = session
         && spec.csrf == CsrfClass::Header
@@ -178,8 +187,7 @@ async fn caller(
     arrival: Arrival,
 ) -> Result<Caller, Response> {
     let refuse = |problem: Problem| problem.into_response();
-    if let Some(token) = bearer_token(headers).map_err(refuse)? {
-        shows_no_browser(headers, arrival).map_err(refuse)?;
+    if let Some(token) = bearer::token(headers, arrival).map_err(refuse)? {
         let user = state
             .app
             .bearer_from(token, arrival.peer)
@@ -243,44 +251,7 @@ fn stale(code: &'static str) -> Problem {
     .with_code(code)
 }
 
-fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let mut lines = headers.get_all(AUTHORIZATION).iter();
-    let Some(line) = lines.next() else {
-        return Ok(None);
-    };
-    let token = line
-        .to_str()
-        .ok()
-        .and_then(|line| line.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    match (token, lines.next()) {
-        (Some(token), None) => Ok(Some(token)),
-        _ => Err(unauthorized()),
-    }
-}
-
-/// Row W83: what holds a token is a program. A browser that sends one was made to.
-fn shows_no_browser(headers: &HeaderMap, arrival: Arrival) -> Result<(), Problem> {
-    if Jar::Session.read(headers, arrival).is_some() {
-        return Err(Problem::bad_request(
-            "The request has a session cookie and a bearer token; send one of them.",
-        ));
-    }
-    let from_browser = headers.contains_key(COOKIE)
-        || headers.contains_key("origin")
-        || headers
-            .keys()
-            .any(|name| name.as_str().starts_with("sec-fetch-"));
-    if from_browser {
-        return Err(Problem::forbidden(
-            "Bearer tokens are for programs, not for browsers.",
-        ));
-    }
-    Ok(())
-}
-
-fn unauthorized() -> Problem {
+pub(crate) fn unauthorized() -> Problem {
     Problem::new(
         StatusCode::UNAUTHORIZED,
         "Sign in, or send `Authorization: Bearer` with a token that is good.",

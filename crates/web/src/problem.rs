@@ -141,6 +141,11 @@ impl Problem {
         self.0.status
     }
 
+    /// The word that programs can tell it by.
+    pub fn code(&self) -> Option<&'static str> {
+        self.0.code
+    }
+
     /// Why, for the log.
     pub fn reason(&self) -> &str {
         self.0.cause.as_deref().unwrap_or(&self.0.detail)

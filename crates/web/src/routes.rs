@@ -30,9 +30,12 @@ pub enum Access {
     SignedIn,
     /// The API: a session or a bearer token; others get 401.
     Bearer,
+    /// The API as `Bearer`, for who may administer: a token needs `admin` in its scope. To others
+    /// it does not exist.
+    BearerAdmin,
     /// As `SignedIn`; a change asks for the password first, unless it was given not long ago.
     Confirmed,
-    /// A signed-in member of `admins`; to others it does not exist.
+    /// Somebody signed in who may administer; to others it does not exist.
     Admin,
     /// As `Admin`; a change asks for the password first, unless it was given not long ago.
     AdminConfirmed,
@@ -239,12 +242,16 @@ mod tests {
         for route in table() {
             if route.path.starts_with("/api/") {
                 assert!(
-                    matches!(route.access, Access::Bearer | Access::Public),
+                    matches!(
+                        route.access,
+                        Access::Bearer | Access::BearerAdmin | Access::Public
+                    ),
                     "{route:?}"
                 );
                 assert_ne!(route.csrf, CsrfClass::Form, "{route:?}");
             } else {
                 assert_ne!(route.access, Access::Bearer, "{route:?}");
+                assert_ne!(route.access, Access::BearerAdmin, "{route:?}");
                 assert_ne!(route.csrf, CsrfClass::Header, "{route:?}");
             }
         }

@@ -79,6 +79,44 @@ fn b7_one_address_cannot_take_every_place() {
     assert!(identity.client().is_served(to), "another address");
 }
 
+#[test]
+fn b7_who_floods_the_way_to_https_takes_no_place_of_https() {
+    let identity = Identity::new();
+    let more = "public_host = \"localhost\"\ntls.redirect_listen = \"127.0.0.1:0\"\n";
+    let (mut program, _home) = secure::serve(&identity, more);
+    let url = program.said("leading from http://", Duration::from_secs(30));
+    let plain = url.trim_start_matches("http://").parse().expect("where");
+    let (to, client) = (address(&program), identity.client());
+
+    // Whoever has the most goes first when places are short: one client that does nothing now.
+    let again = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let mut idle: Vec<_> = (0..110)
+        .map(|_| client.over(tcp_from(9, to)).expect("a handshake"))
+        .collect();
+    for stream in &mut idle {
+        stream.write_all(again.as_bytes()).expect("sent");
+        let answer = &mut [0; 12];
+        stream.read_exact(answer).expect("an answer");
+        assert_eq!(answer, b"HTTP/1.1 200");
+    }
+    let flood: Vec<_> = (10..20)
+        .flat_map(|last| (0..100).map(move |_| tcp_from(last, plain)))
+        .collect();
+    let led = secure::ask_plain(plain, secure::get("/login").as_bytes());
+    assert!(led.starts_with("HTTP/1.1 308 "), "{led}");
+    assert!(
+        client.is_served(to),
+        "with {} at the other port",
+        flood.len()
+    );
+    for stream in &mut idle {
+        let last = secure::get("/healthz");
+        stream.write_all(last.as_bytes()).expect("still open");
+        let text = secure::rest(stream);
+        assert!(text.contains("HTTP/1.1 200 "), "{text}");
+    }
+}
+
 fn frame(kind: u8, flags: u8, stream: u32, content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len()).expect("short").to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), content].concat()

@@ -192,3 +192,44 @@ fn a_flood_of_refusals_does_not_fill_the_log_and_is_counted() {
     }
     panic!("the rest was not told: {}", program.log());
 }
+
+/// Waits until the log speaks of a base path that was taken off, as often as it does.
+fn told_of_base_path(program: &Program) -> usize {
+    // A line that comes later, so that the other one would have come.
+    let fields = "host: last.example\r\nx-forwarded-for: 203.0.113.7\r\n";
+    ask(program, "/door/login", fields);
+    program.until_logged("last.example", SOON);
+    let log = program.log();
+    log.matches("came through a proxy without `base_path`")
+        .count()
+}
+
+#[test]
+fn a_proxy_that_takes_the_base_path_off_is_told_of_once() {
+    let with = "host: localhost\r\nx-forwarded-for: 203.0.113.7\r\n";
+    let program = serve(&format!("{PROXIED}base_path = \"/door\"\n"));
+    for (path, status) in [
+        ("/door/login", 200),
+        ("/door/api/v1/me", 401),
+        ("/favicon.ico", 404),
+        ("/wp-admin", 404),
+    ] {
+        assert_eq!(ask(&program, path, with), status, "{path}");
+    }
+    assert_eq!(told_of_base_path(&program), 0, "nobody took it off");
+    assert_eq!(ask(&program, "/login", with), 404);
+    program.until_logged("let it hand addresses on as they are", SOON);
+    for path in ["/", "/login", "/static/0/style.css", "/api/v1/me"] {
+        assert_eq!(ask(&program, path, with), 404, "{path}");
+    }
+    let log = program.log();
+    let count = log
+        .matches("came through a proxy without `base_path`")
+        .count();
+    assert_eq!(count, 1, "{log}");
+
+    // Without a proxy it is somebody who does not know the address.
+    let program = serve("base_path = \"/door\"\n");
+    assert_eq!(ask(&program, "/login", "host: localhost\r\n"), 404);
+    assert_eq!(told_of_base_path(&program), 0);
+}

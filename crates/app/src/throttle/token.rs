@@ -36,7 +36,7 @@ impl App {
         let blocked = self.token_block(network).await;
         // One that is refused has not worked from there.
         let noted = blocked.is_none().then_some(network);
-        let found = self.bearer_noting(token, noted).await?;
+        let found = self.bearer_noting(token, address, noted).await?;
         match (found, blocked) {
             (Some(user), None) => Ok(Some(user)),
             (Some(user), Some(_)) if self.has_worked(token, network).await? => Ok(Some(user)),

@@ -93,7 +93,7 @@ async fn the_link_makes_one_administrator_and_then_nobody() {
         .await
         .expect("an account");
     assert_eq!(made.user.name.as_str(), "ann");
-    assert!(made.user.is_admin());
+    assert!(made.user.is_in_admins());
     let kept = house.user("ann", &[]).await.user;
     assert_eq!(kept, made.user);
     assert!(!is_open(&house).await);

@@ -248,6 +248,11 @@ impl House {
         Character::new(self, user)
     }
 
+    /// Somebody who acts with this user's rights.
+    pub fn as_user(&self, user: User) -> Character<'_> {
+        Character::new(self, user)
+    }
+
     /// Somebody with a password.
     pub async fn person(&self, name: &str, password: &str) -> User {
         let password = Password::from(password.to_owned());
@@ -271,7 +276,7 @@ impl House {
             .add_user(new, self.clock.now())
             .await
             .expect("a user");
-        User { id, name, groups }
+        User::new(id, name, groups)
     }
 }
 

@@ -198,13 +198,11 @@ async fn a_disabled_user_has_no_session_any_more() {
         signed_in(&house, "ann").await,
         signed_in(&house, "bob").await,
     );
-    assert!(
-        house
-            .store()
-            .set_disabled(bob.id, true)
-            .await
-            .expect("the store")
-    );
+    house
+        .store()
+        .set_disabled(bob.id, true)
+        .await
+        .expect("the store");
     assert!(!is_good(&house, &bobs).await);
     assert!(is_good(&house, &ann).await);
     house

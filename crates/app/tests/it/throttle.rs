@@ -217,6 +217,8 @@ async fn token(house: &House, user: &User) -> String {
         user: user.id,
         name: "ci".to_owned(),
         expires_at: None,
+        scope: stagedoor_domain::access::Scope::all_scripts(),
+        addresses: Vec::new(),
     };
     let added = house.store().add_token(new, house.now());
     added.await.expect("a token");

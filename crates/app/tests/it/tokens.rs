@@ -1,21 +1,42 @@
 //! Tokens of programs.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use stagedoor_app::session_key::{new_api_token, token_hash};
-use stagedoor_domain::access::User;
+use stagedoor_domain::access::{Actions, Scope, User, may_run};
+use stagedoor_domain::name::{GroupName, ScriptName};
+use stagedoor_domain::pattern::parse_patterns;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::{NewToken, TokenId};
 
 use crate::house::House;
 
+/// From where tokens are sent.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 async fn token(house: &House, user: &User, expires_at: Option<Timestamp>) -> (String, TokenId) {
+    scoped(house, user, expires_at, Scope::all_scripts(), &[]).await
+}
+
+async fn scoped(
+    house: &House,
+    user: &User,
+    expires_at: Option<Timestamp>,
+    scope: Scope,
+    from: &[&str],
+) -> (String, TokenId) {
     let token = new_api_token(&*house.chance);
     let new = NewToken {
         hash: token_hash(&token),
         user: user.id,
         name: "ci".to_owned(),
         expires_at,
+        scope,
+        addresses: from
+            .iter()
+            .map(|text| text.parse().expect("a network"))
+            .collect(),
     };
     let id = house
         .store()
@@ -29,7 +50,7 @@ async fn owner(house: &House, token: &str) -> Option<String> {
     let token = token.to_owned();
     house
         .inside(move |app| async move {
-            let user = app.bearer(&token).await.expect("the store");
+            let user = app.bearer(&token, HERE).await.expect("the store");
             user.map(|user| user.name.to_string())
         })
         .await
@@ -131,6 +152,95 @@ async fn the_last_use_of_a_token_is_noted_once_a_minute() {
     house.clock.pass(Duration::from_secs(1));
     owner(&house, &used).await;
     assert_eq!(last_used().await, Some(house.now()));
+    let tokens = house.store().list_tokens(None).await.expect("the store");
+    assert_eq!(tokens[0].last_address.as_deref(), Some("127.0.0.1"));
+}
+
+#[tokio::test]
+async fn a_token_is_good_from_its_networks_only() {
+    let house = House::with(&[]).await;
+    let ann = house.user("ann", &[]).await.user;
+    let scope = Scope::all_scripts();
+    let from = &["10.0.0.0/8", "2001:db8::/32"];
+    let (bound, _) = scoped(&house, &ann, None, scope, from).await;
+    let (free, _) = token(&house, &ann, None).await;
+    for (address, is_good) in [
+        ("10.1.2.3", true),
+        ("::ffff:10.1.2.3", true),
+        ("11.0.0.1", false),
+        ("::ffff:11.0.0.1", false),
+        ("2001:db8:1::2", true),
+        ("2001:db9::1", false),
+        ("127.0.0.1", false),
+        ("::1", false),
+    ] {
+        for (token, is_good) in [(&bound, is_good), (&free, true)] {
+            let (token, address) = (token.clone(), address.parse().expect("an address"));
+            let found = house
+                .inside(move |app| async move { app.bearer(&token, address).await })
+                .await;
+            assert_eq!(found.expect("the store").is_some(), is_good, "{address}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_may_what_its_owner_may_now_and_its_scope_says_and_no_more() {
+    const OWN: (&str, &str) = (
+        "x.sh",
+        "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"ops\"], stop = [\"ops\"] }\n# ///\n",
+    );
+    const OTHER: (&str, &str) = (
+        "a.sh",
+        "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"ops\"] }\n# ///\n",
+    );
+    let house = House::with(&[OWN, OTHER]).await;
+    let ann = house.user("ann", &["ops", "admins"]).await.user;
+    house.user("root", &["admins"]).await;
+    let scope = Scope {
+        actions: Actions::parse("run").expect("actions"),
+        scripts: parse_patterns("x").expect("patterns"),
+    };
+    let (narrow, _) = scoped(&house, &ann, None, scope, &[]).await;
+    let may = async |token: &str| {
+        let token = token.to_owned();
+        let asked = house.inside(move |app| async move {
+            let user = app
+                .bearer(&token, HERE)
+                .await
+                .expect("the store")
+                .expect("good");
+            let catalog = app.catalog().await;
+            let runs = |name: &str| {
+                let name = ScriptName::parse(name).expect("a name");
+                may_run(&user, catalog.get(&name).expect("there"), &app.grants()).is_ok()
+            };
+            [runs("x"), runs("a"), app.administers(&user).is_ok()]
+        });
+        asked.await
+    };
+    assert_eq!(may(&narrow).await, [true, false, false], "an admin's token");
+    let set = |groups: &[&str]| {
+        let groups = groups
+            .iter()
+            .map(|name| GroupName::parse(name).expect("a group"));
+        house.store().set_groups(ann.id, groups.collect())
+    };
+    set(&["ops"]).await.expect("set");
+    assert_eq!(
+        may(&narrow).await,
+        [true, false, false],
+        "as long as the owner may"
+    );
+    set(&[]).await.expect("set");
+    assert_eq!(may(&narrow).await, [false; 3], "no more than the owner");
+    let (whole, _) = token(&house, &ann, None).await;
+    set(&["admins"]).await.expect("set");
+    assert_eq!(
+        may(&whole).await,
+        [true, true, false],
+        "administration is asked for by name"
+    );
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ impl FakeClock {
         );
     }
 
-    /// Somebody sets the clock on the wall.
+    /// Somebody sets the clock on the wall, so many milliseconds forwards or back; no time passes.
     pub fn jump(&self, millis: i64) {
         self.wall.fetch_add(millis, Ordering::SeqCst);
     }

@@ -98,9 +98,9 @@ fn every_key_of_a_script_is_read() {
         .access
         .rules
         .iter()
-        .find(|(verb, _)| *verb == Verb::Run)
+        .find(|rule| rule.verb == Verb::Run)
         .expect("run");
-    assert!(matches!(run.1.as_slice(), [Who::Group(_), Who::User(_)]));
+    assert!(matches!(run.who.as_slice(), [Who::Group(_), Who::User(_)]));
     assert_eq!(
         s.lang.get("de").and_then(|t| t.title.as_deref()),
         Some("Sichern")
@@ -315,16 +315,20 @@ fn a_folder_gives_defaults_and_shared_parameters() {
             .access
             .rules
             .iter()
-            .find(|(v, _)| *v == verb)
-            .map(|(_, who)| who);
-        match who.map(Vec::as_slice) {
-            Some([Who::Group(group)]) => group.to_string(),
+            .find(|rule| rule.verb == verb)
+            .map(|rule| (&rule.place.file, rule.place.line, rule.who.as_slice()));
+        match who {
+            Some((file, line, [Who::Group(group)])) => format!("{group} {file}:{line}"),
             other => panic!("{other:?}"),
         }
     };
     assert_eq!(
         [rule(Verb::Run), rule(Verb::View), rule(Verb::Stop)],
-        ["dba", "everyone", "s"]
+        [
+            "dba db/_folder.stagedoor.toml:6",
+            "everyone _folder.stagedoor.toml:5",
+            "s db/x.sh:3"
+        ]
     );
     assert_eq!(x.params[0].name.as_str(), "from");
     assert_eq!(

@@ -5,7 +5,6 @@ use std::time::Duration;
 use stagedoor_config::{
     ConfigError, Environment, Flags, Hsts, Session, SessionAddress, Settings, Sources, load,
 };
-use stagedoor_domain::access::Verb;
 
 /// Loads a file with variables and `--listen`.
 fn loaded(
@@ -108,7 +107,8 @@ fn every_key_of_the_file_is_read() {
          [limits]\nrunning = 3\nqueued = 5\nqueued_per_user = 2\noutput = '1MiB'\ntimeout = 'none'\n\
          [session]\nabsolute = '8h'\nidle = '1h'\nconfirmed_for = '5m'\naddress = 'exact'\n\
          [[grant]]\ngroup = 'ops'\nscripts = ['backup/*', 'a/b']\nmay = ['view', 'run']\n\
-         [[grant]]\ngroup = 'everyone'\nscripts = '*'\nmay = ['view']\n",
+         [[grant]]\ngroup = 'everyone'\nscripts = '*'\nmay = ['view']\n\
+         [[grant]]\ngroup = 'wardens'\nmay = ['admin']\n",
     );
     assert_eq!(
         addresses(&s),
@@ -134,9 +134,17 @@ fn every_key_of_the_file_is_read() {
             address: SessionAddress::Exact,
         }
     );
-    assert_eq!(s.grants.0.len(), 2);
-    assert_eq!(s.grants.0[0].scripts, ["backup/*", "a/b"]);
-    assert_eq!(s.grants.0[0].may, [Verb::View, Verb::Run]);
+    let said: Vec<String> = s.grants.0.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "ops may view, run: backup/*, a/b",
+            "everyone may view: *",
+            "wardens may administer"
+        ]
+    );
+    let places: Vec<String> = s.grants.0.iter().map(|g| g.origin.to_string()).collect();
+    assert_eq!(places[0], "the grant in stagedoor.toml, line 16");
     assert!(s.file.is_some());
 }
 
@@ -253,8 +261,23 @@ fn mistakes_in_the_file_are_told_with_place_and_mend() {
         ),
         (
             "[[grant]]\ngroup = 'ops'\nscripts = '*'\nmay = ['admin']",
-            ":4:8:",
-            "not in this version yet",
+            ":3:11:",
+            "`admin` is not about scripts",
+        ),
+        (
+            "[[grant]]\ngroup = 'ops'\nmay = ['admin', 'run']",
+            ":3:7:",
+            "in a grant of its own",
+        ),
+        (
+            "[[grant]]\ngroup = 'ops'\nmay = ['admn']\nscripts = '*'",
+            ":3:8:",
+            "did you mean `admin`?",
+        ),
+        (
+            "[[grant]]\ngroup = 'ops'\nmay = ['run']",
+            ":1:1:",
+            "has no `scripts`",
         ),
         (
             "[[grant]]\ngroup = 'ops'\nscripts = '*'\nmay = 'run'",

@@ -44,8 +44,10 @@ impl fmt::Display for Cursor {
 /// What a user may see, unless it is everything.
 #[derive(Debug, Clone)]
 pub struct Visible {
-    /// The user's own runs, of whatever script.
+    /// The user's own runs.
     pub own: UserId,
+    /// Of these scripts only; none: of whatever script.
+    pub own_of: Option<Vec<ScriptName>>,
     /// All runs of these scripts.
     pub scripts: Vec<ScriptName>,
 }
@@ -165,7 +167,8 @@ fn bounds(filter: &RunFilter) -> (Id, Id) {
 pub(super) const UNFINISHED_IDS: &str = "SELECT id FROM runs INDEXED BY runs_unfinished \
      WHERE ended_at IS NULL AND (state = ?1 OR state = ?9) AND id < ?2 AND id >= ?3 \
      AND (?4 IS NULL OR script = ?4) AND (?5 IS NULL OR user_id = ?5) \
-     AND (?6 IS NULL OR user_id = ?6 OR script IN (SELECT value FROM json_each(?7))) \
+     AND (?6 IS NULL OR script IN (SELECT value FROM json_each(?7)) OR (user_id = ?6 \
+          AND (?10 IS NULL OR script IN (SELECT value FROM json_each(?10))))) \
      ORDER BY id DESC LIMIT ?8";
 
 fn unfinished_ids(
@@ -176,9 +179,8 @@ fn unfinished_ids(
 ) -> rusqlite::Result<Vec<Id>> {
     let (before, from) = bounds(filter);
     let visible = filter.visible.as_ref();
-    let scripts: Vec<&str> = visible
-        .map(|visible| visible.scripts.iter().map(ScriptName::as_str).collect())
-        .unwrap_or_default();
+    let scripts = visible.map_or(&[][..], |visible| &visible.scripts);
+    let own_of = visible.and_then(|visible| visible.own_of.as_deref());
     let values = (
         state.word(),
         before,
@@ -186,13 +188,19 @@ fn unfinished_ids(
         filter.script.as_ref().map(ScriptName::as_str),
         filter.user.map(|user| user.0),
         visible.map(|visible| visible.own.0),
-        serde_json::Value::from(scripts).to_string(),
+        json_list(scripts),
         count(limit),
         filter.or_state.map(State::word),
+        own_of.map(json_list),
     );
     db.prepare_cached(UNFINISHED_IDS)?
         .query_map(values, |row| row.get(0))?
         .collect()
+}
+
+fn json_list(scripts: &[ScriptName]) -> String {
+    let names: Vec<&str> = scripts.iter().map(ScriptName::as_str).collect();
+    serde_json::Value::from(names).to_string()
 }
 
 fn count(items: usize) -> i64 {

@@ -2,7 +2,7 @@
 
 use stagedoor_domain::audit::{Act, Entry, Origin};
 use stagedoor_domain::id::UserId;
-use stagedoor_store::Store;
+use stagedoor_store::{ChangeUserError, Store};
 
 use crate::world::{World, at, new_user, world};
 
@@ -30,19 +30,16 @@ async fn an_act_is_recorded_with_its_change_and_an_idle_one_is_not() {
     assert_eq!(world.records(), 1);
     let again = add().add_user(new_user("ann", &[]), at(0)).await;
     again.expect_err("the name is taken");
-    assert!(
-        !disable()
-            .set_disabled(UserId(77), true)
-            .await
-            .expect("answered")
-    );
+    let absent = disable().set_disabled(UserId(77), true).await;
+    assert!(matches!(absent, Err(ChangeUserError::Absent)));
     assert_eq!(world.records(), 1);
-    assert!(disable().set_disabled(ann, true).await.expect("answered"));
+    let disabled = disable().set_disabled(ann, true).await;
+    disabled.expect("answered");
     let told = world.store.record(by_uid(Act::SettingsReloaded)).await;
     told.expect("recorded");
     assert_eq!(world.records(), 3);
     let unrecorded = world.store.set_disabled(ann, false).await;
-    assert!(unrecorded.expect("answered"));
+    unrecorded.expect("answered");
     assert_eq!(world.records(), 3);
 }
 

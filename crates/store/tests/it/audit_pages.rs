@@ -9,11 +9,11 @@ use crate::audit::by_uid;
 use crate::world::{at, user_name, world};
 
 fn by(name: &str, address: &str) -> Origin {
-    let user = User {
-        id: UserId(1),
-        name: user_name(name),
-        groups: std::collections::BTreeSet::new(),
-    };
+    let user = User::new(
+        UserId(1),
+        user_name(name),
+        std::collections::BTreeSet::new(),
+    );
     Origin::user(&user, address.parse().expect("an address"))
 }
 

@@ -104,10 +104,11 @@ fn matches(filter: &RunFilter, run: &RunRecord) -> bool {
             .is_none_or(|outcome| run.outcome == Some(outcome))
         && filter.from.is_none_or(|from| run.created_at >= from)
         && filter.to.is_none_or(|to| run.created_at < to)
-        && filter
-            .visible
-            .as_ref()
-            .is_none_or(|visible| run.user == visible.own || visible.scripts.contains(&run.script))
+        && filter.visible.as_ref().is_none_or(|visible| {
+            let of = visible.own_of.as_ref();
+            (run.user == visible.own && of.is_none_or(|of| of.contains(&run.script)))
+                || visible.scripts.contains(&run.script)
+        })
 }
 
 /// Every combination of these filters.
@@ -139,22 +140,37 @@ fn filters() -> Vec<RunFilter> {
         None,
         Some(Visible {
             own: UserId(2),
+            own_of: None,
             scripts: vec![],
         }),
         Some(Visible {
             own: UserId(2),
+            own_of: None,
             scripts: vec![script("ops/d"), script("a"), script("a")],
         }),
         Some(Visible {
             own: UserId(3),
+            own_of: None,
             scripts: vec![script("ops/c"), script("ops/d")],
         }),
         Some(Visible {
             own: UserId(99),
+            own_of: None,
             scripts: vec![script("b")],
         }),
         Some(Visible {
             own: UserId(99),
+            own_of: None,
+            scripts: vec![],
+        }),
+        Some(Visible {
+            own: UserId(2),
+            own_of: Some(vec![script("a"), script("ops/c")]),
+            scripts: vec![script("ops/d"), script("a")],
+        }),
+        Some(Visible {
+            own: UserId(2),
+            own_of: Some(vec![]),
             scripts: vec![],
         }),
     ];

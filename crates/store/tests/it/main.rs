@@ -9,6 +9,7 @@ mod durability;
 mod failures;
 mod fence;
 mod history;
+mod permission;
 mod runs;
 mod sessions;
 mod setup;

@@ -1,3 +1,5 @@
+use stagedoor_domain::access::{Actions, Scope};
+use stagedoor_domain::pattern::parse_patterns;
 use stagedoor_store::NewToken;
 
 use crate::world::{at, world};
@@ -11,6 +13,8 @@ async fn a_token_comes_with_its_account_until_it_is_revoked() {
         user: ann,
         name: format!("ci {byte}"),
         expires_at,
+        scope: Scope::all_scripts(),
+        addresses: Vec::new(),
     };
     let id = world
         .store
@@ -34,7 +38,11 @@ async fn a_token_comes_with_its_account_until_it_is_revoked() {
     assert_eq!(user.user.name.as_str(), "ann");
     assert_eq!(world.store.token([2; 32]).await.expect("read"), None);
 
-    world.store.touch_token(id, at(60)).await.expect("touched");
+    world
+        .store
+        .touch_token(id, at(60), "::1".into())
+        .await
+        .expect("touched");
     let (token, _) = world
         .store
         .token([1; 32])
@@ -42,6 +50,7 @@ async fn a_token_comes_with_its_account_until_it_is_revoked() {
         .expect("read")
         .expect("found");
     assert_eq!(token.last_used, Some(at(60)));
+    assert_eq!(token.last_address.as_deref(), Some("::1"));
 
     assert!(world.store.revoke_token(id).await.expect("revoked"));
     assert!(!world.store.revoke_token(id).await.expect("revoked before"));
@@ -65,6 +74,8 @@ async fn tokens_are_listed_for_one_user_or_all() {
             user,
             name,
             expires_at: None,
+            scope: Scope::all_scripts(),
+            addresses: Vec::new(),
         };
         world.store.add_token(new, at(0)).await.expect("added");
     }
@@ -88,6 +99,8 @@ async fn two_tokens_cannot_have_one_secret() {
         user: ann,
         name: "x".into(),
         expires_at: None,
+        scope: Scope::all_scripts(),
+        addresses: Vec::new(),
     };
     world
         .store
@@ -114,6 +127,8 @@ async fn a_token_was_exposed_when_it_was_first_seen() {
         user: ann,
         name: "x".into(),
         expires_at: None,
+        scope: Scope::all_scripts(),
+        addresses: Vec::new(),
     };
     let id = world.store.add_token(new, at(0)).await.expect("added");
     let exposed = async || {

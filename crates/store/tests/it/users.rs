@@ -1,5 +1,5 @@
 use stagedoor_domain::id::UserId;
-use stagedoor_store::{AddUserError, SessionRecord};
+use stagedoor_store::{AddUserError, ChangeUserError, SessionRecord};
 
 use crate::world::{at, group_names, new_user, user_name, world};
 
@@ -81,29 +81,14 @@ async fn accounts_are_listed_by_name_and_counted() {
 async fn groups_are_replaced_as_a_whole() {
     let world = world();
     let ann = world.user("ann").await;
-    assert!(
-        world
-            .store
-            .set_groups(ann, group_names(&["a", "b"]))
-            .await
-            .expect("set")
-    );
-    assert!(
-        world
-            .store
-            .set_groups(ann, group_names(&["b", "c"]))
-            .await
-            .expect("set")
-    );
+    for groups in [&["a", "b"], &["b", "c"]] {
+        let groups = group_names(groups);
+        world.store.set_groups(ann, groups).await.expect("set");
+    }
     let record = world.store.user(ann).await.expect("read").expect("found");
     assert_eq!(record.user.groups, group_names(&["b", "c"]));
-    assert!(
-        !world
-            .store
-            .set_groups(UserId(99), group_names(&["a"]))
-            .await
-            .expect("no such account")
-    );
+    let absent = world.store.set_groups(UserId(99), group_names(&["a"]));
+    assert!(matches!(absent.await, Err(ChangeUserError::Absent)));
 }
 
 #[tokio::test]
@@ -139,7 +124,7 @@ async fn a_new_password_and_disabling_end_the_account_s_sessions_and_no_others()
     assert_eq!(record.password_hash, "new");
 
     begin(ann, [3; 32]).await;
-    assert!(world.store.set_disabled(ann, true).await.expect("set"));
+    world.store.set_disabled(ann, true).await.expect("set");
     assert!(!is_open([3; 32]).await && is_open([2; 32]).await);
     assert!(
         world
@@ -150,7 +135,7 @@ async fn a_new_password_and_disabling_end_the_account_s_sessions_and_no_others()
             .expect("found")
             .disabled
     );
-    assert!(world.store.set_disabled(ann, false).await.expect("set"));
+    world.store.set_disabled(ann, false).await.expect("set");
     assert!(
         !world
             .store

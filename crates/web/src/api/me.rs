@@ -20,7 +20,7 @@ pub(crate) struct MeJson {
     name: String,
     /// The groups; everybody is in `everyone` besides.
     groups: Vec<String>,
-    /// A member of `admins`.
+    /// May administer this server, as whoever sends the request.
     admin: bool,
     /// `session` or `token`.
     by: &'static str,
@@ -28,11 +28,11 @@ pub(crate) struct MeJson {
 
 /// Who am I?
 #[utoipa::path(get, path = "/api/v1/me", tag = "me", responses((status = 200, body = MeJson)))]
-pub(super) async fn me(caller: Caller) -> Json<MeJson> {
+pub(super) async fn me(State(state): State<AppState>, caller: Caller) -> Json<MeJson> {
     Json(MeJson {
         name: caller.user.name.to_string(),
         groups: caller.user.groups.iter().map(ToString::to_string).collect(),
-        admin: caller.user.is_admin(),
+        admin: state.app.administers(&caller.user).is_ok(),
         by: if caller.session.is_some() {
             "session"
         } else {

@@ -15,7 +15,7 @@ use utoipa::{Modify, OpenApi};
 use absent::Absent;
 use refusals::{ProblemText, Refusals};
 
-use crate::api::{events, lines, me, output, runs, scripts, start};
+use crate::api::{admin, events, lines, me, output, runs, scripts, start};
 use crate::state::AppState;
 
 #[derive(OpenApi)]
@@ -29,7 +29,8 @@ use crate::state::AppState;
     ),
     paths(
         scripts::list, scripts::one, start::start, runs::list, runs::one, runs::stop,
-        output::output, lines::lines, lines::search, events::events, me::me, me::csrf, openapi,
+        output::output, lines::lines, lines::search, events::events, me::me, me::csrf,
+        admin::users, admin::groups, admin::tokens, openapi,
     ),
     components(schemas(ProblemText)),
     modifiers(&Security, &Refusals, &Absent),

@@ -9,7 +9,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -256,8 +255,7 @@ where
     let mut gated = Gated::new(heads.watch(stream), heads.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let (answering, busy) = (heads.answering(), seat.begin());
-        let timed = |body| Body::new(timed(body, patience.body, patience.whole_body));
-        let mut request = request.map(timed);
+        let mut request = request.map(|body| timed(body, patience, None));
         request.extensions_mut().insert(arrival);
         let desk = desk.clone();
         async move {

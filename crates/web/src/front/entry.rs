@@ -14,22 +14,26 @@ use super::limits::Place;
 use super::log;
 use super::preface::{self, BadPreface, Preface};
 use super::stall::Stall;
+use super::watched::Watched;
 use crate::session::Arrival;
 use crate::tls::H2;
 
 /// What every TLS connection begins with: the type of a handshake record.
 const HANDSHAKE_RECORD: u8 = 0x16;
 
+/// Below TLS.
+type Tcp = Watched<TcpStream, Stall>;
+
 /// The stream below HTTP.
 pub(super) enum Stream {
     /// Without TLS.
-    Plain(Stall<TcpStream>),
+    Plain(Tcp),
     /// With.
-    Tls(Box<TlsStream<Stall<TcpStream>>>),
+    Tls(Box<TlsStream<Tcp>>),
 }
 
 /// What the client chose in the handshake.
-pub(super) fn chose_http2(stream: &TlsStream<Stall<TcpStream>>) -> bool {
+pub(super) fn chose_http2(stream: &TlsStream<Tcp>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(H2)
 }
 
@@ -112,7 +116,7 @@ async fn preface(stream: &mut TcpStream, peer: IpAddr, door: &Door) -> Result<Pr
 
 async fn secure(mut stream: TcpStream, door: &Door) -> Result<Stream, Ended> {
     let Some(tls) = &door.tls else {
-        return Ok(Stream::Plain(Stall::new(stream)));
+        return Ok(Stream::Plain(Stall::watch(stream)));
     };
     let handshake = async {
         let mut first = [0];
@@ -121,7 +125,7 @@ async fn secure(mut stream: TcpStream, door: &Door) -> Result<Stream, Ended> {
             door.astray.lead(&mut stream).await;
             return Err(Ended::Plain);
         }
-        tls.accept(Stall::new(stream))
+        tls.accept(Stall::watch(stream))
             .await
             .map_err(Ended::Handshake)
     };

@@ -3,12 +3,12 @@
 //! frame is for the library to judge.
 
 use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
+
+use super::watched::{Watch, Watched};
 
 /// What the counts are for.
 const SPAN: Duration = Duration::from_secs(10);
@@ -126,40 +126,30 @@ fn kind_of(kind: u8, flags: u8, length: u32) -> Option<Kind> {
     }
 }
 
-/// A stream that fails when its client sends too many such frames.
-pub(super) struct Metered<S> {
-    stream: S,
+/// Ends a stream whose client sends too many such frames.
+pub(super) struct Metered {
     meter: Meter,
     until: Instant,
 }
 
-impl<S> Metered<S> {
-    /// Of a connection that begins now.
-    pub fn new(stream: S) -> Self {
-        Self {
-            stream,
+impl Metered {
+    /// The stream of a connection that begins now.
+    pub fn watch<S>(stream: S) -> Watched<S, Self> {
+        let metered = Self {
             meter: Meter::new(),
             until: Instant::now() + SPAN,
-        }
-    }
-
-    fn count_sent(&mut self, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(size)) = done {
-            self.meter.sent = self.meter.sent.saturating_add(size);
-        }
-        done
+        };
+        Watched::new(stream, metered)
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
+impl Watch for Metered {
+    fn read(
+        &mut self,
+        read: Poll<io::Result<()>>,
+        came: &[u8],
+        _: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        let came = buffer.filled().get(before..).unwrap_or_default();
         if came.is_empty() {
             return read;
         }
@@ -174,37 +164,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         tracing::debug!("a client was cut off for its flood of HTTP/2 frames");
         Poll::Ready(Err(io::Error::other("too many frames that carry nothing")))
     }
-}
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
+    fn write(
+        &mut self,
+        done: Poll<io::Result<usize>>,
+        _: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.count_sent(done)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.count_sent(done)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if let Poll::Ready(Ok(size)) = done {
+            self.meter.sent = self.meter.sent.saturating_add(size);
+        }
+        done
     }
 }
 

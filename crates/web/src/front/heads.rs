@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use super::watched::{Watch, Watched};
 
 /// What a connection does, as far as heads matter.
 #[derive(Debug, Clone, Copy)]
@@ -52,13 +53,8 @@ impl Answering {
     }
 }
 
-/// A stream of requests that ends when a head is late.
-pub(super) struct Headed<S> {
-    stream: S,
-    timer: HeadTimer,
-}
-
-struct HeadTimer {
+/// Ends a stream of requests when a head is late.
+pub(super) struct HeadTimer {
     heads: Heads,
     timer: Pin<Box<Sleep>>,
 }
@@ -79,12 +75,12 @@ impl Heads {
     }
 
     /// Watches what is read from the stream.
-    pub fn watch<S>(&self, stream: S) -> Headed<S> {
+    pub fn watch<S>(&self, stream: S) -> Watched<S, HeadTimer> {
         let timer = HeadTimer {
             heads: self.clone(),
             timer: Box::pin(tokio::time::sleep(self.patience)),
         };
-        Headed { stream, timer }
+        Watched::new(stream, timer)
     }
 
     /// A head has come whole; the answer is over when what is returned is dropped.
@@ -136,17 +132,16 @@ impl Drop for Answering {
     }
 }
 
-impl HeadTimer {
-    /// `read` is what the stream said to a read, `came` whether it gave bytes.
-    fn watch(
+impl Watch for HeadTimer {
+    fn read(
         &mut self,
         read: Poll<io::Result<()>>,
-        came: bool,
+        came: &[u8],
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let phase = self.heads.known().phase;
         match phase {
-            Phase::Idle if came => {
+            Phase::Idle if !came.is_empty() => {
                 self.heads.begin_head();
                 read
             }
@@ -159,48 +154,5 @@ impl HeadTimer {
             }
             Phase::Idle | Phase::Head(_) | Phase::Answering => read,
         }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Headed<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        let came = buffer.filled().len() > before;
-        self.timer.watch(read, came, cx)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Headed<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

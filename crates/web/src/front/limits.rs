@@ -14,10 +14,22 @@ const MOST: usize = 1024;
 /// From one address, or one /64 network of IPv6.
 const MOST_PER_ADDRESS: usize = 128;
 
+/// The same where nothing but the way to HTTPS is told, so that who floods that takes no place there.
+const MOST_REDIRECTS: usize = 128;
+const MOST_REDIRECTS_PER_ADDRESS: usize = 32;
+
 /// Counts them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Limits {
+    most: usize,
+    most_per_address: usize,
     open: Mutex<Open>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::of(MOST, MOST_PER_ADDRESS)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +56,19 @@ pub(super) struct Place {
 }
 
 impl Limits {
+    /// Of the listeners that lead to HTTPS.
+    pub fn of_redirects() -> Self {
+        Self::of(MOST_REDIRECTS, MOST_REDIRECTS_PER_ADDRESS)
+    }
+
+    fn of(most: usize, most_per_address: usize) -> Self {
+        Self {
+            most,
+            most_per_address,
+            open: Mutex::default(),
+        }
+    }
+
     /// A place for a connection from this address, if there is one or somebody else has to go.
     pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let mut place = self.enter_as(Some(network(address)))?;
@@ -57,7 +82,7 @@ impl Limits {
 
     fn enter_as(self: &Arc<Self>, newcomer: Option<IpAddr>) -> Option<Place> {
         let mut open = self.open();
-        if open.seats.len() >= MOST && !open.make_room(newcomer) {
+        if open.seats.len() >= self.most && !open.make_room(newcomer) {
             return None;
         }
         let (number, seat) = (open.next, Arc::new(Seat::default()));
@@ -91,7 +116,7 @@ impl Place {
         let before = before.network.take();
         open.leave(before);
         let here = open.by_address.entry(network).or_default();
-        if *here >= MOST_PER_ADDRESS {
+        if *here >= self.limits.most_per_address {
             return false;
         }
         *here += 1;

@@ -16,8 +16,10 @@ use http::header::CONTENT_LENGTH;
 use stagedoor_domain::time::Timestamp;
 use tower::ServiceExt as _;
 
+use super::body;
 use super::client::{self, Proxies, Spoofs};
 use super::gate::{self, Hosts};
+use super::stripped::Stripped;
 use super::{LARGEST_BODY, WebOptions, log};
 use crate::base_path::BasePath;
 use crate::headers;
@@ -44,14 +46,17 @@ struct Rules {
     proxies: Option<Proxies>,
     /// Requests that look as if there were one all the same.
     unset: Spoofs,
+    stripped: Stripped,
     headers: headers::Sets,
 }
 
 impl Reception {
     /// `now` names failed requests.
     pub fn new(router: Router, options: &WebOptions, now: Now) -> Self {
+        let base = BasePath::new(&options.base_path);
         let rules = Rules {
-            base: BasePath::new(&options.base_path),
+            stripped: Stripped::new(base.clone(), options.proxy.is_some()),
+            base,
             hosts: Hosts::new(&options.public_hosts),
             proxies: Proxies::new(options.proxy.as_ref()),
             unset: Spoofs::default(),
@@ -76,14 +81,23 @@ impl Reception {
         let response = match admitted {
             Ok(()) => match outside {
                 None => self.route(request).await,
-                Some(response) => response,
+                Some(response) => self.outside(&request, response),
             },
             Err(problem) => refused(arrival, problem),
         };
-        if response.status() == StatusCode::REQUEST_TIMEOUT {
-            tell(arrival, response.status(), "its body did not come in time");
+        if let Some(reason) = body::fault(&response) {
+            tell(arrival, response.status(), reason);
         }
         self.dress(response, is_api, is_secure, began)
+    }
+
+    /// It is not below the base path.
+    fn outside(&self, request: &Request<Body>, response: Response) -> Response {
+        if response.status() == StatusCode::NOT_FOUND {
+            let path = request.uri().path();
+            self.rules.stripped.note(path, request.headers());
+        }
+        response
     }
 
     /// Refuses a request that was not even looked at.

@@ -6,31 +6,36 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use super::watched::{Watch, Watched};
 
 /// How long nothing may be taken.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A stream that ends when a write makes no progress for a minute.
-pub(super) struct Stall<S> {
-    stream: S,
+/// Ends a stream when a write makes no progress for a minute.
+pub(super) struct Stall {
     patience: Pin<Box<Sleep>>,
     waits: bool,
 }
 
-impl<S> Stall<S> {
-    /// Wraps it.
-    pub fn new(stream: S) -> Self {
-        Self {
-            stream,
+impl Stall {
+    /// The stream, watched.
+    pub fn watch<S>(stream: S) -> Watched<S, Self> {
+        let stall = Self {
             patience: Box::pin(tokio::time::sleep(PATIENCE)),
             waits: false,
-        }
+        };
+        Watched::new(stream, stall)
     }
+}
 
-    /// `done` is what the stream said to a write.
-    fn watch<T>(&mut self, done: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+impl Watch for Stall {
+    fn write(
+        &mut self,
+        done: Poll<io::Result<usize>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
         if done.is_ready() {
             self.waits = false;
             return done;
@@ -44,48 +49,6 @@ impl<S> Stall<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Stall<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Stall<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch(done, cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.watch(done, cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,7 +57,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_nothing_is_given_up() {
         let (mut client, server) = tokio::io::duplex(8);
-        let mut server = Stall::new(server);
+        let mut server = Stall::watch(server);
         server.write_all(b"12345678").await.expect("room for it");
         let error = server.write_all(b"9").await.expect_err("nobody reads");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -107,7 +70,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_client_is_not() {
         let (mut client, server) = tokio::io::duplex(1);
-        let mut server = Stall::new(server);
+        let mut server = Stall::watch(server);
         let reader = tokio::spawn(async move {
             for _ in 0..5 {
                 tokio::time::sleep(Duration::from_secs(50)).await;

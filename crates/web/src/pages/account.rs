@@ -116,7 +116,7 @@ async fn page(
 ) -> Result<Response, Problem> {
     let (Me(who), now) = (me, state.app.clock().now());
     let sessions = state.app.own_sessions(who).await?;
-    let tokens = state.app.own_tokens(who).await?;
+    let tokens = state.app.own_tokens(&who.user).await?;
     let page = AccountPage {
         shell: Shell::of(state, me, Here::Account),
         name: who.user.name.to_string(),

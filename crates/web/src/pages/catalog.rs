@@ -83,7 +83,7 @@ pub(crate) async fn show(
     let mut cards = cards(&state, &me, &languages, &catalog).await?;
     let words = words(&query);
     cards.retain(|(_, card)| words.iter().all(|word| card.search.contains(word.as_str())));
-    let is_admin = me.0.user.is_admin();
+    let is_admin = state.app.administers(&me.0.user).is_ok();
     let page = CatalogPage {
         shell: Shell::of(&state, &me, Here::Scripts),
         search_script: assets::script("search.js"),

@@ -220,7 +220,7 @@ impl<'a> Reader<'a> {
 
     /// To admins, a script whose definition is broken says why.
     async fn broken(self, name: &ScriptName) -> Option<Response> {
-        let is_admin = self.me.0.user.is_admin();
+        let is_admin = self.state.app.administers(&self.me.0.user).is_ok();
         let catalog = self.state.app.catalog().await;
         let is_broken = catalog
             .broken()

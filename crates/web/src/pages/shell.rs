@@ -57,7 +57,7 @@ impl Shell {
         Self {
             person: Some(Person {
                 name: signed_in.user.name.to_string(),
-                admin: signed_in.user.is_admin(),
+                admin: state.app.administers(&signed_in.user).is_ok(),
             }),
             here: Some(here),
             ..Self::outside(&state.base, state.app.csrf().mint(&signed_in.session))

@@ -209,7 +209,9 @@ async fn every_route_keeps_its_class_of_access() {
                 assert_eq!(status(&anon).await, 303, "{what}");
                 assert_ne!(status(&ada).await, 401, "{what}");
             }
-            Access::Bearer => assert_eq!(status(&anon).await, 401, "{what}"),
+            Access::Bearer | Access::BearerAdmin => {
+                assert_eq!(status(&anon).await, 401, "{what}");
+            }
             Access::Admin | Access::AdminConfirmed => {
                 assert_eq!(status(&anon).await, 303, "{what}");
                 assert_eq!(status(&ada).await, 404, "{what}");

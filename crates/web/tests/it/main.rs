@@ -12,6 +12,7 @@ mod api_output;
 mod api_queue;
 #[cfg(test)]
 mod api_runs;
+mod api_tokens;
 #[cfg(test)]
 mod base_path;
 #[cfg(test)]

@@ -15,9 +15,10 @@ use stagedoor_app::session_key::{
     SessionKey, new_api_token, new_session_value, new_setup_key, setup_hash, token_hash,
 };
 use stagedoor_catalog::{Catalog, open_folder};
-use stagedoor_domain::access::Grants;
+use stagedoor_domain::access::{Actions, Grants, Scope};
 use stagedoor_domain::id::{Epoch, RunId, UserId};
 use stagedoor_domain::name::{GroupName, ScriptName, UserName};
+use stagedoor_domain::pattern::parse_patterns;
 use stagedoor_domain::queue::Capacity;
 use stagedoor_domain::run::{Outcome, State};
 use stagedoor_domain::time::{Chance, Clock, Timestamp};
@@ -156,20 +157,52 @@ impl TestServer {
 
     /// A program with a token of this user.
     pub async fn program(&self, name: &str, groups: &[&str]) -> Client {
+        let token = self.token(name, groups).await;
+        self.anonymous()
+            .with("authorization", &format!("Bearer {token}"))
+    }
+
+    /// The text of a token of this user, that may all but administer.
+    pub async fn token(&self, name: &str, groups: &[&str]) -> String {
+        self.add_token(name, groups, Scope::all_scripts(), &[])
+            .await
+    }
+
+    /// A program with a token that may so much, from there.
+    pub async fn scoped(
+        &self,
+        name: &str,
+        groups: &[&str],
+        may: &str,
+        scripts: &str,
+        from: &[&str],
+    ) -> Client {
+        let scope = Scope {
+            actions: Actions::parse(may).expect("actions"),
+            scripts: parse_patterns(scripts).expect("patterns"),
+        };
+        let token = self.add_token(name, groups, scope, from).await;
+        self.anonymous()
+            .with("authorization", &format!("Bearer {token}"))
+    }
+
+    async fn add_token(&self, name: &str, groups: &[&str], scope: Scope, from: &[&str]) -> String {
         let user = self.user(name, groups).await;
         let token = new_api_token(&*self.machine);
+        let from = from.iter().map(|text| text.parse().expect("a network"));
         let new = NewToken {
             hash: token_hash(&token),
             user,
             name: "test".to_owned(),
             expires_at: None,
+            scope,
+            addresses: from.collect(),
         };
         self.store
             .add_token(new, self.machine.now())
             .await
             .expect("a token");
-        self.anonymous()
-            .with("authorization", &format!("Bearer {token}"))
+        token
     }
 
     /// A browser with a session of this user, who has just signed in.

@@ -104,11 +104,7 @@ fn users(disk: &Disk) -> Arc<[User]> {
                 .add_user(new.clone(), Timestamp::from_millis(0))
                 .await
                 .expect("added");
-            users.push(User {
-                id,
-                name: new.name,
-                groups: new.groups,
-            });
+            users.push(User::new(id, new.name, new.groups));
         }
         users
     };

@@ -135,19 +135,25 @@ fn sources(filter: &RunFilter) -> Vec<Source<'_>> {
     let Some(visible) = &filter.visible else {
         return vec![source(filter.script.as_ref(), filter.user)];
     };
+    let wanted = |name: &&ScriptName| filter.script.as_ref().is_none_or(|only| *name == only);
+    let distinct =
+        |scripts| -> BTreeSet<&ScriptName> { Iterator::filter(scripts, wanted).collect() };
+    let all_of = distinct(visible.scripts.iter());
     let mut sources = Vec::new();
     if filter.user.is_none_or(|user| user == visible.own) {
-        sources.push(source(filter.script.as_ref(), Some(visible.own)));
+        let own = Some(visible.own);
+        match &visible.own_of {
+            None => sources.push(source(filter.script.as_ref(), own)),
+            Some(scripts) => {
+                let of = distinct(scripts.iter());
+                sources.extend(of.into_iter().map(|name| source(Some(name), own)));
+            }
+        }
     }
-    if filter.user != Some(visible.own) {
-        let scripts: BTreeSet<&ScriptName> = visible.scripts.iter().collect();
-        let wanted = |name: &&ScriptName| filter.script.as_ref().is_none_or(|only| *name == only);
-        sources.extend(
-            scripts
-                .into_iter()
-                .filter(wanted)
-                .map(|name| source(Some(name), filter.user)),
-        );
+    // Of their own runs, all that they may see stand in the sources above, unless those are bounded.
+    if filter.user != Some(visible.own) || visible.own_of.is_some() {
+        let of = all_of.into_iter();
+        sources.extend(of.map(|name| source(Some(name), filter.user)));
     }
     sources
 }

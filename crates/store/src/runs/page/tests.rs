@@ -106,11 +106,16 @@ fn run(n: usize, (user, of_script, ended): (i64, usize, usize)) -> RunRecord {
 }
 
 fn filters() -> impl Strategy<Value = RunFilter> {
-    let visible = (0..3_i64, prop::collection::vec(0..3_usize, 0..4)).prop_map(|(own, scripts)| {
-        let own = UserId(own);
-        let scripts = scripts.into_iter().map(script).collect();
-        Visible { own, scripts }
-    });
+    let some = || prop::collection::vec(0..3_usize, 0..4);
+    let visible =
+        (0..3_i64, prop::option::of(some()), some()).prop_map(|(own, own_of, scripts)| {
+            let names = |numbers: Vec<usize>| numbers.into_iter().map(script).collect();
+            Visible {
+                own: UserId(own),
+                own_of: own_of.map(names),
+                scripts: names(scripts),
+            }
+        });
     (
         prop::option::of((0..3_usize).prop_map(script)),
         prop::option::of((0..3_i64).prop_map(UserId)),
@@ -131,8 +136,11 @@ fn filters() -> impl Strategy<Value = RunFilter> {
 }
 
 fn matches(filter: &RunFilter, run: &RunRecord) -> bool {
-    let visible =
-        |visible: &Visible| run.user == visible.own || visible.scripts.contains(&run.script);
+    let visible = |visible: &Visible| {
+        let own_of = visible.own_of.as_ref();
+        (run.user == visible.own && own_of.is_none_or(|of| of.contains(&run.script)))
+            || visible.scripts.contains(&run.script)
+    };
     filter
         .script
         .as_ref()
@@ -209,6 +217,7 @@ fn a_page_comes_far_though_several_ranges_hold_nothing_that_is_wanted() {
         outcome: Some(Outcome::Succeeded),
         visible: Some(Visible {
             own: UserId(1),
+            own_of: None,
             scripts: (0..3).map(script).collect(),
         }),
         ..RunFilter::default()

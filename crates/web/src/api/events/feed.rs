@@ -33,7 +33,7 @@ const LOOKS_PER_CHECK: u32 = 30;
 /// How the viewer proved who they are; shown again while the stream is open.
 enum Proof {
     Cookie(String, Arrival),
-    Token(String),
+    Token(String, Arrival),
 }
 
 /// What one viewer has seen, and what they wait for.
@@ -171,7 +171,7 @@ impl Feed {
                 .session(value, arrival.peer)
                 .await
                 .map(|found| found.map(|signed_in| signed_in.user)),
-            Proof::Token(token) => app.bearer(token).await,
+            Proof::Token(token, arrival) => app.bearer(token, arrival.peer).await,
         };
         match user {
             Ok(Some(user)) => {
@@ -248,7 +248,7 @@ fn proof(headers: &HeaderMap, arrival: Arrival, by_session: bool) -> Result<Proo
         let token = line
             .and_then(|line| line.split_once(' '))
             .map(|(_, token)| token.trim());
-        token.map(|token| Proof::Token(token.to_owned()))
+        token.map(|token| Proof::Token(token.to_owned(), arrival))
     };
     found.ok_or_else(|| Problem::internal("a caller without cookie and token passed the guard"))
 }

@@ -54,9 +54,13 @@ const ALWAYS: [(&str, &str); 5] = [
 ];
 
 /// Of calls that change something.
-const OF_CHANGES: [(&str, &str); 3] = [
+const OF_CHANGES: [(&str, &str); 4] = [
     ("408", "The body did not arrive in time."),
     ("413", "The body is too large."),
+    (
+        "429",
+        "The requests of this connection are too large for so many at once.",
+    ),
     ("507", "The disk is full. Nothing was changed."),
 ];
 

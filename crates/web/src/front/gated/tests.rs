@@ -6,15 +6,18 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::*;
-use crate::front::heads::Headed;
+use crate::front::heads::HeadTimer;
+use crate::front::watched::Watched;
 use crate::headers;
+
+type Headed = Watched<DuplexStream, HeadTimer>;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const BAD: &[u8] = b"GET / HTTP/1.1\r\nHost : a\r\n\r\n";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A client, and its connection as hyper has it.
-fn connected() -> (DuplexStream, Gated<Headed<DuplexStream>>, Heads) {
+fn connected() -> (DuplexStream, Gated<Headed>, Heads) {
     let (client, server) = duplex(64 * 1024);
     let heads = Heads::new(PATIENCE);
     let stream = heads.watch(server);
@@ -22,14 +25,14 @@ fn connected() -> (DuplexStream, Gated<Headed<DuplexStream>>, Heads) {
 }
 
 /// One read; nothing if nothing may be read now.
-async fn read(gated: &mut Gated<Headed<DuplexStream>>) -> Option<io::Result<Vec<u8>>> {
+async fn read(gated: &mut Gated<Headed>) -> Option<io::Result<Vec<u8>>> {
     let mut bytes = vec![0; 16 * 1024];
     let size = tokio::time::timeout(Duration::ZERO, gated.read(&mut bytes)).await;
     let size = size.ok()?;
     Some(size.map(|size| bytes[..size].to_vec()))
 }
 
-async fn must_read(gated: &mut Gated<Headed<DuplexStream>>) -> Vec<u8> {
+async fn must_read(gated: &mut Gated<Headed>) -> Vec<u8> {
     read(gated)
         .await
         .expect("something to read")
@@ -37,7 +40,7 @@ async fn must_read(gated: &mut Gated<Headed<DuplexStream>>) -> Vec<u8> {
 }
 
 /// What the client gets once hyper is done.
-async fn rest(gated: Gated<Headed<DuplexStream>>, mut client: DuplexStream) -> String {
+async fn rest(gated: Gated<Headed>, mut client: DuplexStream) -> String {
     let peer = IpAddr::from(Ipv4Addr::LOCALHOST);
     let mut text = String::new();
     let (read, ()) = tokio::join!(

@@ -184,7 +184,7 @@ async fn b7_a_handshake_that_does_not_go_on_ends_at_its_limit() {
 async fn b7_a_client_that_takes_nothing_is_given_up_over_tls_too() {
     let (acceptor, certificate) = acceptor();
     let (client, server) = tokio::io::duplex(4096);
-    let server = stall::Stall::new(server);
+    let server = stall::Stall::watch(server);
     let (client, server) = tokio::join!(
         secure(certificate.expect("one"), client, b"http/1.1"),
         acceptor.expect("one").accept(server),

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use stagedoor_store::TokenId;
 
 use super::Done;
 use crate::problem::Problem;
@@ -17,6 +18,7 @@ pub(crate) async fn revoke(
 ) -> Result<Response, Problem> {
     let id = form.value.text("token").parse();
     let id = id.map_err(|_| Problem::bad_request("The form names no token."))?;
-    state.app.revoke_own_token(&who, id).await?;
+    let (user, id) = (&who.user, TokenId(id));
+    state.app.revoke_own_token(user, who.address, id).await?;
     Ok(Done::Token.page().into_response())
 }

@@ -1,0 +1,188 @@
+//! `GET /users`, `GET /groups` and `GET /tokens`: for who may administer.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use stagedoor_app::administer::Admin;
+use stagedoor_domain::name::GroupName;
+use stagedoor_store::{TokenRecord, UserRecord};
+use utoipa::ToSchema;
+
+use crate::problem::Problem;
+use crate::session::{Arrival, Caller};
+use crate::state::AppState;
+
+/// An account.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
+pub(crate) struct UserJson {
+    /// The name to sign in with.
+    name: String,
+    /// Without `everyone`.
+    groups: Vec<String>,
+    /// Cannot sign in, and its tokens are worth nothing.
+    disabled: bool,
+    /// RFC 3339.
+    #[schema(format = "date-time")]
+    created_at: String,
+}
+
+/// All accounts.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Users)]
+pub(crate) struct UsersJson {
+    /// By name.
+    items: Vec<UserJson>,
+}
+
+/// A group that somebody is in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Group)]
+pub(crate) struct GroupJson {
+    /// Its name.
+    name: String,
+    /// The names of its accounts.
+    members: Vec<String>,
+}
+
+/// The groups that somebody is in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Groups)]
+pub(crate) struct GroupsJson {
+    /// By name.
+    items: Vec<GroupJson>,
+}
+
+/// A token, without its text.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
+pub(crate) struct TokenJson {
+    /// Its number.
+    id: i64,
+    /// The account that it acts as.
+    user: Option<String>,
+    /// What it is for.
+    name: String,
+    /// What it may at most: `view`, `run`, `stop`, `output`, `schedule`, `admin`.
+    may: Vec<&'static str>,
+    /// With which scripts: names, `folder/*` or `*`.
+    scripts: Vec<String>,
+    /// From which networks; empty: from everywhere.
+    from: Vec<String>,
+    /// RFC 3339.
+    #[schema(format = "date-time")]
+    created_at: String,
+    /// RFC 3339; null: it does not expire.
+    #[schema(format = "date-time")]
+    expires_at: Option<String>,
+    /// RFC 3339, to the minute; null: never.
+    #[schema(format = "date-time")]
+    last_used: Option<String>,
+    /// From which address that was.
+    last_address: Option<String>,
+}
+
+/// All tokens.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Tokens)]
+pub(crate) struct TokensJson {
+    /// Oldest first.
+    items: Vec<TokenJson>,
+}
+
+fn admin<'a>(state: &AppState, caller: &'a Caller, arrival: Arrival) -> Result<Admin<'a>, Problem> {
+    let permit = state.app.administers(&caller.user);
+    let permit = permit.map_err(|_| Problem::not_found())?;
+    Ok(Admin::new(permit, arrival.peer))
+}
+
+/// All accounts.
+#[utoipa::path(get, path = "/api/v1/users", tag = "administration", responses(
+    (status = 200, body = UsersJson),
+    (status = 404, description = "Not for this caller."),
+))]
+pub(super) async fn users(
+    State(state): State<AppState>,
+    caller: Caller,
+    arrival: Arrival,
+) -> Result<Json<UsersJson>, Problem> {
+    let users = state.app.accounts(admin(&state, &caller, arrival)?).await?;
+    let items = users.into_iter().map(user_json).collect();
+    Ok(Json(UsersJson { items }))
+}
+
+fn user_json(record: UserRecord) -> UserJson {
+    let groups = record.user.groups.iter();
+    UserJson {
+        name: record.user.name.to_string(),
+        groups: groups.map(ToString::to_string).collect(),
+        disabled: record.disabled,
+        created_at: record.created_at.rfc3339(),
+    }
+}
+
+/// The groups that somebody is in, with their members.
+#[utoipa::path(get, path = "/api/v1/groups", tag = "administration", responses(
+    (status = 200, body = GroupsJson),
+    (status = 404, description = "Not for this caller."),
+))]
+pub(super) async fn groups(
+    State(state): State<AppState>,
+    caller: Caller,
+    arrival: Arrival,
+) -> Result<Json<GroupsJson>, Problem> {
+    let mut groups: BTreeMap<GroupName, Vec<String>> = BTreeMap::new();
+    for record in state.app.accounts(admin(&state, &caller, arrival)?).await? {
+        for group in record.user.groups {
+            let members = groups.entry(group).or_default();
+            members.push(record.user.name.to_string());
+        }
+    }
+    let items = groups.into_iter().map(|(name, members)| GroupJson {
+        name: name.to_string(),
+        members,
+    });
+    Ok(Json(GroupsJson {
+        items: items.collect(),
+    }))
+}
+
+/// All tokens, without their texts.
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "administration", responses(
+    (status = 200, body = TokensJson),
+    (status = 404, description = "Not for this caller."),
+))]
+pub(super) async fn tokens(
+    State(state): State<AppState>,
+    caller: Caller,
+    arrival: Arrival,
+) -> Result<Json<TokensJson>, Problem> {
+    let admin = admin(&state, &caller, arrival)?;
+    let users = state.app.accounts(admin).await?;
+    let tokens = state.app.tokens(admin, None).await?.into_iter();
+    let items = tokens.map(|token| token_json(token, &users)).collect();
+    Ok(Json(TokensJson { items }))
+}
+
+fn token_json(token: TokenRecord, users: &[UserRecord]) -> TokenJson {
+    let owner = users.iter().find(|record| record.user.id == token.user);
+    TokenJson {
+        id: token.id.0,
+        user: owner.map(|record| record.user.name.to_string()),
+        name: token.name,
+        may: token.scope.actions.words().collect(),
+        scripts: token
+            .scope
+            .scripts
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        from: token.addresses.iter().map(ToString::to_string).collect(),
+        created_at: token.created_at.rfc3339(),
+        expires_at: token.expires_at.map(|at| at.rfc3339()),
+        last_used: token.last_used.map(|at| at.rfc3339()),
+        last_address: token.last_address,
+    }
+}
