@@ -24,6 +24,7 @@ use crate::live::LiveRun;
 use crate::password::Hasher;
 use crate::permissions::Permissions;
 use crate::ports::Recorder;
+use crate::rights::{self, Rights};
 use crate::scripts::Rereading;
 use crate::sealed::{KEY_BYTES, Vault};
 use crate::throttle::{self, Limits, Throttle};
@@ -100,6 +101,7 @@ pub(crate) struct Inner {
     pub(crate) csrf: Csrf,
     pub(crate) cookie_keys: ArcSwap<CookieKeys>,
     pub(crate) forged_cookies: Forged,
+    pub(crate) rights: Rights,
     pub(crate) throttle: Throttle,
     pub(crate) options: ArcSwap<Options>,
     pub(crate) permissions: Permissions,
@@ -129,6 +131,7 @@ impl App {
             csrf: Csrf::new(Arc::clone(&parts.clock), Arc::clone(&parts.chance)),
             cookie_keys: ArcSwap::from_pointee(parts.cookie_keys),
             forged_cookies: Forged::default(),
+            rights: Rights::new(),
             vault: Vault::new(&parts.vault_key),
             queue: Mutex::new(Queue::new(parts.options.capacity)),
             live: Mutex::default(),
@@ -153,6 +156,7 @@ impl App {
         tokio::spawn(recover::account(app.clone(), unheld));
         tokio::spawn(reports::listen(app.clone(), reports, parts.pump_events));
         tokio::spawn(sessions::sweep(app.clone()));
+        tokio::spawn(rights::watch(app.clone()));
         tokio::spawn(throttle::sweep(app.clone()));
         app.start_what_may();
         Ok(app)
@@ -183,6 +187,7 @@ impl App {
         self.queue().set_capacity(options.capacity);
         self.inner.permissions.set_file(Arc::clone(&options.grants));
         self.inner.options.store(Arc::new(options));
+        self.inner.rights.changed();
         self.start_what_may();
     }
 

@@ -38,4 +38,5 @@ mod late;
 mod live;
 mod recover;
 mod reports;
+mod rights;
 mod to_the_end;

@@ -18,6 +18,7 @@ mod samples;
 pub(crate) mod script;
 pub(crate) mod setup;
 pub(crate) mod shell;
+pub(crate) mod stale;
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};

@@ -5,7 +5,8 @@ use axum::response::Response;
 use http::{StatusCode, Uri};
 
 use super::said;
-use super::shell::{Here, Shell};
+use super::shell::Shell;
+use super::stale::here;
 use crate::safe_form::Fields;
 use crate::session::Me;
 use crate::state::AppState;
@@ -35,15 +36,10 @@ pub(crate) struct Asked<'a> {
 
 /// Carries the act's fields, but for secrets.
 pub(crate) fn page(state: &AppState, me: &Me, asked: &Asked<'_>) -> Response {
-    let here = if asked.at.path().starts_with("/account") {
-        Here::Account
-    } else {
-        Here::Admin
-    };
     let action = asked.at.path_and_query();
     let kept = |(name, value): &&(String, String)| !is_secret(name) || value.is_empty();
     let page = ConfirmPage {
-        shell: Shell::of(state, me, here),
+        shell: Shell::of(state, me, here(asked.at.path())),
         action: action.map_or("/", |action| action.as_str()),
         name: me.0.user.name.to_string(),
         fields: asked.fields.0.iter().filter(kept).collect(),

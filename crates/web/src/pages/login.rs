@@ -101,7 +101,7 @@ pub(crate) async fn send(
         .sign_in(&login.name, login.password, visitor(arrival, &headers))
         .await
     {
-        Ok(session) => Ok(enter(&state, arrival, &session, &login.next)),
+        Ok(session) => Ok(enter(&state, (arrival, &headers), &session, &login.next)),
         Err(error) => {
             let why = NotProved::of(error, "Name or password is wrong.");
             let why = why.map_err(NotSafe::Refused)?;
@@ -236,10 +236,14 @@ pub(super) fn pre_session(
 /// is worth nothing.
 pub(super) fn enter(
     state: &AppState,
-    arrival: Arrival,
+    (arrival, headers): (Arrival, &HeaderMap),
     session: &NewSession,
     next: &str,
 ) -> Response {
+    let before = Jar::PreSession.read(headers, arrival);
+    if let Some(before) = before.and_then(|cookie| state.app.pre_session_of(cookie)) {
+        state.app.csrf().forget(&before);
+    }
     let lifetime = state.app.options().session.absolute;
     let cookies = [
         Jar::Session.set(arrival, &state.base, &session.cookie_value, lifetime),

@@ -23,6 +23,7 @@ use super::script::field::{Choosable, Control, Field, Line};
 use super::script::view::{DocsView, ScriptPage, Section};
 use super::setup::SetupPage;
 use super::shell::{Here, Person, Shell};
+use super::stale::StalePage;
 use crate::assets::Script;
 use crate::base_path::BasePath;
 use crate::language::Text;
@@ -411,6 +412,12 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         counts_for: x.to_owned(),
         error: Some(x),
     };
+    let stale = StalePage {
+        shell: shell(x),
+        action: "/x",
+        fields: vec![&field],
+        left_out: false,
+    };
     let none = RunsPage {
         rows: Vec::new(),
         error: Some(x.to_owned()),
@@ -439,6 +446,7 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         ("problem.html", html(problem.render())),
         ("account.html", html(account(x).render())),
         ("confirm.html", html(confirm.render())),
+        ("stale.html", html(stale.render())),
         (
             "arrival.html",
             html(ArrivalPage { shell: shell(x) }.render()),

@@ -133,7 +133,7 @@ pub(crate) async fn send(
         .set_up(&setup.key, &setup.name, setup.password, visitor)
         .await
     {
-        Ok(session) => Ok(enter(&state, arrival, &session, "/")),
+        Ok(session) => Ok(enter(&state, (arrival, &headers), &session, "/")),
         Err(error) => {
             let (status, wrong) = wrong(error).map_err(NotSafe::Refused)?;
             Ok(again(status, &setup.key, &setup.name, &wrong))

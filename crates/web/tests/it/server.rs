@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal};
@@ -32,6 +33,14 @@ use crate::client::Client;
 
 pub struct Machine {
     start: Instant,
+    /// That a test has made pass.
+    passed: AtomicU64,
+}
+
+impl Machine {
+    fn passed(&self) -> Duration {
+        Duration::from_millis(self.passed.load(Ordering::SeqCst))
+    }
 }
 
 impl Clock for Machine {
@@ -41,10 +50,11 @@ impl Clock for Machine {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+            .plus(self.passed())
     }
 
     fn monotonic(&self) -> Duration {
-        self.start.elapsed()
+        self.start.elapsed() + self.passed()
     }
 }
 
@@ -149,6 +159,25 @@ impl TestServer {
             scripts,
             state,
         }
+    }
+
+    /// Time passes, for the server alone.
+    pub fn pass(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).expect("not that long");
+        self.machine.passed.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// Disables this user, as a command beside the server does.
+    pub async fn disable(&self, name: &str) {
+        let user = self.user(name, &[]).await;
+        self.store.set_disabled(user, true).await.expect("disabled");
+    }
+
+    /// Takes this user out of all groups, as a command beside the server does.
+    pub async fn remove_from_groups(&self, name: &str) {
+        let user = self.user(name, &[]).await;
+        let none = BTreeSet::new();
+        self.store.set_groups(user, none).await.expect("removed");
     }
 
     pub fn anonymous(&self) -> Client {
@@ -365,6 +394,7 @@ impl TestServer {
 fn machine() -> Machine {
     Machine {
         start: Instant::now(),
+        passed: AtomicU64::new(0),
     }
 }
 
