@@ -25,6 +25,8 @@ mod form_arguments;
 #[cfg(test)]
 mod front;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod page_broken;
 #[cfg(test)]
 mod page_framed;

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal};
@@ -30,6 +31,14 @@ use crate::client::Client;
 
 pub struct Machine {
     start: Instant,
+    /// How far the test has moved time, in milliseconds.
+    ahead: AtomicU64,
+}
+
+impl Machine {
+    fn ahead(&self) -> Duration {
+        Duration::from_millis(self.ahead.load(Ordering::Relaxed))
+    }
 }
 
 impl Clock for Machine {
@@ -38,11 +47,12 @@ impl Clock for Machine {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
+        let since = since + self.ahead();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
     fn monotonic(&self) -> Duration {
-        self.start.elapsed()
+        self.start.elapsed() + self.ahead()
     }
 }
 
@@ -276,6 +286,19 @@ impl TestServer {
         }
     }
 
+    /// Moves time on.
+    pub fn advance(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).expect("a time");
+        self.machine.ahead.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    /// Disables an account, which is made if it is not there.
+    pub async fn disable(&self, name: &str, groups: &[&str]) {
+        let user = self.user(name, groups).await;
+        let is_known = self.store.set_disabled(user, true).await;
+        assert!(is_known.expect("the store"));
+    }
+
     /// Begins the server's end, as a signal does.
     pub fn stop(&self) {
         self.shutdown.cancel();
@@ -306,6 +329,7 @@ impl TestServer {
 fn machine() -> Machine {
     Machine {
         start: Instant::now(),
+        ahead: AtomicU64::new(0),
     }
 }
 
