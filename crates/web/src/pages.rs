@@ -3,6 +3,8 @@
 pub(crate) mod account;
 pub(crate) mod admin;
 pub(crate) mod arrival;
+pub(crate) mod audit_log;
+pub(crate) mod blocked;
 pub(crate) mod catalog;
 pub(crate) mod health;
 pub(crate) mod login;
@@ -89,6 +91,9 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/admin/may", Admin, admin::may::show),
         Route::get("/admin/health", Admin, health::show),
         Route::get("/admin/csp-reports", Admin, policy_reports::show),
+        Route::get("/admin/blocked", Admin, blocked::show),
+        Route::post("/admin/blocked/lift", Admin, Form, blocked::lift),
+        Route::get(paths::AUDIT_LOG, Admin, audit_log::show),
     ]
 }
 

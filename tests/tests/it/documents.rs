@@ -213,6 +213,7 @@ fn subcommand_fault(command: &str, word: Option<&str>) -> Option<String> {
         "group",
         "grant",
         "may",
+        "blocked",
         "--version",
         "--help",
     ];

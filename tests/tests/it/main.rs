@@ -6,6 +6,7 @@
 mod administration;
 #[cfg(test)]
 mod asvs;
+mod audit_log;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
@@ -87,6 +88,8 @@ mod sockets;
 mod sources;
 #[cfg(test)]
 mod stubborn;
+#[cfg(test)]
+mod throttle;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

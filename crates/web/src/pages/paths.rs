@@ -9,6 +9,8 @@ pub(crate) const CATALOG: &str = "/";
 pub(crate) const LOGIN: &str = "/login";
 /// The history.
 pub(crate) const RUNS: &str = "/runs";
+/// Who cannot sign in for a while.
+pub(crate) const BLOCKED: &str = "/admin/blocked";
 
 /// The accounts, for administrators.
 pub(crate) const USERS: &str = "/admin/users";
@@ -25,6 +27,9 @@ pub(crate) const PASSWORD: &str = "/password";
 pub(crate) fn user(name: &UserName) -> String {
     format!("{USERS}/{name}")
 }
+
+/// The audit log.
+pub(crate) const AUDIT_LOG: &str = "/admin/audit-log";
 
 /// A script's form.
 pub(crate) fn script(name: &ScriptName) -> String {
