@@ -281,3 +281,51 @@ fn the_last_administrator_stays_and_a_user_is_deleted_only_when_it_is_said_twice
     program.manage(&["user", "delete", "ann", "--yes"], "");
     assert!(!program.manage(&["user", "list"], "").contains("ann"));
 }
+
+#[test]
+fn what_the_command_line_changes_is_recorded_with_who_sat_there() {
+    let program = served();
+    for words in [
+        &[
+            "grant",
+            "add",
+            "--group",
+            "dev",
+            "--scripts",
+            "*",
+            "--may",
+            "run",
+        ][..],
+        &["grant", "remove", "1"],
+        &["group", "add", "dev", "ann"],
+        &["group", "remove", "dev", "ann"],
+        &["group", "rename", "dev", "devs"],
+        &["token", "create", "--user", "ann"],
+        &["token", "revoke", "1"],
+        &["user", "disable", "ann"],
+        &["user", "enable", "ann"],
+        &["user", "delete", "ann", "--yes"],
+    ] {
+        program.manage(words, "");
+    }
+    let mut root = Person::stranger(&program);
+    crate::person::led_to(&root.sign_in("root", PASSWORD));
+    let log = root.get("/api/v1/audit-log?limit=200").expect(200).json();
+    let items = log["items"].as_array().expect("a list");
+    let by_hand = items.iter().filter(|item| item["actor"] == "command_line");
+    let acts: Vec<&str> = by_hand.filter_map(|item| item["act"].as_str()).collect();
+    for act in [
+        "user_added",
+        "grant_added",
+        "grant_removed",
+        "groups_set",
+        "group_renamed",
+        "token_created",
+        "token_revoked",
+        "user_disabled",
+        "user_enabled",
+        "user_removed",
+    ] {
+        assert!(acts.contains(&act), "{act} is not in {acts:?}");
+    }
+}
