@@ -1,15 +1,14 @@
 //! One-time links that administrators give: who has one chooses a password and is signed in.
 
-use std::net::IpAddr;
-
 use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::name::UserName;
 use stagedoor_store::StoreError;
 
 use crate::app::App;
 use crate::password::Password;
-use crate::people::{NewSession, SetUpError, bound_address};
+use crate::people::{SetUpError, bound_address};
 use crate::session_key::setup_hash;
+use crate::sessions::{NewSession, Visitor};
 
 impl App {
     /// Whose link to choose a password this is, if it is good.
@@ -24,8 +23,9 @@ impl App {
         &self,
         key: &str,
         password: Password,
-        address: IpAddr,
+        visitor: Visitor,
     ) -> Result<NewSession, SetUpError> {
+        let address = visitor.address;
         let (hash, now) = (setup_hash(key), self.clock().now());
         let owner = self.inner.store.password_link(hash, now).await?;
         // Whoever has no good link makes the server do no work.
@@ -43,6 +43,6 @@ impl App {
         let store = self.recorded(entry.with("by", "link"));
         let used = store.use_password_link(hash, now, chosen).await?;
         used.ok_or(SetUpError::UnknownLink)?;
-        Ok(self.open_session(owner, address).await?)
+        Ok(self.open_session(owner, visitor).await?)
     }
 }
