@@ -148,10 +148,16 @@ fn a_running_server_knows_at_the_next_request_what_the_command_line_has_changed(
     assert_eq!(runs(&mut dan), (200, true));
     program.manage(&["grant", "remove", "1"], "");
     assert_eq!(runs(&mut dan), (200, false));
-    program.manage(&["group", "add", "ops", "dan"], "");
-    assert_eq!(runs(&mut dan), (200, true));
-    program.manage(&["group", "remove", "ops", "dan"], "");
-    assert_eq!(runs(&mut dan), (200, false));
+    for (command, may_run) in [("add", true), ("remove", false)] {
+        program.manage(&["group", command, "ops", "dan"], "");
+        assert_eq!(
+            dan.get("/").status,
+            303,
+            "new rights come with a new session"
+        );
+        crate::person::led_to(&dan.sign_in("dan", PASSWORD));
+        assert_eq!(runs(&mut dan), (200, may_run));
+    }
     program.manage(&["user", "delete", "dan", "--yes"], "");
     assert_eq!(dan.get("/").status, 303, "his session is over");
 }
