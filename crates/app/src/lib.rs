@@ -19,6 +19,7 @@ pub mod groups;
 pub mod may;
 pub mod own_tokens;
 pub mod password;
+mod password_links;
 pub mod people;
 pub mod permissions;
 pub mod ports;

@@ -183,6 +183,12 @@ fn somebody_to_manage(program: &Program, admin: &mut Person) -> String {
     ] {
         program.manage(words, "");
     }
+    // Another session to end, and a block to lift.
+    let mut elsewhere = Person::stranger(program);
+    crate::person::led_to(&elsewhere.sign_in("admin", crate::robot::PASSWORD));
+    for _ in 0..5 {
+        elsewhere.sign_in("locked", "quite the wrong words");
+    }
     let page = admin.get("/admin/users").expect(200).text();
     let form = crate::form::Form::of(&page, "/admin/users").fill("name", "new");
     let made = admin.send(&form).expect(200).text();

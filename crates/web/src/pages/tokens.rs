@@ -139,9 +139,10 @@ pub(crate) async fn revoke(
     _form: SafeForm<()>,
 ) -> Result<Response, Problem> {
     let (user, id) = (&me.0.user, TokenId(id));
-    match state.app.revoke_own_token(user, arrival.peer, id).await? {
-        true => Ok(Redirect::to(paths::OWN_TOKENS).into_response()),
-        false => Err(Problem::not_found()),
+    if state.app.revoke_own_token(user, arrival.peer, id).await? {
+        Ok(Redirect::to(paths::OWN_TOKENS).into_response())
+    } else {
+        Err(Problem::not_found())
     }
 }
 
