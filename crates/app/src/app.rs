@@ -157,7 +157,7 @@ impl App {
         tokio::spawn(reports::listen(app.clone(), reports, parts.pump_events));
         tokio::spawn(sessions::sweep(app.clone()));
         tokio::spawn(rights::watch(app.clone()));
-        tokio::spawn(throttle::sweep(app.clone()));
+        tokio::spawn(throttle::sweep(app.clone(), failures));
         app.start_what_may();
         Ok(app)
     }

@@ -15,6 +15,15 @@ use crate::session_key::{setup_hash, token_hash};
 use crate::sessions::{NewSession, Visitor};
 use crate::throttle::{AttemptError, Blocked, Network as ClientNetwork, canonical};
 
+/// A request that came with a good token.
+#[derive(Debug, Clone)]
+pub struct ByToken {
+    /// Whose rights it has.
+    pub user: User,
+    /// Its number, as `stagedoor token list` shows it.
+    pub token: i64,
+}
+
 /// Why the setup link did not make an account.
 #[derive(Debug, thiserror::Error)]
 pub enum SetUpError {
@@ -169,13 +178,7 @@ impl App {
             Ok(name) => self.inner.store.user_by_name(&name).await?,
             Err(_) => None,
         };
-        let whose = record.as_ref().map(|record| record.user.id);
-        // What is no account's name is not recorded: people type their password there.
-        let target = record
-            .as_ref()
-            .map_or("", |record| record.user.name.as_str());
-        let entry = self.entry(Act::SignIn, &Origin::stranger(address));
-        let refusal = entry.on(target).refused();
+        let whose = record.as_ref().map(|record| record.user.clone());
         let record = record.filter(|record| !record.disabled);
         let hash = record.as_ref().map(|record| record.password_hash.clone());
         let hasher = &self.inner.hasher;
@@ -190,9 +193,9 @@ impl App {
                 Ok(session)
             }
             _ => {
-                attempt.failed(whose).await;
+                let by = Origin::stranger(address);
+                attempt.failed(Act::SignIn, &by, whose.as_ref()).await;
                 tracing::info!(%address, "a sign-in was refused");
-                self.note(refusal).await;
                 Err(SignInError::Refused)
             }
         }
@@ -200,7 +203,11 @@ impl App {
 
     /// Who this API token belongs to, if it is good and may be sent from this address. They may
     /// no more than its scope.
-    pub async fn bearer(&self, token: &str, address: IpAddr) -> Result<Option<User>, StoreError> {
+    pub async fn bearer(
+        &self,
+        token: &str,
+        address: IpAddr,
+    ) -> Result<Option<ByToken>, StoreError> {
         self.bearer_noting(token, address, None).await
     }
 
@@ -210,7 +217,7 @@ impl App {
         token: &str,
         address: IpAddr,
         network: Option<ClientNetwork>,
-    ) -> Result<Option<User>, StoreError> {
+    ) -> Result<Option<ByToken>, StoreError> {
         let found = self.inner.store.token(token_hash(token)).await?;
         let now = self.clock().now();
         let Some((record, owner)) = found.filter(|(record, owner)| {
@@ -233,7 +240,10 @@ impl App {
         if is_due && let Some(network) = network {
             self.remember_token(token, network, owner.user.id).await;
         }
-        Ok(Some(owner.user.within(record.scope)))
+        Ok(Some(ByToken {
+            user: owner.user.within(record.scope),
+            token: record.id.0,
+        }))
     }
 
     /// A token has crossed a network in the clear: if it is one of ours, that is noted, and the
@@ -257,7 +267,11 @@ impl App {
              revoke {}",
             token.id.0
         );
-        let (store, now) = (self.inner.store.clone(), self.clock().now());
+        let entry = self.entry(Act::TokenExposed, &Origin::server());
+        let entry = entry
+            .on(format!("token {}", token.id.0))
+            .with("user", owner.user.name.as_str());
+        let (store, now) = (self.recorded(entry), self.clock().now());
         // Aside, so that the answer takes as long as for a token that is none.
         tokio::spawn(async move {
             if let Err(error) = store.expose_token(token.id, now).await {

@@ -46,7 +46,8 @@ pub fn open_if_there(option: &StateOption) -> anyhow::Result<Option<Database>> {
     }
 }
 
-fn directory(option: &StateOption) -> Result<PathBuf, NoState> {
+/// Where the state is.
+pub fn directory(option: &StateOption) -> Result<PathBuf, NoState> {
     let is_root = rustix::process::geteuid().is_root();
     stagedoor_config::state_directory(option.dir.as_deref(), &Environment::of_process(), is_root)
 }
@@ -54,7 +55,8 @@ fn directory(option: &StateOption) -> Result<PathBuf, NoState> {
 /// The database of the state directory, as the account that it belongs to.
 pub fn open(option: &StateOption) -> anyhow::Result<Database> {
     let by = Origin::command_line(rustix::process::getuid().as_raw());
-    let dir = state::enter(option)?;
+    let dir = directory(option)?;
+    state::become_owner(&dir)?;
     state::place::check_database(&dir)?;
     let store = Store::open_beside(&dir)
         .with_context(|| format!("could not open the database in {}", dir.display()))?;

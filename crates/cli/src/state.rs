@@ -18,8 +18,6 @@ use stagedoor_domain::time::Chance;
 use stagedoor_runner::Account;
 use zeroize::Zeroizing;
 
-use crate::args::StateOption;
-
 /// An opened state directory. The lock is held as long as this lives.
 pub struct State {
     pub dir: PathBuf,
@@ -115,24 +113,21 @@ fn owner_of(dir: &Path) -> anyhow::Result<u32> {
     }
 }
 
-/// The state directory that a command works on, with the rights of its owner.
-pub fn enter(option: &StateOption) -> anyhow::Result<PathBuf> {
-    let environment = stagedoor_config::Environment::of_process();
-    let is_root = rustix::process::geteuid().is_root();
-    let dir = stagedoor_config::state_directory(option.dir.as_deref(), &environment, is_root)?;
-    let owner = owner_of(&dir)?;
-    // Files made by root would lock the server out of its own state.
-    if is_root && owner != 0 {
-        Account::numbered(owner)
-            .and_then(|account| account.assume())
-            .with_context(|| {
-                format!(
-                    "could not become uid {owner}, the owner of {}",
-                    dir.display()
-                )
-            })?;
+/// Root goes on as the owner of an existing state directory: files made by root would lock the
+/// server out of its own database.
+pub fn become_owner(dir: &Path) -> anyhow::Result<()> {
+    let owner = owner_of(dir)?;
+    if !rustix::process::geteuid().is_root() || owner == 0 {
+        return Ok(());
     }
-    Ok(dir)
+    Account::numbered(owner)
+        .and_then(|account| account.assume())
+        .with_context(|| {
+            format!(
+                "could not become uid {owner}, the owner of {}",
+                dir.display()
+            )
+        })
 }
 
 /// Started as root, the server drops to an account that has to get to its state on foot.

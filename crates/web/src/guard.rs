@@ -13,6 +13,7 @@ use axum::handler::Handler;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use stagedoor_app::people::ByToken;
 use stagedoor_app::sessions::SignedIn;
 use stagedoor_domain::access::User;
 
@@ -202,10 +203,12 @@ async fn caller(
             .bearer_from(token, arrival.peer)
             .await
             .map_err(|e| refuse(e.into()))?;
-        let user = user.ok_or_else(|| refuse(unauthorized()))?;
+        let ByToken { user, token } = user.ok_or_else(|| refuse(unauthorized()))?;
         return Ok(Caller {
             user,
             session: None,
+            token: Some(token),
+            address: arrival.peer,
             request: None,
         });
     }
@@ -225,6 +228,8 @@ async fn caller(
     Ok(Caller {
         user: who.user,
         session: Some(who.session),
+        token: None,
+        address: arrival.peer,
         request,
     })
 }

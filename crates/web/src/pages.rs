@@ -1,12 +1,16 @@
 //! The pages: server-rendered, and working without JavaScript.
 
 pub(crate) mod account;
+pub(crate) mod admin;
 pub(crate) mod arrival;
+pub(crate) mod audit_log;
+pub(crate) mod blocked;
 pub(crate) mod catalog;
 pub(crate) mod confirm;
 pub(crate) mod health;
 pub(crate) mod login;
 pub(crate) mod markdown;
+pub(crate) mod password_link;
 pub(crate) mod paths;
 pub(crate) mod policy_reports;
 pub(crate) mod problem;
@@ -19,19 +23,21 @@ pub(crate) mod script;
 pub(crate) mod setup;
 pub(crate) mod shell;
 pub(crate) mod stale;
+pub(crate) mod tokens;
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, VARY};
 
+use self::admin::user;
 use crate::headers::HasForm;
 use crate::problem::Problem;
 use crate::routes::{Access, CsrfClass, Route};
 
 /// Every page. A name's slashes stand as they are, so nothing follows it.
 pub(crate) fn routes() -> Vec<Route> {
-    use Access::{Admin, Confirmed, PreSession, SignedIn};
+    use Access::{Admin, AdminConfirmed, Confirmed, PreSession, SignedIn};
     use CsrfClass::Form;
     vec![
         Route::get("/setup", PreSession, setup::form),
@@ -71,14 +77,84 @@ pub(crate) fn routes() -> Vec<Route> {
             Form,
             account::sessions::end_all,
         ),
+        Route::get("/account/tokens", SignedIn, tokens::list),
+        Route::post("/account/tokens", Confirmed, Form, tokens::make),
         Route::post(
-            "/account/tokens/revoke",
+            "/account/tokens/{id}/revoke",
             Confirmed,
             Form,
-            account::tokens::revoke,
+            tokens::revoke,
         ),
+        Route::get("/password", PreSession, password_link::form),
+        Route::post("/password", PreSession, Form, password_link::send),
+        Route::get("/admin", Admin, admin::show),
+        Route::get("/admin/users", Admin, admin::users::list),
+        Route::post("/admin/users", AdminConfirmed, Form, admin::users::add),
+        Route::get("/admin/users/{user}", Admin, user::show),
+        Route::post(
+            "/admin/users/{user}/groups",
+            AdminConfirmed,
+            Form,
+            user::groups,
+        ),
+        Route::post(
+            "/admin/users/{user}/disable",
+            AdminConfirmed,
+            Form,
+            user::disable,
+        ),
+        Route::post(
+            "/admin/users/{user}/enable",
+            AdminConfirmed,
+            Form,
+            user::enable,
+        ),
+        Route::post(
+            "/admin/users/{user}/sessions",
+            AdminConfirmed,
+            Form,
+            user::sessions,
+        ),
+        Route::post(
+            "/admin/users/{user}/link",
+            AdminConfirmed,
+            Form,
+            user::new_link,
+        ),
+        Route::post(
+            "/admin/users/{user}/delete",
+            AdminConfirmed,
+            Form,
+            user::delete,
+        ),
+        Route::get("/admin/groups", Admin, admin::groups::list),
+        Route::post(
+            "/admin/groups/rename",
+            AdminConfirmed,
+            Form,
+            admin::groups::rename,
+        ),
+        Route::get("/admin/grants", Admin, admin::grants::list),
+        Route::post("/admin/grants", AdminConfirmed, Form, admin::grants::add),
+        Route::post(
+            "/admin/grants/{id}/remove",
+            AdminConfirmed,
+            Form,
+            admin::grants::remove,
+        ),
+        Route::get("/admin/tokens", Admin, admin::tokens::list),
+        Route::post(
+            "/admin/tokens/{id}/revoke",
+            AdminConfirmed,
+            Form,
+            admin::tokens::revoke,
+        ),
+        Route::get("/admin/may", Admin, admin::may::show),
         Route::get("/admin/health", Admin, health::show),
         Route::get("/admin/csp-reports", Admin, policy_reports::show),
+        Route::get("/admin/blocked", Admin, blocked::show),
+        Route::post("/admin/blocked/lift", AdminConfirmed, Form, blocked::lift),
+        Route::get(paths::AUDIT_LOG, Admin, audit_log::show),
     ]
 }
 

@@ -5,7 +5,10 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+mod administration;
+#[cfg(test)]
 mod asvs;
+mod audit_log;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
@@ -57,6 +60,8 @@ mod odd_requests;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod permission;
+#[cfg(test)]
 mod person;
 #[cfg(test)]
 mod policy;
@@ -87,6 +92,8 @@ mod sockets;
 mod sources;
 #[cfg(test)]
 mod stubborn;
+#[cfg(test)]
+mod throttle;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

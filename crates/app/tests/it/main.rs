@@ -26,6 +26,7 @@ mod simulation;
 mod stage;
 mod takeover;
 mod throttle;
+mod timing;
 mod tokens;
 mod waiting;
 mod world;

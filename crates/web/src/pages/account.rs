@@ -1,8 +1,7 @@
-//! One's own account: who one is, where one is signed in, and one's tokens.
+//! One's own account: who one is, where one is signed in, and the password.
 
 pub(crate) mod password;
 pub(crate) mod sessions;
-pub(crate) mod tokens;
 
 use askama::Template;
 use axum::extract::rejection::QueryRejection;
@@ -12,7 +11,6 @@ use http::StatusCode;
 use serde::Deserialize;
 use stagedoor_app::account::OwnSession;
 use stagedoor_domain::time::Timestamp;
-use stagedoor_store::TokenRecord;
 
 use super::paths;
 use super::said::When;
@@ -33,7 +31,6 @@ pub(super) struct AccountPage {
     /// What is wrong with the form of the password.
     pub wrong: Wrong,
     pub sessions: Vec<SessionRow>,
-    pub tokens: Vec<TokenRow>,
 }
 
 /// One session.
@@ -46,19 +43,6 @@ pub(super) struct SessionRow {
     pub is_this: bool,
 }
 
-/// One token.
-pub(super) struct TokenRow {
-    pub id: i64,
-    pub name: String,
-    pub made: When,
-    /// None: it works for ever.
-    pub expires: Option<When>,
-    pub is_over: bool,
-    pub used: Option<When>,
-    /// It crossed a network in the clear.
-    pub is_exposed: bool,
-}
-
 /// What was just done, in the address that it led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -66,7 +50,6 @@ pub(crate) enum Done {
     Password,
     Session,
     Others,
-    Token,
 }
 
 impl Done {
@@ -75,7 +58,6 @@ impl Done {
             Self::Password => "Your password is changed, and your other sessions are ended.",
             Self::Session => "That session is ended.",
             Self::Others => "Your other sessions are ended.",
-            Self::Token => "That token is revoked.",
         }
     }
 
@@ -85,7 +67,6 @@ impl Done {
             Self::Password => "password",
             Self::Session => "session",
             Self::Others => "others",
-            Self::Token => "token",
         };
         Redirect::to(&paths::query(paths::ACCOUNT, &[("done", word)]))
     }
@@ -116,7 +97,6 @@ async fn page(
 ) -> Result<Response, Problem> {
     let (Me(who), now) = (me, state.app.clock().now());
     let sessions = state.app.own_sessions(who).await?;
-    let tokens = state.app.own_tokens(&who.user).await?;
     let page = AccountPage {
         shell: Shell::of(state, me, Here::Account),
         name: who.user.name.to_string(),
@@ -124,7 +104,6 @@ async fn page(
         done: done.map(Done::sentence),
         wrong,
         sessions: sessions.into_iter().map(|s| session_row(s, now)).collect(),
-        tokens: tokens.into_iter().map(|t| token_row(t, now)).collect(),
     };
     Ok(super::page(status, &page))
 }
@@ -137,17 +116,5 @@ fn session_row(session: OwnSession, now: Timestamp) -> SessionRow {
         began: When::new(session.created_at, now),
         seen: When::new(session.last_seen, now),
         is_this: session.is_this,
-    }
-}
-
-fn token_row(token: TokenRecord, now: Timestamp) -> TokenRow {
-    TokenRow {
-        id: token.id.0,
-        name: token.name,
-        made: When::new(token.created_at, now),
-        expires: token.expires_at.map(|at| When::new(at, now)),
-        is_over: token.expires_at.is_some_and(|at| at <= now),
-        used: token.last_used.map(|at| When::new(at, now)),
-        is_exposed: token.exposed_at.is_some(),
     }
 }
