@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::browser::{Browser, JavaScript};
 use crate::journeys::{set_up, start};
+use crate::person::{Person, led_to};
 use crate::program::{Home, Program, examples};
 use crate::robot::PASSWORD;
 
@@ -34,7 +35,7 @@ fn change(browser: &Browser, old: &str, new: &str, again: &str) {
 }
 
 /// With JavaScript and without.
-fn a_password_is_changed(javascript: JavaScript) {
+fn change_it_here(javascript: JavaScript) {
     let mut program = Program::with_examples();
     let (here, there) = (Browser::new(javascript), Browser::new(javascript));
     set_up(&here, &mut program);
@@ -66,13 +67,13 @@ fn a_password_is_changed(javascript: JavaScript) {
 }
 
 #[test]
-fn w20_a_password_is_changed_and_the_other_browser_signs_in_again() {
-    a_password_is_changed(JavaScript::On);
+fn a_password_is_changed_and_the_other_browser_signs_in_again() {
+    change_it_here(JavaScript::On);
 }
 
 #[test]
-fn w20_a_password_is_changed_without_javascript() {
-    a_password_is_changed(JavaScript::Off);
+fn a_password_is_changed_without_javascript() {
+    change_it_here(JavaScript::Off);
 }
 
 #[test]
@@ -96,6 +97,30 @@ fn another_browser_s_session_is_seen_and_ended() {
     there.wait("signed out there", |b| b.url().contains("/login"));
     here.goto(&format!("{}/account", program.url));
     here.wait("signed out here too", |b| b.url().contains("/login"));
+}
+
+#[test]
+fn an_administrator_s_words_sign_one_user_out_or_everybody() {
+    let mut program = Program::with_examples();
+    let mut admin = Person::first(&mut program);
+    program.manage(&["user", "add", "ann", "--password-stdin"], PASSWORD);
+    let (mut ann, mut again) = (Person::stranger(&program), Person::stranger(&program));
+    for person in [&mut ann, &mut again] {
+        led_to(&person.sign_in("ann", PASSWORD));
+    }
+    let said = program.manage(&["user", "sign-out", "ann"], "");
+    assert!(said.contains("in 2 places"), "{said}");
+    for person in [&mut ann, &mut again] {
+        person.get("/api/v1/me").expect(401);
+    }
+    admin.get("/api/v1/me").expect(200);
+    led_to(&ann.sign_in("ann", PASSWORD));
+    ann.get("/api/v1/me").expect(200);
+    program.manage(&["keys", "rotate", "--end-sessions"], "");
+    program.until_logged("another key signs cookies", Duration::from_secs(30));
+    for person in [&mut ann, &mut admin] {
+        person.get("/api/v1/me").expect(401);
+    }
 }
 
 fn serve(home: &Arc<Home>, folder: &Path, listen: &str) -> Program {

@@ -44,7 +44,7 @@ async fn listed(house: &House, by: SignedIn) -> Vec<OwnSession> {
 }
 
 #[tokio::test]
-async fn w20_a_changed_password_ends_the_other_sessions_and_renews_this_one() {
+async fn b28_a_changed_password_ends_the_other_sessions_and_renews_this_one() {
     let house = house_of_ann().await;
     let (here, there) = (
         signed_in(&house, "ann").await,
