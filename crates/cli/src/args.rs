@@ -97,13 +97,6 @@ pub enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
-    /// Manage the keys that sign the cookies of sessions
-    Keys {
-        #[command(flatten)]
-        state: StateOption,
-        #[command(subcommand)]
-        command: KeysCommand,
-    },
     /// See who is blocked because signing in failed too often, and let them try again
     Blocked {
         #[command(flatten)]
@@ -117,6 +110,13 @@ pub enum Command {
         state: StateOption,
         #[command(subcommand)]
         command: AuditLogCommand,
+    },
+    /// Manage the keys that sign the cookies of sessions
+    Keys {
+        #[command(flatten)]
+        state: StateOption,
+        #[command(subcommand)]
+        command: KeysCommand,
     },
 }
 
@@ -293,18 +293,6 @@ pub enum TokenCommand {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum KeysCommand {
-    /// List the keys with their ages, without the keys themselves
-    List,
-    /// Sign with a new key from now on; a running server takes it within seconds
-    Rotate {
-        /// Forget the earlier keys too, as after one was seen by others: everybody signs in again
-        #[arg(long)]
-        end_sessions: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 pub enum BlockedCommand {
     /// List what is blocked, from where and until when
     List,
@@ -316,6 +304,18 @@ pub enum BlockedCommand {
         /// All of them
         #[arg(long)]
         all: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// List the keys with their ages, without the keys themselves
+    List,
+    /// Sign with a new key from now on; a running server takes it within seconds
+    Rotate {
+        /// Forget the earlier keys too, as after one was seen by others: everybody signs in again
+        #[arg(long)]
+        end_sessions: bool,
     },
 }
 

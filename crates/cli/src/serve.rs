@@ -345,10 +345,10 @@ async fn assemble(
         options: options_of(&settings, environment),
     })
     .await?;
-    tokio::spawn(keeper.watch(app.clone()));
     let entry = app.entry(Act::ServerStarted, &Origin::server());
     app.note(entry.with("version", env!("CARGO_PKG_VERSION")))
         .await;
+    tokio::spawn(keeper.watch(app.clone()));
     announce::serving(&doors, &root_path, &app).await;
     Ok((app, doors, state))
 }

@@ -33,13 +33,13 @@ use http::header::{CONTENT_TYPE, HeaderValue, VARY};
 use self::admin::user;
 use crate::headers::HasForm;
 use crate::problem::Problem;
-use crate::routes::{Access, CsrfClass, Route};
+use crate::routes::CsrfClass::Form;
+use crate::routes::{Access, Route};
 
 /// Every page. A name's slashes stand as they are, so nothing follows it.
 pub(crate) fn routes() -> Vec<Route> {
-    use Access::{Admin, AdminConfirmed, Confirmed, PreSession, SignedIn};
-    use CsrfClass::Form;
-    vec![
+    use Access::{PreSession, SignedIn};
+    let mut routes = vec![
         Route::get("/setup", PreSession, setup::form),
         Route::post("/setup", PreSession, Form, setup::send),
         Route::get("/login", PreSession, login::form),
@@ -52,7 +52,27 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/runs/{id}", SignedIn, run::show),
         Route::get("/runs/{id}/html", SignedIn, run::html::show),
         Route::post("/runs/{id}/stop", SignedIn, Form, run::stop),
+        Route::get("/password", PreSession, password_link::form),
+        Route::post("/password", PreSession, Form, password_link::send),
+    ];
+    routes.extend(of_the_account());
+    routes.extend(of_administration());
+    routes
+}
+
+/// Of one's own account.
+fn of_the_account() -> [Route; 8] {
+    use Access::{Confirmed, SignedIn};
+    [
         Route::get("/account", SignedIn, account::show),
+        Route::get("/account/tokens", SignedIn, tokens::list),
+        Route::post("/account/tokens", Confirmed, Form, tokens::make),
+        Route::post(
+            "/account/tokens/{id}/revoke",
+            Confirmed,
+            Form,
+            tokens::revoke,
+        ),
         Route::post(
             "/account/password",
             SignedIn,
@@ -77,16 +97,13 @@ pub(crate) fn routes() -> Vec<Route> {
             Form,
             account::sessions::end_all,
         ),
-        Route::get("/account/tokens", SignedIn, tokens::list),
-        Route::post("/account/tokens", Confirmed, Form, tokens::make),
-        Route::post(
-            "/account/tokens/{id}/revoke",
-            Confirmed,
-            Form,
-            tokens::revoke,
-        ),
-        Route::get("/password", PreSession, password_link::form),
-        Route::post("/password", PreSession, Form, password_link::send),
+    ]
+}
+
+/// For administrators.
+fn of_administration() -> [Route; 23] {
+    use Access::{Admin, AdminConfirmed};
+    [
         Route::get("/admin", Admin, admin::show),
         Route::get("/admin/users", Admin, admin::users::list),
         Route::post("/admin/users", AdminConfirmed, Form, admin::users::add),

@@ -86,9 +86,9 @@ pub(crate) async fn send(
     if chosen.password.expose_secret() != chosen.again.expose_secret() {
         return again(wrong, &chosen.key, "The two passwords are not the same.").await;
     }
-    let visitor = visitor(arrival, &headers);
-    let app = &state.app;
-    let set = app.choose_password(&chosen.key, chosen.password, visitor);
+    let set = state
+        .app
+        .choose_password(&chosen.key, chosen.password, visitor(arrival, &headers));
     match set.await {
         Ok(session) => Ok(enter(&state, (arrival, &headers), &session, "/")),
         Err(SetUpError::Store(error)) => Err(NotSafe::Refused(error.into())),

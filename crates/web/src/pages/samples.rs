@@ -349,29 +349,6 @@ fn policy_reports(x: &str) -> PolicyReportsPage {
     }
 }
 
-fn account(x: &str) -> AccountPage {
-    let session = |is_this| SessionRow {
-        id: x.to_owned(),
-        browser: x.to_owned(),
-        address: x.to_owned(),
-        began: when(x),
-        seen: when(x),
-        is_this,
-    };
-    AccountPage {
-        shell: shell(x),
-        name: x.to_owned(),
-        groups: vec![x.to_owned()],
-        done: Some("Done."),
-        wrong: Wrong {
-            whole: Some(x.to_owned()),
-            old: Some(x.to_owned()),
-            new: Some(x.to_owned()),
-        },
-        sessions: vec![session(true), session(false)],
-    }
-}
-
 fn blocked(x: &str) -> BlockedPage {
     BlockedPage {
         shell: shell(x),
@@ -419,6 +396,29 @@ fn audit_log(x: &str) -> AuditLogPage {
         is_filtered: true,
         newest: Some(x.to_owned()),
         older: Some(x.to_owned()),
+    }
+}
+
+fn account(x: &str) -> AccountPage {
+    let session = |is_this| SessionRow {
+        id: x.to_owned(),
+        browser: x.to_owned(),
+        address: x.to_owned(),
+        began: when(x),
+        seen: when(x),
+        is_this,
+    };
+    AccountPage {
+        shell: shell(x),
+        name: x.to_owned(),
+        groups: vec![x.to_owned()],
+        done: Some("Done."),
+        wrong: Wrong {
+            whole: Some(x.to_owned()),
+            old: Some(x.to_owned()),
+            new: Some(x.to_owned()),
+        },
+        sessions: vec![session(true), session(false)],
     }
 }
 
