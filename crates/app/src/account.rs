@@ -61,11 +61,11 @@ impl From<Busy> for ChangePasswordError {
 }
 
 impl App {
-    /// One's own sessions that are not over, the one that was used last first.
+    /// One's own sessions that are not over: this one, then the one that was used last.
     pub async fn own_sessions(&self, who: &SignedIn) -> Result<Vec<OwnSession>, StoreError> {
         let (now, rules) = (self.clock().now(), self.options().session);
         let sessions = self.inner.store.sessions_of(who.user.id).await?;
-        Ok(sessions
+        let mut own: Vec<OwnSession> = sessions
             .into_iter()
             .filter(|session| {
                 now.since(session.created_at) < rules.absolute
@@ -79,7 +79,9 @@ impl App {
                 address: session.address,
                 browser: session.browser,
             })
-            .collect())
+            .collect();
+        own.sort_by_key(|session| !session.is_this);
+        Ok(own)
     }
 
     /// Ends one of one's own sessions; false when there is none of this name.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::tree;
 
 /// Chapter and how many requirements ASVS 5.0 has in it.
-const CHAPTERS: [(&str, usize); 21] = [
+const CHAPTERS: [(&str, usize); 27] = [
     ("3.4", 8),
     ("4.1", 5),
     ("4.2", 5),
@@ -20,6 +20,12 @@ const CHAPTERS: [(&str, usize); 21] = [
     ("6.6", 4),
     ("6.7", 2),
     ("6.8", 4),
+    ("7.1", 3),
+    ("7.2", 4),
+    ("7.3", 2),
+    ("7.4", 5),
+    ("7.5", 3),
+    ("7.6", 2),
     ("8.1", 4),
     ("8.2", 4),
     ("8.3", 3),

@@ -239,6 +239,27 @@ impl Browser {
             .expect("the page");
     }
 
+    /// Opens another tab, and looks at this page in it.
+    pub fn open_tab(&self, url: &str) {
+        self.runtime
+            .block_on(async {
+                let tab = self.client().new_window(true).await?;
+                self.client().switch_to_window(tab.handle).await?;
+                self.client().goto(url).await
+            })
+            .expect("a tab");
+    }
+
+    /// Looks at the tab that was opened as this one, from 0.
+    pub fn to_tab(&self, number: usize) {
+        self.runtime
+            .block_on(async {
+                let tabs = self.client().windows().await?;
+                self.client().switch_to_window(tabs[number].clone()).await
+            })
+            .expect("that tab");
+    }
+
     /// How many windows and tabs are open.
     pub fn windows(&self) -> usize {
         self.runtime

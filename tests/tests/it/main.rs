@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod account;
+#[cfg(test)]
 mod administration;
 #[cfg(test)]
 mod asvs;
