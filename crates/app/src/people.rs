@@ -8,14 +8,12 @@ use stagedoor_domain::access::User;
 use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::name::{BadName, GroupName, UserName};
 use stagedoor_domain::network::Network;
-use stagedoor_store::{
-    NewUser, SessionRecord, SetupError as StoreSetupError, StoreError, UserRecord,
-};
+use stagedoor_store::{NewUser, SessionRecord, SetupError as StoreSetupError, StoreError};
 
 use crate::app::App;
 use crate::password::{Busy, Password, Weak};
 use crate::session_key::{SessionKey, new_cookie_value, setup_hash, token_hash};
-use crate::throttle::{AttemptError, Blocked, Network as ClientNetwork, canonical};
+use crate::throttle::{AttemptError, Blocked, Network as ClientNetwork};
 
 /// By how much a clock is set back in the ordinary way. A session that begins later than that was
 /// made by a clock that was wrong, and how old it is cannot be told.
@@ -176,44 +174,11 @@ impl App {
         self.inner.store.setup_open(self.clock().now()).await
     }
 
-    /// Signs in with name and password. Unknown, disabled and wrong look and take the same, and so
-    /// they do once too much has failed.
-    pub async fn sign_in(
+    pub(crate) async fn open_session(
         &self,
-        name: &str,
-        password: Password,
+        user: User,
         address: IpAddr,
-    ) -> Result<NewSession, SignInError> {
-        let name = canonical(name);
-        let attempt = self.attempt(&name, address).await?;
-        let record = match UserName::parse(&name) {
-            Ok(name) => self.inner.store.user_by_name(&name).await?,
-            Err(_) => None,
-        };
-        let whose = record.as_ref().map(|record| record.user.clone());
-        let record = record.filter(|record| !record.disabled);
-        let hash = record.as_ref().map(|record| record.password_hash.clone());
-        let hasher = &self.inner.hasher;
-        let matches = hasher
-            .matches(password, hash, bound_address(address))
-            .await?;
-        match record {
-            Some(UserRecord { user, .. }) if matches => {
-                let session = self.open_session(user, address).await?;
-                attempt.succeeded(session.user.id).await;
-                tracing::info!(user = %session.user.name, %address, "signed in");
-                Ok(session)
-            }
-            _ => {
-                let by = Origin::stranger(address);
-                attempt.failed(Act::SignIn, &by, whose.as_ref()).await;
-                tracing::info!(%address, "a sign-in was refused");
-                Err(SignInError::Refused)
-            }
-        }
-    }
-
-    async fn open_session(&self, user: User, address: IpAddr) -> Result<NewSession, StoreError> {
+    ) -> Result<NewSession, StoreError> {
         loop {
             let cookie_value = new_cookie_value(user.id, self.chance());
             let Some(key) = SessionKey::of(&cookie_value) else {

@@ -17,6 +17,7 @@ mod layers;
 mod listen;
 mod load;
 mod settings;
+mod sign_in;
 mod state;
 
 pub use changes::Changes;
@@ -25,7 +26,8 @@ pub use environment::Environment;
 pub use front::{Hsts, Proxy, Tls};
 pub use listen::Listen;
 pub use load::{ConfigError, Sources, load};
-pub use settings::{Limits, Session, Settings, SignIn};
+pub use settings::{Limits, Session, Settings};
+pub use sign_in::{SignIn, SignInCommand};
 pub use stagedoor_domain::network::{BadNetwork, Network};
 pub use state::{NoState, state_directory};
 

@@ -195,6 +195,7 @@ impl House {
             session_absolute: Duration::from_hours(1),
             session_idle: Duration::from_mins(30),
             sign_in: stagedoor_app::throttle::Limits::default(),
+            external: None,
             grants: Arc::new(self.grants.clone()),
             environment: stagedoor_config::Environment::default(),
         }

@@ -78,6 +78,7 @@ pub fn options() -> Options {
         session_absolute: Duration::from_hours(1),
         session_idle: Duration::from_mins(30),
         sign_in: stagedoor_app::throttle::Limits::default(),
+        external: None,
         grants: Arc::new(Grants::default()),
         environment: stagedoor_config::Environment::default(),
     }
