@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::tree;
 
 /// Chapter and how many requirements ASVS 5.0 has in it.
-const CHAPTERS: [(&str, usize); 17] = [
+const CHAPTERS: [(&str, usize); 21] = [
     ("3.4", 8),
     ("4.1", 5),
     ("4.2", 5),
@@ -20,6 +20,10 @@ const CHAPTERS: [(&str, usize); 17] = [
     ("6.6", 4),
     ("6.7", 2),
     ("6.8", 4),
+    ("8.1", 4),
+    ("8.2", 4),
+    ("8.3", 3),
+    ("8.4", 2),
     ("12.1", 5),
     ("12.2", 2),
     ("12.3", 5),

@@ -3,7 +3,10 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod administration;
+#[cfg(test)]
 mod asvs;
+mod audit_log;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
@@ -54,6 +57,8 @@ mod malformed;
 mod odd_requests;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod permission;
 #[cfg(test)]
 mod person;
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use stagedoor_domain::access::User;
 use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::id::UserId;
 use stagedoor_store::StoreError;
@@ -13,6 +12,7 @@ use stagedoor_store::StoreError;
 use super::place::{Now, Place};
 use super::{Blocked, Network};
 use crate::app::App;
+use crate::people::ByToken;
 
 /// Why a token was not looked at.
 #[derive(Debug, thiserror::Error)]
@@ -32,15 +32,15 @@ impl App {
         &self,
         token: &str,
         address: IpAddr,
-    ) -> Result<Option<User>, BearerError> {
+    ) -> Result<Option<ByToken>, BearerError> {
         let network = Network::of(address);
         let blocked = self.token_block(network).await;
         // One that is refused has not worked from there.
         let noted = blocked.is_none().then_some(network);
         let found = self.bearer_noting(token, address, noted).await?;
         match (found, blocked) {
-            (Some(user), None) => Ok(Some(user)),
-            (Some(user), Some(_)) if self.has_worked(token, network).await? => Ok(Some(user)),
+            (Some(found), None) => Ok(Some(found)),
+            (Some(found), Some(_)) if self.has_worked(token, network).await? => Ok(Some(found)),
             (_, Some(wait)) => Err(Blocked { wait }.into()),
             (None, None) => {
                 self.note_wrong_token(address).await;
