@@ -183,6 +183,10 @@ fn somebody_to_manage(program: &Program, admin: &mut Person) -> String {
     ] {
         program.manage(words, "");
     }
+    for _ in 0..5 {
+        let mut guesser = Person::stranger(program);
+        guesser.sign_in("locked", "a guess of a password").expect(401);
+    }
     let page = admin.get("/admin/users").expect(200).text();
     let form = crate::form::Form::of(&page, "/admin/users").fill("name", "new");
     let made = admin.send(&form).expect(200).text();
