@@ -9,7 +9,8 @@ use stagedoor_store::UserRecord;
 
 use crate::app::App;
 use crate::password::Password;
-use crate::people::{NewSession, SignInError, bound_address};
+use crate::people::{SignInError, bound_address};
+use crate::sessions::{NewSession, Visitor};
 use crate::throttle::canonical;
 
 impl App {
@@ -19,8 +20,9 @@ impl App {
         &self,
         name: &str,
         password: Password,
-        address: IpAddr,
+        visitor: Visitor,
     ) -> Result<NewSession, SignInError> {
+        let address = visitor.address;
         let name = canonical(name);
         let attempt = self.attempt(&name, address).await?;
         let record = match UserName::parse(&name) {
@@ -29,7 +31,7 @@ impl App {
         };
         let whose = record.as_ref().map(|record| record.user.clone());
         if let Some(user) = self.is_right(&name, record, password, address).await? {
-            let session = self.open_session(user, address).await?;
+            let session = self.open_session(user, visitor).await?;
             attempt.succeeded(session.user.id).await;
             tracing::info!(user = %session.user.name, %address, "signed in");
             return Ok(session);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::document::{Node, Problems, Value};
 use crate::layers::Layers;
-use crate::settings::some_time;
+use crate::session::some_time;
 
 /// How signing in goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

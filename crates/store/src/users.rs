@@ -185,10 +185,10 @@ impl Store {
         .await
     }
 
-    /// Sets the password and ends the account's sessions in the same transaction. False when there
-    /// is no such account.
+    /// Sets the password and ends the account's sessions in the same transaction; an external
+    /// account is local from then on. False when there is no such account.
     pub async fn set_password(&self, user: UserId, hash: String) -> Result<bool, StoreError> {
-        const SQL: &str = "UPDATE users SET password_hash = ?2 WHERE id = ?1";
+        const SQL: &str = "UPDATE users SET password_hash = ?2, origin = 'local' WHERE id = ?1";
         self.write(move |db| {
             end_sessions(db, user)?;
             void_links(db, user)?;
@@ -197,7 +197,8 @@ impl Store {
         .await
     }
 
-    /// Replaces the account's groups.
+    /// Replaces the account's groups. Where they differ, its sessions end in the same transaction: who
+    /// signs in again gets a new cookie with the new rights.
     pub async fn set_groups(
         &self,
         user: UserId,
@@ -209,6 +210,9 @@ impl Store {
                 .any(|group| group.as_str() == GroupName::ADMINS);
             if !stays && is_last_admin(db, user)? {
                 return Ok(Changed::LastAdmin);
+            }
+            if groups_of(db, user)? != groups {
+                end_sessions(db, user)?;
             }
             db.prepare_cached("DELETE FROM memberships WHERE user_id = ?1")?
                 .execute([user.0])?;
@@ -238,6 +242,13 @@ impl Store {
         })
         .await?
     }
+}
+
+fn groups_of(db: &Connection, user: UserId) -> rusqlite::Result<BTreeSet<GroupName>> {
+    let mut names = db.prepare_cached("SELECT group_name FROM memberships WHERE user_id = ?1")?;
+    let rows = names.query_map([user.0], |row| row.get::<_, String>(0))?;
+    rows.map(|name| GroupName::parse(&name?).map_err(unreadable))
+        .collect()
 }
 
 /// Is this the only account that is in `admins` and may sign in?

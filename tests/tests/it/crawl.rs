@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::person::Person;
 use crate::program::{Program, stagedoor};
+use crate::robot::PASSWORD;
 
 /// Method and path, as the table writes it.
 type Spot = (String, String);
@@ -183,9 +184,14 @@ fn somebody_to_manage(program: &Program, admin: &mut Person) -> String {
     ] {
         program.manage(words, "");
     }
+    // A second session, and a block.
+    let mut elsewhere = Person::stranger(program);
+    elsewhere.sign_in("admin", PASSWORD).expect(303);
     for _ in 0..5 {
         let mut guesser = Person::stranger(program);
-        guesser.sign_in("locked", "a guess of a password").expect(401);
+        guesser
+            .sign_in("locked", "a guess of a password")
+            .expect(401);
     }
     let page = admin.get("/admin/users").expect(200).text();
     let form = crate::form::Form::of(&page, "/admin/users").fill("name", "new");

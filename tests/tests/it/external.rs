@@ -203,6 +203,31 @@ fn w30_local_accounts_go_on_and_no_command_speaks_for_them() {
         Somebody::at(&program, 2).sign_in("root", PASSWORD).status,
         303
     );
+    // The operator takes it over.
+    program.manage(&["user", "passwd", "good", "--password-stdin"], PASSWORD);
+    let taken = Somebody::at(&program, 4).sign_in("good", PASSWORD);
+    assert_eq!(taken.status, 303);
+}
+
+#[test]
+fn w30_who_has_their_password_elsewhere_confirms_it_there_and_cannot_change_it_here() {
+    let (program, _home) = serve("");
+    let mut good = Somebody::at(&program, 2);
+    assert_eq!(good.sign_in("good", "the right one").status, 303);
+    let change = |good: &mut Somebody, old: &str| {
+        let page = good.send("GET", "/account", &[], "").expect(200).text();
+        let form = crate::form::Form::of(&page, "/account/password")
+            .fill("password", old)
+            .fill("new_password", PASSWORD)
+            .fill("again", PASSWORD);
+        good.submit(&form).text()
+    };
+    let wrong = change(&mut good, "not the right one");
+    assert!(wrong.contains("That is not your password"), "{wrong}");
+    let right = change(&mut good, "the right one");
+    assert!(right.contains("password is not kept here"), "{right}");
+    let again = Somebody::at(&program, 2).sign_in("good", "the right one");
+    assert_eq!(again.status, 303);
 }
 
 #[test]
