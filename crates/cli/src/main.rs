@@ -23,6 +23,7 @@ mod may;
 mod people;
 mod rights;
 mod serve;
+mod sign_in_command;
 mod signals;
 mod state;
 mod system;

@@ -30,6 +30,8 @@ mod examples;
 #[cfg(test)]
 mod exposure;
 #[cfg(test)]
+mod external;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod faults_disk;
