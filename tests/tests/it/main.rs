@@ -39,6 +39,8 @@ mod headers;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod hostile_texts;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod http2;
