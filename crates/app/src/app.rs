@@ -148,7 +148,7 @@ impl App {
         tokio::spawn(recover::account(app.clone(), unheld));
         tokio::spawn(reports::listen(app.clone(), reports, parts.pump_events));
         tokio::spawn(people::sweep_sessions(app.clone()));
-        tokio::spawn(throttle::sweep(app.clone()));
+        tokio::spawn(throttle::sweep(app.clone(), failures));
         app.start_what_may();
         Ok(app)
     }

@@ -4,7 +4,11 @@
 //! together, or neither is. What was refused, or changes nothing there, goes through
 //! [`App::note`] or, where it must not happen unrecorded, [`App::record_act`].
 
+pub mod zeek;
+
+use stagedoor_domain::access::MayAdmin;
 use stagedoor_domain::audit::{Act, Entry, Origin};
+pub use stagedoor_store::{AuditCursor, AuditFilter, AuditPage, AuditRecord};
 use stagedoor_store::{Store, StoreError};
 
 use crate::app::App;
@@ -25,7 +29,16 @@ impl App {
         self.inner.store.record(entry).await
     }
 
-    /// The same for what has happened already, or was refused: it is so whether or not it can be
+    /// A page of the log, newest first, for who administers this server.
+    pub async fn audit_page(
+        &self,
+        _permit: MayAdmin<'_>,
+        filter: &AuditFilter,
+    ) -> Result<AuditPage, StoreError> {
+        self.inner.store.audit_page(filter).await
+    }
+
+    /// The same as [`App::record_act`] for what has happened already, or was refused: it is so whether or not it can be
     /// recorded, so this is said in the log instead.
     pub async fn note(&self, entry: Entry) {
         let act = entry.act.word();

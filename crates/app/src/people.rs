@@ -39,6 +39,15 @@ pub struct SignedIn {
     pub session: SessionKey,
 }
 
+/// A request that came with a good token.
+#[derive(Debug, Clone)]
+pub struct ByToken {
+    /// Whose rights it has.
+    pub user: User,
+    /// Its number, as `stagedoor token list` shows it.
+    pub token: i64,
+}
+
 /// Why the setup link did not make an account.
 #[derive(Debug, thiserror::Error)]
 pub enum SetUpError {
@@ -190,13 +199,7 @@ impl App {
             Ok(name) => self.inner.store.user_by_name(&name).await?,
             Err(_) => None,
         };
-        let whose = record.as_ref().map(|record| record.user.id);
-        // What is no account's name is not recorded: people type their password there.
-        let target = record
-            .as_ref()
-            .map_or("", |record| record.user.name.as_str());
-        let entry = self.entry(Act::SignIn, &Origin::stranger(address));
-        let refusal = entry.on(target).refused();
+        let whose = record.as_ref().map(|record| record.user.clone());
         let record = record.filter(|record| !record.disabled);
         let hash = record.as_ref().map(|record| record.password_hash.clone());
         let hasher = &self.inner.hasher;
@@ -211,9 +214,9 @@ impl App {
                 Ok(session)
             }
             _ => {
-                attempt.failed(whose).await;
+                let by = Origin::stranger(address);
+                attempt.failed(Act::SignIn, &by, whose.as_ref()).await;
                 tracing::info!(%address, "a sign-in was refused");
-                self.note(refusal).await;
                 Err(SignInError::Refused)
             }
         }
@@ -263,7 +266,7 @@ impl App {
             || record.disabled;
         if is_over {
             // A row that a full disk keeps is looked at again, and is over then too.
-            if let Err(error) = self.sign_out(&key).await {
+            if let Err(error) = self.forget(&key).await {
                 tracing::warn!(%error, "could not remove a session that is over");
             }
             return Ok(None);
@@ -281,8 +284,17 @@ impl App {
         }))
     }
 
-    /// Ends a session; its tokens are worth nothing from now on.
-    pub async fn sign_out(&self, session: &SessionKey) -> Result<(), StoreError> {
+    /// Somebody ends their session; its tokens are worth nothing from now on.
+    pub async fn sign_out(&self, session: &SessionKey, by: &Origin) -> Result<(), StoreError> {
+        self.inner.csrf.forget(session);
+        let name = by.actor.user().map_or("", |(_, name)| name.as_str());
+        let store = self.recorded(self.entry(Act::SignOut, by).on(name));
+        store.end_session(session.hash()).await?;
+        Ok(())
+    }
+
+    /// Ends a session that is over.
+    async fn forget(&self, session: &SessionKey) -> Result<(), StoreError> {
         self.inner.csrf.forget(session);
         self.inner.store.end_session(session.hash()).await?;
         Ok(())
@@ -290,7 +302,11 @@ impl App {
 
     /// Who this API token belongs to, if it is good and may be sent from this address. They may
     /// no more than its scope.
-    pub async fn bearer(&self, token: &str, address: IpAddr) -> Result<Option<User>, StoreError> {
+    pub async fn bearer(
+        &self,
+        token: &str,
+        address: IpAddr,
+    ) -> Result<Option<ByToken>, StoreError> {
         self.bearer_noting(token, address, None).await
     }
 
@@ -300,7 +316,7 @@ impl App {
         token: &str,
         address: IpAddr,
         network: Option<ClientNetwork>,
-    ) -> Result<Option<User>, StoreError> {
+    ) -> Result<Option<ByToken>, StoreError> {
         let found = self.inner.store.token(token_hash(token)).await?;
         let now = self.clock().now();
         let Some((record, owner)) = found.filter(|(record, owner)| {
@@ -323,7 +339,10 @@ impl App {
         if is_due && let Some(network) = network {
             self.remember_token(token, network, owner.user.id).await;
         }
-        Ok(Some(owner.user.within(record.scope)))
+        Ok(Some(ByToken {
+            user: owner.user.within(record.scope),
+            token: record.id.0,
+        }))
     }
 
     /// A token has crossed a network in the clear: if it is one of ours, that is noted, and the
@@ -347,7 +366,11 @@ impl App {
              revoke {}",
             token.id.0
         );
-        let (store, now) = (self.inner.store.clone(), self.clock().now());
+        let entry = self.entry(Act::TokenExposed, &Origin::server());
+        let entry = entry
+            .on(format!("token {}", token.id.0))
+            .with("user", owner.user.name.as_str());
+        let (store, now) = (self.recorded(entry), self.clock().now());
         // Aside, so that the answer takes as long as for a token that is none.
         tokio::spawn(async move {
             if let Err(error) = store.expose_token(token.id, now).await {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use stagedoor_domain::access::MayRun;
 use stagedoor_domain::arguments::CheckedArgs;
+use stagedoor_domain::audit::{Act, Entry, Origin};
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::queue::{Admission, QueueFull};
 use stagedoor_domain::run::{Effect, Event, Life};
@@ -54,6 +55,7 @@ impl App {
         permit: MayRun<'_>,
         args: CheckedArgs,
         request: Option<RequestKey>,
+        by: Origin,
     ) -> Result<Accepted, StartError> {
         let script = Arc::clone(permit.script());
         if let Some(why) = &script.disabled {
@@ -63,9 +65,12 @@ impl App {
             return Err(StartError::Stopping);
         }
         let run = self.new_live_run(&permit, script, args, request);
+        let entry = Entry::new(Act::RunStarted, by, run.created_at)
+            .on(run.script_name.as_str())
+            .with("run", run.id.to_string());
         // A client that goes away must not leave half an acceptance.
         let app = self.clone();
-        ToTheEnd::new(async move { app.accept(run).await }).await
+        ToTheEnd::new(async move { app.accept(run, entry).await }).await
     }
 
     fn new_live_run(
@@ -100,11 +105,11 @@ impl App {
         Some(self.inner.vault.digest("request", &text.ok()?))
     }
 
-    async fn accept(&self, run: Arc<LiveRun>) -> Result<Accepted, StartError> {
+    async fn accept(&self, run: Arc<LiveRun>, entry: Entry) -> Result<Accepted, StartError> {
         // Held until the row is there: the queue may claim the run at any moment.
         let mut on_disk = run.on_disk.lock().await;
         self.live().insert(run.id, Arc::clone(&run));
-        let inserted = self.admit_and_insert(&run).await;
+        let inserted = self.admit_and_insert(&run, entry).await;
         *on_disk = matches!(inserted, Ok((Inserted::New, _)));
         if !*on_disk {
             self.withdraw(&run);
@@ -158,6 +163,7 @@ impl App {
     async fn admit_and_insert(
         &self,
         run: &Arc<LiveRun>,
+        entry: Entry,
     ) -> Result<(Inserted, Vec<Effect>), StartError> {
         let admission = self.queue().admit(run.entry())?;
         let effects = match admission {
@@ -165,7 +171,7 @@ impl App {
             Admission::Wait => Vec::new(),
         };
         let record = self.record_of(run)?;
-        let inserted = self.inner.store.insert_run(&record).await?;
+        let inserted = self.recorded(entry).insert_run(&record).await?;
         // The row is the record of this first step.
         let effects = effects
             .into_iter()

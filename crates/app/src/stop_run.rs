@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stagedoor_domain::access::MayStop;
+use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::run::{Event, State, StopCause};
 
@@ -29,15 +30,27 @@ pub enum StopError {
 impl App {
     /// Tells a run to end. Telling it twice is fine. When this returns, the wish is on disk and
     /// survives this server; the outcome comes when the run has ended.
-    pub async fn stop_run(&self, permit: MayStop<'_>, id: RunId) -> Result<(), StopError> {
+    pub async fn stop_run(
+        &self,
+        permit: MayStop<'_>,
+        id: RunId,
+        by: &Origin,
+    ) -> Result<(), StopError> {
         // It stays live until its outcome is on disk.
         let goes_on = |run: &Arc<LiveRun>| run.facts().life.ending.is_none();
         let run = self.live_run(id).filter(goes_on).ok_or(StopError::Ended)?;
         tracing::info!(run = %id, by = %permit.user().name, "a run was told to stop");
+        let entry = self
+            .entry(Act::RunStopped, by)
+            .on(run.script_name.as_str())
+            .with("run", id.to_string());
         let effects = self.decide(&run, &Event::Stop(StopCause::Asked));
-        // A task of its own: a client that goes away must not leave half a stop.
+        // A task of its own: a client that goes away must not leave half a stop. On a full disk too
+        // a run must end when it is told to, so this does not wait for its record.
         let app = self.clone();
-        let done = tokio::spawn(async move { app.carry_out(&run, effects).await });
+        let done = tokio::spawn(async move {
+            tokio::join!(app.carry_out(&run, effects), app.note(entry));
+        });
         let is_done = tokio::time::timeout(PATIENCE, done).await.is_ok();
         is_done.then_some(()).ok_or(StopError::NotOnDisk)
     }
@@ -45,6 +58,10 @@ impl App {
     /// Tells every run to end, as at a second Ctrl-C.
     pub fn stop_everything(&self) {
         let runs: Vec<_> = self.live().values().cloned().collect();
+        let entry = self.entry(Act::RunStopped, &Origin::server());
+        let entry = entry.on("every run").with("runs", runs.len());
+        let app = self.clone();
+        tokio::spawn(async move { app.note(entry).await });
         for run in runs {
             self.happen(&run, &Event::Stop(StopCause::Asked));
         }

@@ -12,7 +12,6 @@ use stagedoor_domain::access::Grants;
 use stagedoor_domain::audit::{Act, Entry, Origin};
 use stagedoor_domain::name::{GroupName, UserName};
 use stagedoor_domain::time::Clock as _;
-use stagedoor_runner::Account;
 use stagedoor_store::{Store, UserRecord};
 
 use crate::args::{FolderOption, StateOption};
@@ -45,7 +44,8 @@ pub fn open_if_there(option: &StateOption) -> anyhow::Result<Option<Database>> {
     }
 }
 
-fn directory(option: &StateOption) -> Result<PathBuf, NoState> {
+/// Where the state is.
+pub fn directory(option: &StateOption) -> Result<PathBuf, NoState> {
     let is_root = rustix::process::geteuid().is_root();
     stagedoor_config::state_directory(option.dir.as_deref(), &Environment::of_process(), is_root)
 }
@@ -53,20 +53,8 @@ fn directory(option: &StateOption) -> Result<PathBuf, NoState> {
 /// The database of the state directory, as the account that it belongs to.
 pub fn open(option: &StateOption) -> anyhow::Result<Database> {
     let by = Origin::command_line(rustix::process::getuid().as_raw());
-    let is_root = rustix::process::geteuid().is_root();
     let dir = directory(option)?;
-    let owner = state::owner_of(&dir)?;
-    // Files made by root would lock the server out of its own database.
-    if is_root && owner != 0 {
-        Account::numbered(owner)
-            .and_then(|account| account.assume())
-            .with_context(|| {
-                format!(
-                    "could not become uid {owner}, the owner of {}",
-                    dir.display()
-                )
-            })?;
-    }
+    state::become_owner(&dir)?;
     state::place::check_database(&dir)?;
     let store = Store::open_beside(&dir)
         .with_context(|| format!("could not open the database in {}", dir.display()))?;

@@ -10,6 +10,8 @@ use stagedoor_runner::RunnerArgs;
 mod accounts;
 mod announce;
 mod args;
+mod audit_log;
+mod blocked;
 mod check;
 mod database;
 mod grants;
@@ -85,5 +87,7 @@ fn run(arguments: args::Arguments) -> anyhow::Result<u8> {
             question,
         } => may::may(&state, &folder, &question),
         args::Command::Token { state, command } => tokens::token(&state, command),
+        args::Command::Blocked { state, command } => blocked::blocked(&state, &command),
+        args::Command::AuditLog { state, command } => audit_log::run(&state, command),
     }
 }

@@ -17,6 +17,7 @@ use stagedoor_app::session_key::digest;
 use stagedoor_app::throttle::Limits;
 use stagedoor_catalog::Catalog;
 use stagedoor_config::{Environment, Flags, Settings, Sources};
+use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::queue::Capacity;
 use stagedoor_output::Outputs;
 use stagedoor_runner::{Connection, Reports, Runner, RunnerOptions};
@@ -239,6 +240,7 @@ async fn run(
                 () = app.settle_begun(DRAIN) => {}
                 () = linger.cancelled() => {}
             }
+            app.note(app.entry(Act::ServerStopped, &Origin::server())).await;
             app.say_goodbye().await;
             tracing::info!("stopped");
             Ok(EXIT_OK)
@@ -332,6 +334,9 @@ async fn assemble(
         options: options_of(&settings, environment),
     })
     .await?;
+    let entry = app.entry(Act::ServerStarted, &Origin::server());
+    app.note(entry.with("version", env!("CARGO_PKG_VERSION")))
+        .await;
     announce::serving(&doors, &root_path, &app).await;
     Ok((app, doors, state))
 }

@@ -3,10 +3,12 @@
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use stagedoor_app::app::App;
 use stagedoor_config::{Changes, Environment, Settings};
+use stagedoor_domain::audit::{Act, Origin};
+use stagedoor_domain::time::Timestamp;
 use stagedoor_web::Certificates;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +37,12 @@ pub struct Reload {
 /// that it listens.
 pub fn hang_up() -> std::io::Result<Signal> {
     signal(SignalKind::hangup())
+}
+
+impl Reload {
+    fn last(&self) -> MutexGuard<'_, Settings> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Waits for signals as long as the server lives; cancels `shutdown` at the first.
@@ -67,9 +75,7 @@ pub async fn listen(
                 }
             }
             _ = hang_up.recv() => {
-                // Files may lie on a disk that does not answer.
-                let (app, settings) = (app.clone(), Arc::clone(&settings));
-                let _ = tokio::task::spawn_blocking(move || reload(&app, &settings)).await;
+                reload(&app, &settings).await;
             }
         }
     }
@@ -88,21 +94,39 @@ fn say(app: &App, more: &str) {
     }
 }
 
-/// A file with an error changes nothing.
-fn reload(app: &App, from: &Reload) {
+/// A file with an error changes nothing, nor does one that cannot be recorded.
+async fn reload(app: &App, from: &Arc<Reload>) {
+    // Files may lie on a disk that does not answer.
+    let (now, files) = (app.clock().now(), Arc::clone(from));
+    let Ok(read) = tokio::task::spawn_blocking(move || read_again(&files, now)).await else {
+        return;
+    };
+    let entry = app.entry(Act::SettingsReloaded, &Origin::server());
+    let settings = match read {
+        Ok(settings) => settings,
+        Err(error) => {
+            tracing::error!("the settings stay as they were: {error:#}");
+            return app.note(entry.failed()).await;
+        }
+    };
+    let changes = settings.changes(&from.began, &from.last());
+    // Names of keys, never what they are set to.
+    let entry = entry.with("changed", changes.now.join(" "));
+    if let Err(error) = app.record_act(entry).await {
+        tracing::error!(%error, "the settings stay as they were: the audit log cannot be written");
+        return;
+    }
+    app.reload(serve::options_of(&settings, from.environment.clone()));
+    tell(&settings, &changes);
+    *from.last() = settings;
+}
+
+fn read_again(from: &Reload, now: Timestamp) -> anyhow::Result<Settings> {
     if let Some(certificates) = &from.certificates {
-        certificates.reload(app.clock().now());
+        certificates.reload(now);
     }
     let folder = PathBuf::from(format!("/proc/self/fd/{}", from.folder.as_raw_fd()));
-    match serve::load(&from.arguments, &folder, &from.environment, from.is_root) {
-        Ok(settings) => {
-            app.reload(serve::options_of(&settings, from.environment.clone()));
-            let mut last = from.last.lock().unwrap_or_else(PoisonError::into_inner);
-            tell(&settings, &settings.changes(&from.began, &last));
-            *last = settings;
-        }
-        Err(error) => tracing::error!("the settings stay as they were: {error:#}"),
-    }
+    serve::load(&from.arguments, &folder, &from.environment, from.is_root)
 }
 
 /// What came of it, so that nobody waits for what needs a start.

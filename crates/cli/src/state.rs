@@ -15,6 +15,7 @@ use anyhow::{Context as _, bail};
 use rustix::fs::OFlags;
 use stagedoor_app::sealed::KEY_BYTES;
 use stagedoor_domain::time::Chance;
+use stagedoor_runner::Account;
 use zeroize::Zeroizing;
 
 /// An opened state directory. The lock is held as long as this lives.
@@ -110,6 +111,23 @@ pub fn owner_of(dir: &Path) -> anyhow::Result<u32> {
             format!("there is no state directory at {}; start `stagedoor serve` once, or name it with --state", dir.display())
         }),
     }
+}
+
+/// Root goes on as the owner of an existing state directory: files made by root would lock the
+/// server out of its own database.
+pub fn become_owner(dir: &Path) -> anyhow::Result<()> {
+    let owner = owner_of(dir)?;
+    if !rustix::process::geteuid().is_root() || owner == 0 {
+        return Ok(());
+    }
+    Account::numbered(owner)
+        .and_then(|account| account.assume())
+        .with_context(|| {
+            format!(
+                "could not become uid {owner}, the owner of {}",
+                dir.display()
+            )
+        })
 }
 
 /// Started as root, the server drops to an account that has to get to its state on foot.

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use stagedoor_app::csrf::Spent;
-use stagedoor_app::people::SignedIn;
+use stagedoor_app::people::{ByToken, SignedIn};
 use stagedoor_domain::access::User;
 
 use crate::cookies::Jar;
@@ -184,10 +184,12 @@ async fn caller(
             .bearer_from(token, arrival.peer)
             .await
             .map_err(|e| refuse(e.into()))?;
-        let user = user.ok_or_else(|| refuse(unauthorized()))?;
+        let ByToken { user, token } = user.ok_or_else(|| refuse(unauthorized()))?;
         return Ok(Caller {
             user,
             session: None,
+            token: Some(token),
+            address: arrival.peer,
             request: None,
         });
     }
@@ -202,6 +204,8 @@ async fn caller(
         return Ok(Caller {
             user,
             session: Some(session),
+            token: None,
+            address: arrival.peer,
             request: None,
         });
     }
@@ -214,6 +218,8 @@ async fn caller(
             return Ok(Caller {
                 user,
                 session: Some(session),
+                token: None,
+                address: arrival.peer,
                 request: Some(key),
             });
         }

@@ -8,6 +8,7 @@ use http::request::Parts;
 use stagedoor_app::people::SignedIn;
 use stagedoor_app::session_key::{RequestKey, SessionKey};
 use stagedoor_domain::access::User;
+use stagedoor_domain::audit::Origin;
 
 use crate::problem::Problem;
 
@@ -41,8 +42,29 @@ pub(crate) struct Caller {
     pub user: User,
     /// The session, when the caller is one of our own pages.
     pub session: Option<SessionKey>,
+    /// The number of the token, when it is a program.
+    pub token: Option<i64>,
+    /// From where.
+    pub address: IpAddr,
     /// Names this request when it spent a CSRF token, so that sending it twice starts one run.
     pub request: Option<RequestKey>,
+}
+
+impl Me {
+    /// Who acts, for the audit log.
+    pub fn origin(&self, arrival: Arrival) -> Origin {
+        Origin::user(&self.0.user, arrival.peer)
+    }
+}
+
+impl Caller {
+    /// Who acts, for the audit log.
+    pub fn origin(&self) -> Origin {
+        match self.token {
+            Some(token) => Origin::token(token, &self.user, self.address),
+            None => Origin::user(&self.user, self.address),
+        }
+    }
 }
 
 macro_rules! found_by_the_guard {

@@ -3,7 +3,10 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod administration;
+#[cfg(test)]
 mod asvs;
+mod audit_log;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
@@ -55,6 +58,8 @@ mod odd_requests;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod permission;
+#[cfg(test)]
 mod person;
 #[cfg(test)]
 mod policy;
@@ -85,6 +90,8 @@ mod sockets;
 mod sources;
 #[cfg(test)]
 mod stubborn;
+#[cfg(test)]
+mod throttle;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use stagedoor_app::stop_run::StopError;
 use stagedoor_app::view::RunView;
 use stagedoor_domain::access::{User, may_run};
 use stagedoor_domain::arguments::{Given, GivenArgs, check};
+use stagedoor_domain::audit::Origin;
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::name::ScriptName;
 use stagedoor_domain::run::State;
@@ -65,7 +66,7 @@ impl<'h> Character<'h> {
         self.house
             .inside(move |app| async move {
                 let (permit, run) = app.stoppable(&user, id).await?;
-                app.stop_run(permit, run.id)
+                app.stop_run(permit, run.id, &origin(&user))
                     .await
                     .expect("it had not ended");
                 Ok(())
@@ -78,7 +79,7 @@ impl<'h> Character<'h> {
         let user = self.user.clone();
         let told = self.house.inside(move |app| async move {
             let (permit, run) = app.stoppable(&user, id).await.expect("may stop");
-            app.stop_run(permit, run.id).await
+            app.stop_run(permit, run.id, &origin(&user)).await
         });
         assert!(matches!(told.await, Ok(()) | Err(StopError::Ended)));
     }
@@ -182,7 +183,12 @@ pub async fn request(
     let script = catalog.get(script).expect("a script");
     let permit = may_run(user, script, &app.grants()).expect("permitted");
     let args = check(script, given).expect("good arguments");
-    app.start_run(permit, args, key).await
+    app.start_run(permit, args, key, origin(user)).await
+}
+
+/// They sit at this machine.
+pub fn origin(user: &User) -> Origin {
+    Origin::user(user, [127, 0, 0, 1].into())
 }
 
 pub fn name(script: &str) -> ScriptName {

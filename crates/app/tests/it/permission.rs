@@ -219,7 +219,8 @@ async fn a_grant_of_the_store_counts_at_the_next_request_whoever_gave_it() {
                 .bearer(&token, here)
                 .await
                 .expect("the store")
-                .expect("good");
+                .expect("good")
+                .user;
             let catalog = app.catalog().await;
             let shared = ScriptName::parse("shared").expect("a name");
             may_run(&user, catalog.get(&shared).expect("there"), &app.grants()).is_ok()

@@ -7,6 +7,8 @@ use stagedoor_app::csrf::Spent;
 use stagedoor_app::password::Password;
 use stagedoor_app::session_key::SessionKey;
 
+use stagedoor_domain::audit::Origin;
+
 use crate::house::House;
 
 pub const PASSWORD: &str = "violet tractor ninety owls";
@@ -219,7 +221,9 @@ async fn signing_out_ends_this_session_and_its_tokens_and_no_other() {
     let spent = house
         .inside(move |app| async move {
             let tokens = keys.map(|key| app.csrf().mint(&key));
-            app.sign_out(&keys[0]).await.expect("the store");
+            app.sign_out(&keys[0], &Origin::server())
+                .await
+                .expect("the store");
             [0, 1].map(|which| app.csrf().spend(&keys[which], &tokens[which]))
         })
         .await;

@@ -7,7 +7,8 @@ use stagedoor_app::password::Password;
 use stagedoor_app::people::SignInError;
 use stagedoor_app::session_key::{new_api_token, token_hash};
 use stagedoor_app::throttle::BearerError;
-use stagedoor_domain::access::User;
+use stagedoor_domain::access::{Scope, User};
+use stagedoor_domain::audit::Origin;
 use stagedoor_domain::name::UserName;
 use stagedoor_store::NewToken;
 
@@ -216,7 +217,7 @@ async fn token(house: &House, user: &User) -> String {
         user: user.id,
         name: "ci".to_owned(),
         expires_at: None,
-        scope: stagedoor_domain::access::Scope::all_scripts(),
+        scope: Scope::all_scripts(),
         addresses: Vec::new(),
     };
     let added = house.store().add_token(new, house.now());
@@ -293,9 +294,13 @@ async fn an_admin_sees_what_is_blocked_and_lifts_one_block_or_all() {
     );
 
     let lift = async |id: Option<String>| {
-        let by = ann.clone();
+        let by = Origin::user(&ann, address(OFFICE));
         house
-            .inside(move |app| async move { app.lift_blocks(&by, id.as_deref()).await })
+            .inside(move |app| async move {
+                app.lift_blocks(&by, id.as_deref())
+                    .await
+                    .expect("the store")
+            })
             .await
     };
     assert_eq!(lift(Some("000000000000".to_owned())).await, 0);

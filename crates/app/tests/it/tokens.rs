@@ -51,7 +51,7 @@ async fn owner(house: &House, token: &str) -> Option<String> {
     house
         .inside(move |app| async move {
             let user = app.bearer(&token, HERE).await.expect("the store");
-            user.map(|user| user.name.to_string())
+            user.map(|found| found.user.name.to_string())
         })
         .await
 }
@@ -209,7 +209,8 @@ async fn a_token_may_what_its_owner_may_now_and_its_scope_says_and_no_more() {
                 .bearer(&token, HERE)
                 .await
                 .expect("the store")
-                .expect("good");
+                .expect("good")
+                .user;
             let catalog = app.catalog().await;
             let runs = |name: &str| {
                 let name = ScriptName::parse(name).expect("a name");

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::chain::Chain;
-use super::fields::{Fields, audit_columns};
+use super::fields::{Fields, Hash, audit_columns};
+use super::line::hex;
 use super::page::{self, AuditFilter, AuditPage};
 use super::record::AuditRecord;
 use super::verify::{self, Verified};
@@ -63,6 +64,13 @@ impl AuditLog {
             record: rows.fault,
             line,
         })
+    }
+
+    /// The hash of a record, in hex digits; none when there is no such record.
+    pub fn hash_of(&self, seq: i64) -> Result<Option<String>, StoreError> {
+        const SQL: &str = "SELECT hash FROM audit_log WHERE seq = ?1";
+        let hash: Option<Hash> = self.db.query_row(SQL, [seq], |row| row.get(0)).optional()?;
+        Ok(hash.map(|hash| hex(&hash)))
     }
 
     /// A server at work writes a line a moment after its record.

@@ -15,7 +15,7 @@ use utoipa::{Modify, OpenApi};
 use absent::Absent;
 use refusals::{ProblemText, Refusals};
 
-use crate::api::{admin, events, lines, me, output, runs, scripts, start};
+use crate::api::{admin, audit_log, events, lines, me, output, runs, scripts, start};
 use crate::state::AppState;
 
 #[derive(OpenApi)]
@@ -30,7 +30,7 @@ use crate::state::AppState;
     paths(
         scripts::list, scripts::one, start::start, runs::list, runs::one, runs::stop,
         output::output, lines::lines, lines::search, events::events, me::me, me::csrf,
-        admin::users, admin::groups, admin::tokens, openapi,
+        admin::users, admin::groups, admin::tokens, audit_log::list, openapi,
     ),
     components(schemas(ProblemText)),
     modifiers(&Security, &Refusals, &Absent),

@@ -103,7 +103,8 @@ impl<T> MapWords for [(&'static str, T)] {
     }
 }
 
-fn timestamp(text: &str) -> Option<Timestamp> {
+/// A time in RFC 3339.
+pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
     let time: jiff::Timestamp = text.parse().ok()?;
     Some(Timestamp::from_millis(time.as_millisecond()))
 }
@@ -159,7 +160,8 @@ pub(super) async fn stop(
     PathRun(id): PathRun,
 ) -> Result<Response, Problem> {
     let (permit, run) = state.app.stoppable(&caller.user, id).await?;
-    state.app.stop_run(permit, id).await.map_err(not_stopped)?;
+    let told = state.app.stop_run(permit, id, &caller.origin()).await;
+    told.map_err(not_stopped)?;
     let answer = if let Ok((_, now)) = state.app.readable(&caller.user, id).await {
         StoppedJson::Run(Box::new(RunJson::from(&now)))
     } else {

@@ -90,7 +90,10 @@ pub(super) async fn start(
         .check_args(&script, given)
         .await
         .map_err(|errors| refused_arguments(errors.into_iter().map(field_error).collect()))?;
-    let accepted = state.app.start_run(permit, args, key).await?;
+    let accepted = state
+        .app
+        .start_run(permit, args, key, caller.origin())
+        .await?;
     if let (Some(session), Some(key)) = (&caller.session, &caller.request) {
         state.app.csrf().started(session, key, accepted.run.id);
     }

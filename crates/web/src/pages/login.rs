@@ -144,11 +144,12 @@ fn blocked_for(blocked: Blocked) -> String {
 pub(crate) async fn leave(
     State(state): State<AppState>,
     arrival: Arrival,
-    Me(signed_in): Me,
+    me: Me,
     form: SafeForm<()>,
 ) -> Result<Response, Problem> {
     let SafeForm { value: (), .. } = form;
-    state.app.sign_out(&signed_in.session).await?;
+    let by = me.origin(arrival);
+    state.app.sign_out(&me.0.session, &by).await?;
     let cookie = Jar::Session
         .expire(arrival, &state.base)
         .map(|cookie| (SET_COOKIE, cookie));

@@ -28,7 +28,7 @@ use crate::language::{Languages, Text};
 use crate::output::{format, look};
 use crate::problem::Problem;
 use crate::safe_form::SafeForm;
-use crate::session::Me;
+use crate::session::{Arrival, Me};
 use crate::state::AppState;
 use html::{Framed, Sizes};
 use output::Row;
@@ -154,6 +154,7 @@ fn read(view: &View, id: RunId, find: &Find) -> io::Result<Output> {
 pub(crate) async fn stop(
     State(state): State<AppState>,
     me: Me,
+    arrival: Arrival,
     Path(id): Path<String>,
     form: SafeForm<()>,
 ) -> Result<Response, Problem> {
@@ -161,7 +162,7 @@ pub(crate) async fn stop(
     let id = parse(&id)?;
     let user = &me.0.user;
     let (permit, _) = state.app.stoppable(user, id).await?;
-    match state.app.stop_run(permit, id).await {
+    match state.app.stop_run(permit, id, &me.origin(arrival)).await {
         // The page says what became of it. What was not written yet was told all the same.
         Ok(()) | Err(StopError::Ended | StopError::NotOnDisk) => {}
     }

@@ -246,12 +246,13 @@ impl Filter {
     }
 }
 
-fn some(text: &str) -> Option<&str> {
+/// What stands in a field, if anything.
+pub(super) fn some(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty())
 }
 
 /// The beginning of a day in UTC, or of a later one.
-fn day(text: &str, later: i64) -> Result<Timestamp, String> {
+pub(super) fn day(text: &str, later: i64) -> Result<Timestamp, String> {
     let wrong = || format!("`{text}` is not a day; write it like 2026-11-21.");
     let date: jiff::civil::Date = text.parse().map_err(|_| wrong())?;
     let date = date

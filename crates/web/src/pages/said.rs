@@ -42,6 +42,16 @@ impl Chip {
         }
     }
 
+    /// Of a record of the audit log.
+    pub fn of_audit(outcome: &str) -> Self {
+        match outcome {
+            "done" => Self::new("ok", "check", "done"),
+            "refused" => Self::new("stopped", "bar", "refused"),
+            "failed" => Self::new("fail", "cross", "failed"),
+            other => Self::new("lost", "question", other),
+        }
+    }
+
     fn of_outcome(outcome: Outcome, code: Option<i32>, signal: Option<i32>) -> Self {
         match (outcome, code, signal) {
             (Outcome::Succeeded, ..) => Self::new("ok", "check", "succeeded"),

@@ -1,10 +1,14 @@
 //! Every template, rendered with hostile texts in every place that takes text.
 
+mod admin;
+
 use askama::Template;
 use stagedoor_domain::run::State as RunState;
 
 use super::account::AccountPage;
 use super::arrival::ArrivalPage;
+use super::audit_log::{self, AuditLogPage};
+use super::blocked::{BlockedPage, BlockedRow};
 use super::catalog::{Card, CatalogPage, FolderView, LastRun};
 use super::health::{BrokenView, HealthPage, ProblemView};
 use super::login::LoginPage;
@@ -317,6 +321,7 @@ fn health(x: &str) -> HealthPage {
         waiting: 1,
         scripts: 1,
         reports: 1,
+        blocked: 1,
         broken: vec![BrokenView {
             title: x.to_owned(),
             problems: vec![problem],
@@ -338,6 +343,56 @@ fn policy_reports(x: &str) -> PolicyReportsPage {
             last: when(x),
         }],
         dropped: 1,
+    }
+}
+
+fn blocked(x: &str) -> BlockedPage {
+    BlockedPage {
+        shell: shell(x),
+        rows: vec![BlockedRow {
+            id: x.to_owned(),
+            what: x.to_owned(),
+            network: x.to_owned(),
+            rounds: 2,
+            last: when(x),
+            until: when(x),
+        }],
+        more: 1,
+        failures: 5,
+        first: x.to_owned(),
+    }
+}
+
+fn audit_log(x: &str) -> AuditLogPage {
+    let choices = || {
+        vec![audit_log::Choice {
+            word: "done",
+            label: x.to_owned(),
+            chosen: true,
+        }]
+    };
+    let row = |run: Option<String>| audit_log::Row {
+        seq: 1,
+        when: when(x),
+        who: x.to_owned(),
+        by: x.to_owned(),
+        address: x.to_owned(),
+        act: x.to_owned(),
+        target: x.to_owned(),
+        run,
+        chip: chip(x),
+        details: vec![(x.to_owned(), x.to_owned())],
+    };
+    AuditLogPage {
+        shell: shell(x),
+        filter: audit_log::Filter::of_samples(x),
+        acts: choices(),
+        outcomes: choices(),
+        error: None,
+        rows: vec![row(None), row(Some(x.to_owned()))],
+        is_filtered: true,
+        newest: Some(x.to_owned()),
+        older: Some(x.to_owned()),
     }
 }
 
@@ -384,7 +439,7 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         folders: Vec::new(),
         ..catalog(x)
     };
-    vec![
+    let mut all = vec![
         ("script.html", html(script(x).render())),
         ("run.html", html(run(x).render())),
         ("catalog.html", html(catalog(x).render())),
@@ -394,6 +449,8 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         ("runs.html, none so far", html(none_yet.render())),
         ("health.html", html(health(x).render())),
         ("policy_reports.html", html(policy_reports(x).render())),
+        ("blocked.html", html(blocked(x).render())),
+        ("audit_log.html", html(audit_log(x).render())),
         ("login.html", html(login.render())),
         ("setup.html", html(setup.render())),
         ("problem.html", html(problem.render())),
@@ -402,7 +459,9 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
             "arrival.html",
             html(ArrivalPage { shell: shell(x) }.render()),
         ),
-    ]
+    ];
+    all.extend(admin::pages(x));
+    all
 }
 
 #[test]

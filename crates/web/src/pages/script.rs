@@ -15,6 +15,7 @@ use stagedoor_app::find::RunsFilter;
 use stagedoor_app::start_run::StartError;
 use stagedoor_domain::access::{MayRun, MayView, may_run, may_view};
 use stagedoor_domain::arguments::ArgError;
+use stagedoor_domain::audit::Origin;
 use stagedoor_domain::name::ScriptName;
 use stagedoor_domain::script::Script;
 
@@ -22,7 +23,7 @@ use super::{paths, setup};
 use crate::language::Languages;
 use crate::problem::{Problem, SOON};
 use crate::safe_form::{Fields, NotSafe, SafeForm};
-use crate::session::Me;
+use crate::session::{Arrival, Me};
 use crate::state::AppState;
 use view::{Found, Said};
 
@@ -70,6 +71,7 @@ pub(crate) async fn form(
 pub(crate) async fn send(
     State(state): State<AppState>,
     me: Me,
+    arrival: Arrival,
     languages: Languages,
     Path(name): Path<String>,
     form: Result<SafeForm<Fields>, NotSafe>,
@@ -83,7 +85,10 @@ pub(crate) async fn send(
     let name = ScriptName::parse(&name).map_err(|_| refused(Problem::not_found()))?;
     let script = reader.find(&name).await.map_err(refused)?;
     let (outcome, fields) = match form {
-        Ok(form) => (start(reader, &script, &form).await, form.value),
+        Ok(form) => (
+            start(reader, &script, &form, me.origin(arrival)).await,
+            form.value,
+        ),
         Err(NotSafe::Stale(fields)) => (Err(Refusal::stale()), fields),
         Err(other) => return Err(other),
     };
@@ -169,6 +174,7 @@ async fn start(
     reader: Reader<'_>,
     script: &Arc<Script>,
     form: &SafeForm<Fields>,
+    by: Origin,
 ) -> Result<Response, Refusal> {
     let app = &reader.state.app;
     let permit = reader.may_run(script)?;
@@ -178,7 +184,7 @@ async fn start(
     if script.confirm.is_some() && form.value.text(CONFIRM_FIELD) != "yes" {
         return Err(Refusal::unconfirmed());
     }
-    let accepted = app.start_run(permit, args, Some(form.key)).await?;
+    let accepted = app.start_run(permit, args, Some(form.key), by).await?;
     app.csrf()
         .started(&form.session, &form.key, accepted.run.id);
     Ok(Redirect::to(&paths::run(accepted.run.id)).into_response())

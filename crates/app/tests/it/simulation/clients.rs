@@ -13,7 +13,7 @@ use stagedoor_domain::time::Clock;
 use super::dice::Dice;
 use super::judge::say;
 use super::world::World;
-use crate::character::{given, name, request};
+use crate::character::{given, name, origin, request};
 
 pub const SCRIPTS: &[&str] = &["plain", "again", "endless", "timed", "narrow"];
 
@@ -188,7 +188,7 @@ pub async fn stop(world: &World, app: &App, user: &User, life: u32, run: RunId) 
     world.note(format_args!("{} is to stop", say(run)));
     let asked = world.monotonic();
     world.state().ledger.stop_is_asked(run);
-    let answer = app.stop_run(permit, run).await;
+    let answer = app.stop_run(permit, run, &origin(user)).await;
     world.die_if_dead(life).await;
     let mut state = world.state();
     // On a full disk the wish is carried out, but it may not outlive the server.

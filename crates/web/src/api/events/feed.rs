@@ -171,7 +171,10 @@ impl Feed {
                 .session(value, arrival.peer)
                 .await
                 .map(|found| found.map(|signed_in| signed_in.user)),
-            Proof::Token(token, arrival) => app.bearer(token, arrival.peer).await,
+            Proof::Token(token, arrival) => {
+                let found = app.bearer(token, arrival.peer).await;
+                found.map(|found| found.map(|by_token| by_token.user))
+            }
         };
         match user {
             Ok(Some(user)) => {
