@@ -83,8 +83,10 @@ const INSPECT: &str = r#"
     const seen = [], other = [], runsOn = [];
     const note = (place, text) => {
         if (!text.includes(begin)) return;
-        const cut = text.endsWith('…') ? text.slice(text.indexOf(begin), -1) : undefined;
-        const is = texts.some(known => text.includes(known) || (cut && known.startsWith(cut)));
+        // It may be cut, before an ellipsis or between the marks of a message.
+        const cut = text.slice(text.indexOf(begin)).split(/…$|`/)[0];
+        const isCut = cut.length < text.length - text.indexOf(begin);
+        const is = texts.some(known => text.includes(known) || (isCut && known.startsWith(cut)));
         (is ? seen : other).push(`${place}: ${text}`);
     };
     const isLeftOpen = node => {
