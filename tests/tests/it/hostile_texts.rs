@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, JavaScript};
+use crate::http;
 use crate::program::{Home, Program, stagedoor};
 use crate::robot::{PASSWORD, Robot, id};
 
@@ -209,9 +210,14 @@ fn w27_w70_texts_of_authors_users_and_scripts_are_whole_on_every_page_and_nothin
     assert_eq!(run["args"]["one"], line(), "{run}");
     let big = root.run("hostile", &json!({"one": long, "chosen": "a"}));
 
+    let token = format!("{BEGIN}\"'><svg onload=alert(1)>{{{{7*7}}}}ü{END}");
+    let make = ["token", "create", "--user", "root", "--name"];
+    program.manage(&[&make[..], &[&token]].concat(), "");
+    report(&program);
+
     let browser = Browser::new(JavaScript::On);
     sign_in(&browser, &program, "root");
-    let texts = [line(), replaced(&line()), long.clone()];
+    let texts = [line(), replaced(&line()), long.clone(), token];
     let visit = |path: &str| {
         browser.goto(&format!("{}{path}", program.url));
         inspect(&browser, &texts)
@@ -242,7 +248,58 @@ fn w27_w70_texts_of_authors_users_and_scripts_are_whole_on_every_page_and_nothin
         contents(&browser, "dl.arguments dd").contains(&long),
         "10 kB are whole"
     );
+    for (path, least) in [
+        ("/account", 0),
+        ("/account/tokens", 1),
+        ("/admin", 0),
+        ("/admin/users", 0),
+        ("/admin/groups", 0),
+        ("/admin/grants", 0),
+        ("/admin/tokens", 1),
+        ("/admin/may", 0),
+        ("/admin/blocked", 0),
+        ("/admin/audit-log", 0),
+    ] {
+        assert!(visit(path) >= least, "{path}");
+    }
+    browser.goto(&format!("{}/admin/csp-reports", program.url));
+    inspect(&browser, &[BEGIN.to_owned()]);
+    let rows = browser.look("return document.querySelectorAll('table.reports tbody tr').length");
+    assert_eq!(rows, 1, "only what the test sent: no page was blocked");
     assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+/// A browser's report that a stranger made up.
+pub fn report(program: &Program) {
+    let text = format!("{}{STEERING}", line());
+    let report = json!({"csp-report": {
+        "document-uri": format!("{}/{text}", program.url), "effective-directive": "script-src",
+        "blocked-uri": text, "source-file": text,
+    }});
+    let headers = [("Content-Type", "application/csp-report")];
+    let url = format!("{}/csp-report", program.url);
+    http::post(&url, &headers, report.to_string().as_bytes()).expect(204);
+}
+
+/// What one user calls a token stands on the terminal of an admin.
+#[test]
+fn a_token_is_not_named_by_what_would_steer_a_terminal() {
+    let home = Home::new();
+    let folder = home.scripts(&[("x.txt", "")]);
+    let program = Program::serve(home, &folder);
+    Robot::user(&program);
+    let state = program.state();
+    let state = state.to_str().expect("a path of text");
+    let named = |name: &str| {
+        let words = [
+            "token", "create", "--user", "ann", "--state", state, "--name", name,
+        ];
+        stagedoor(&words, "").status.success()
+    };
+    assert!(named("nightly backup"));
+    for bad in ["\u{1b}[2J", "a\nb", "a\u{202e}b"] {
+        assert!(!named(bad), "{bad:?}");
+    }
 }
 
 #[test]

@@ -42,6 +42,8 @@ mod headers;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod hostile_lines;
+#[cfg(test)]
 mod hostile_places;
 #[cfg(test)]
 mod hostile_texts;
