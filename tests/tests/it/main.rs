@@ -26,6 +26,8 @@ mod examples;
 #[cfg(test)]
 mod exposure;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod faults_disk;
@@ -100,3 +102,5 @@ mod throttle;
 mod tls;
 #[cfg(test)]
 mod tree;
+#[cfg(test)]
+mod unpublished;
