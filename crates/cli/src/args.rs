@@ -111,6 +111,13 @@ pub enum Command {
         #[command(subcommand)]
         command: AuditLogCommand,
     },
+    /// Manage the keys that sign the cookies of sessions
+    Keys {
+        #[command(flatten)]
+        state: StateOption,
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
 }
 
 const SERVE_HELP: &str = "\
@@ -292,6 +299,18 @@ pub enum BlockedCommand {
         /// All of them
         #[arg(long)]
         all: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// List the keys with their ages, without the keys themselves
+    List,
+    /// Sign with a new key from now on; a running server takes it within seconds
+    Rotate {
+        /// Forget the earlier keys too, as after one was seen by others: everybody signs in again
+        #[arg(long)]
+        end_sessions: bool,
     },
 }
 

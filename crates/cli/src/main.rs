@@ -17,6 +17,7 @@ mod args;
 mod audit_log;
 mod blocked;
 mod check;
+mod cookie_keys;
 mod database;
 mod grants;
 mod groups;
@@ -93,5 +94,6 @@ fn run(arguments: args::Arguments) -> anyhow::Result<u8> {
         args::Command::Token { state, command } => tokens::token(&state, command),
         args::Command::Blocked { state, command } => blocked::blocked(&state, &command),
         args::Command::AuditLog { state, command } => audit_log::run(&state, command),
+        args::Command::Keys { state, command } => cookie_keys::keys(&state, &command),
     }
 }
