@@ -7,6 +7,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use stagedoor_runner::RunnerArgs;
 
+// First: its macros print for all that follow.
+#[macro_use]
+mod terminal;
+
 mod accounts;
 mod announce;
 mod args;
