@@ -33,6 +33,7 @@ async fn w41_only_admins_read_the_log_and_nobody_its_file() {
     let server = TestServer::with(&[SLOW]).await;
     let root = server.browser("root", &["admins"]).await;
     let machine = server.program("cron", &["admins"]).await;
+    let keeper = server.scoped("root", &["admins"], "admin", "*", &[]).await;
     let (ada, program) = (
         server.browser("ada", &["ops"]).await,
         server.program("ci", &["ops"]).await,
@@ -40,6 +41,7 @@ async fn w41_only_admins_read_the_log_and_nobody_its_file() {
     let anon = server.anonymous();
     for (who, page, api) in [
         (&root, 200, 200),
+        (&keeper, 303, 200),
         // A token that was not given the right to administer.
         (&machine, 303, 404),
         (&ada, 404, 404),
