@@ -17,6 +17,7 @@ use stagedoor_runner::{Reports, Runner};
 use stagedoor_store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
+use crate::audit::Denials;
 use crate::csrf::Csrf;
 use crate::late::Late;
 use crate::live::LiveRun;
@@ -105,6 +106,7 @@ pub(crate) struct Inner {
     pub(crate) live: Mutex<BTreeMap<RunId, Arc<LiveRun>>>,
     /// What is to be written as running, if it goes on.
     pub(crate) late: Mutex<Late>,
+    pub(crate) denials: Denials,
     pub(crate) fatal: watch::Sender<Option<Fatal>>,
     pub(crate) is_accounted: watch::Sender<bool>,
     /// This server is about to end: what waits is left to the next one.
@@ -128,6 +130,7 @@ impl App {
             queue: Mutex::new(Queue::new(parts.options.capacity)),
             live: Mutex::default(),
             late: Mutex::default(),
+            denials: Denials::default(),
             fatal: watch::Sender::new(None),
             is_accounted: watch::Sender::new(false),
             is_draining: AtomicBool::new(false),
@@ -148,7 +151,7 @@ impl App {
         tokio::spawn(recover::account(app.clone(), unheld));
         tokio::spawn(reports::listen(app.clone(), reports, parts.pump_events));
         tokio::spawn(people::sweep_sessions(app.clone()));
-        tokio::spawn(throttle::sweep(app.clone()));
+        tokio::spawn(throttle::sweep(app.clone(), failures));
         app.start_what_may();
         Ok(app)
     }

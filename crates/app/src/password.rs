@@ -290,6 +290,19 @@ mod tests {
         );
     }
 
+    #[test]
+    fn words_of_the_place_make_a_password_weak() {
+        for text in ["stagedoorstagedoor", "bartholomew1", "stagedoor2026"] {
+            let judged = judge(&password(text), "bartholomew");
+            assert!(
+                matches!(judged, Err(Weak::Guessable(_))),
+                "{text}: {judged:?}"
+            );
+        }
+        // For somebody of another name it is as good as other words.
+        assert_eq!(judge(&password("xqvbartholomewzk"), "ann"), Ok(()));
+    }
+
     #[tokio::test]
     async fn one_address_does_not_take_the_places_of_the_others() {
         let hasher = Hasher::new(&Zero);

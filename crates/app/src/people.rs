@@ -199,13 +199,7 @@ impl App {
             Ok(name) => self.inner.store.user_by_name(&name).await?,
             Err(_) => None,
         };
-        let whose = record.as_ref().map(|record| record.user.id);
-        // What is no account's name is not recorded: people type their password there.
-        let target = record
-            .as_ref()
-            .map_or("", |record| record.user.name.as_str());
-        let entry = self.entry(Act::SignIn, &Origin::stranger(address));
-        let refusal = entry.on(target).refused();
+        let whose = record.as_ref().map(|record| record.user.clone());
         let record = record.filter(|record| !record.disabled);
         let hash = record.as_ref().map(|record| record.password_hash.clone());
         let hasher = &self.inner.hasher;
@@ -220,9 +214,9 @@ impl App {
                 Ok(session)
             }
             _ => {
-                attempt.failed(whose).await;
+                let by = Origin::stranger(address);
+                attempt.failed(Act::SignIn, &by, whose.as_ref()).await;
                 tracing::info!(%address, "a sign-in was refused");
-                self.note(refusal).await;
                 Err(SignInError::Refused)
             }
         }

@@ -13,6 +13,7 @@ mod book;
 mod bucket;
 mod door;
 mod network;
+mod place;
 mod table;
 mod token;
 
@@ -20,16 +21,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use stagedoor_domain::audit::{Act, Entry, Origin};
 use stagedoor_domain::id::UserId;
 use stagedoor_domain::time::{Clock, Timestamp};
-use stagedoor_store::{FailureRecord, StoreError};
+use stagedoor_store::{FailureKind, FailurePlace, FailureRecord, StoreError};
 
 use crate::app::App;
-use book::{Account, Book, Changes, Now, Place};
+use book::{Book, Changes};
+use place::{Account, Now, Place};
 
 pub use blocked::{BlockedPlace, place_id, what};
-pub use book::Limits;
 pub use network::Network;
+pub use place::Limits;
 pub use token::BearerError;
 
 pub(crate) use door::{AttemptError, canonical};
@@ -71,10 +74,10 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    /// With what was kept.
+    /// With what was kept, but for what was lifted since.
     pub fn new(kept: &[FailureRecord], limits: Limits, clock: &dyn Clock) -> Self {
         let (mut book, now) = (Book::new(), Now::of(clock));
-        for record in kept {
+        for record in kept.iter().filter(|record| !record.lifted) {
             book.take_up(record, limits, now);
         }
         let blocks = book.blocks_tokens(now.monotonic);
@@ -135,17 +138,40 @@ impl App {
 
     /// Writes what changed. A disk that is full forgets at the next restart, not before.
     async fn keep(&self, changes: Changes) {
-        for place in &changes.blocked {
-            let (kind, network) = (place.kind().as_str(), place.network());
-            let network = network.map_or_else(String::new, |network| network.to_string());
-            tracing::warn!(kind, %network, "too much failed: blocked for a while");
-        }
         if changes.changed.is_empty() && changes.gone.is_empty() {
             return;
         }
         let gone = changes.gone.into_iter().map(Place::to_keep).collect();
         if let Err(error) = self.inner.store.keep_failures(changes.changed, gone).await {
             tracing::warn!(%error, "could not write down what failed");
+        }
+    }
+
+    /// Records blocks that begin; `name` is of the account that was tried, if it is one.
+    fn note_blocks(
+        &self,
+        blocked: &[Place],
+        by: &Origin,
+        name: &str,
+    ) -> impl Future<Output = ()> + use<> {
+        let entries: Vec<Entry> = blocked
+            .iter()
+            .map(|place| {
+                let FailurePlace { kind, network, .. } = place.to_keep();
+                tracing::warn!(kind = kind.as_str(), %network, "too much failed: blocked");
+                let target = match kind {
+                    FailureKind::Password => name,
+                    _ => "",
+                };
+                let entry = self.entry(Act::BlockAdded, by).on(target);
+                entry.with("kind", kind.as_str()).with("network", network)
+            })
+            .collect();
+        let app = self.clone();
+        async move {
+            for entry in entries {
+                app.note(entry).await;
+            }
         }
     }
 
@@ -165,8 +191,18 @@ impl App {
     }
 }
 
-/// Forgets, once an hour, what counts no more.
-pub(crate) async fn sweep(app: App) {
+/// Forgets, once an hour, what counts no more; at first, what of `kept` was lifted.
+pub(crate) async fn sweep(app: App, mut kept: Vec<FailureRecord>) {
+    kept.retain(|record| record.lifted);
+    let lifted = Changes {
+        gone: kept
+            .iter()
+            .filter_map(|record| Place::of(&record.place))
+            .collect(),
+        ..Changes::default()
+    };
+    app.keep(lifted).await;
+    drop(kept);
     loop {
         let limits = app.options().sign_in;
         let changes = {

@@ -104,6 +104,13 @@ pub enum Command {
         #[command(subcommand)]
         command: AuditLogCommand,
     },
+    /// See who is blocked because signing in failed too often, and let them try again
+    Blocked {
+        #[command(flatten)]
+        state: StateOption,
+        #[command(subcommand)]
+        command: BlockedCommand,
+    },
 }
 
 const SERVE_HELP: &str = "\
@@ -270,6 +277,21 @@ pub enum TokenCommand {
     Revoke {
         /// The number that `token list` shows
         id: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BlockedCommand {
+    /// List what is blocked, from where and until when
+    List,
+    /// End a block at once, or all of them
+    Lift {
+        /// What `blocked list` shows in its first column
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// All of them
+        #[arg(long)]
+        all: bool,
     },
 }
 

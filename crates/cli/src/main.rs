@@ -11,6 +11,7 @@ mod accounts;
 mod announce;
 mod args;
 mod audit_log;
+mod blocked;
 mod check;
 mod database;
 mod grants;
@@ -87,5 +88,6 @@ fn run(arguments: args::Arguments) -> anyhow::Result<u8> {
         } => may::may(&state, &folder, &question),
         args::Command::Token { state, command } => tokens::token(&state, command),
         args::Command::AuditLog { state, command } => audit_log::run(&state, command),
+        args::Command::Blocked { state, command } => blocked::blocked(&state, &command),
     }
 }

@@ -71,7 +71,7 @@ pub fn load(sources: Sources<'_>) -> Result<Settings, ConfigError> {
         sources.is_root,
     )?;
     let mut settings = Settings::read(&layers, sources.cores, state, file, &mut problems);
-    show_places(&mut settings.grants, sources.folder);
+    show_places(&mut settings.grants, sources.folder_name);
     if problems.is_empty() {
         return Ok(settings);
     }

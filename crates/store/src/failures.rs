@@ -47,6 +47,8 @@ pub struct FailureRecord {
     pub noted_at: Timestamp,
     /// Nothing is tried before.
     pub blocked_until: Option<Timestamp>,
+    /// A command beside the server lifted it.
+    pub lifted: bool,
 }
 
 impl FailureKind {
@@ -67,10 +69,10 @@ impl FailureKind {
 struct UnknownKind(String);
 
 impl Store {
-    /// Every place that was not lifted.
+    /// Every place.
     pub async fn failures(&self) -> Result<Vec<FailureRecord>, StoreError> {
         const SQL: &str = "SELECT kind, account, network, user_id, level, rounds, noted_at, \
-                           blocked_until FROM failures WHERE lifted = 0";
+                           blocked_until, lifted FROM failures";
         self.read(|db| {
             db.prepare_cached(SQL)?
                 .query_map([], read_failure)?
@@ -127,8 +129,8 @@ impl Store {
 
 fn keep(db: &Connection, record: &FailureRecord) -> rusqlite::Result<()> {
     const SQL: &str = "INSERT OR REPLACE INTO failures \
-        (kind, account, network, user_id, level, rounds, noted_at, blocked_until) VALUES \
-        (:kind, :account, :network, :user, :level, :rounds, :noted_at, :blocked_until)";
+        (kind, account, network, user_id, level, rounds, noted_at, blocked_until, lifted) VALUES \
+        (:kind, :account, :network, :user, :level, :rounds, :noted_at, :blocked_until, :lifted)";
     db.prepare_cached(SQL)?.execute(named_params! {
         ":kind": record.place.kind.as_str(),
         ":account": record.place.account,
@@ -138,6 +140,7 @@ fn keep(db: &Connection, record: &FailureRecord) -> rusqlite::Result<()> {
         ":rounds": record.rounds,
         ":noted_at": record.noted_at.millis(),
         ":blocked_until": record.blocked_until.map(Timestamp::millis),
+        ":lifted": record.lifted,
     })?;
     Ok(())
 }
@@ -173,5 +176,6 @@ fn read_failure(row: &Row<'_>) -> rusqlite::Result<FailureRecord> {
         blocked_until: row
             .get::<_, Option<i64>>("blocked_until")?
             .map(Timestamp::from_millis),
+        lifted: row.get("lifted")?,
     })
 }

@@ -1,12 +1,15 @@
 //! The pages: server-rendered, and working without JavaScript.
 
 pub(crate) mod account;
+pub(crate) mod admin;
 pub(crate) mod arrival;
 pub(crate) mod audit_log;
+pub(crate) mod blocked;
 pub(crate) mod catalog;
 pub(crate) mod health;
 pub(crate) mod login;
 pub(crate) mod markdown;
+pub(crate) mod password_link;
 pub(crate) mod paths;
 pub(crate) mod policy_reports;
 pub(crate) mod problem;
@@ -18,12 +21,14 @@ mod samples;
 pub(crate) mod script;
 pub(crate) mod setup;
 pub(crate) mod shell;
+pub(crate) mod tokens;
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, VARY};
 
+use self::admin::user;
 use crate::headers::HasForm;
 use crate::problem::Problem;
 use crate::routes::{Access, CsrfClass, Route};
@@ -46,9 +51,49 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/runs/{id}/html", SignedIn, run::html::show),
         Route::post("/runs/{id}/stop", SignedIn, Form, run::stop),
         Route::get("/account", SignedIn, account::show),
+        Route::get("/account/tokens", SignedIn, tokens::list),
+        Route::post("/account/tokens", SignedIn, Form, tokens::make),
+        Route::post(
+            "/account/tokens/{id}/revoke",
+            SignedIn,
+            Form,
+            tokens::revoke,
+        ),
+        Route::get("/password", PreSession, password_link::form),
+        Route::post("/password", PreSession, Form, password_link::send),
+        Route::get("/admin", Admin, admin::show),
+        Route::get("/admin/users", Admin, admin::users::list),
+        Route::post("/admin/users", Admin, Form, admin::users::add),
+        Route::get("/admin/users/{user}", Admin, user::show),
+        Route::post("/admin/users/{user}/groups", Admin, Form, user::groups),
+        Route::post("/admin/users/{user}/disable", Admin, Form, user::disable),
+        Route::post("/admin/users/{user}/enable", Admin, Form, user::enable),
+        Route::post("/admin/users/{user}/sessions", Admin, Form, user::sessions),
+        Route::post("/admin/users/{user}/link", Admin, Form, user::new_link),
+        Route::post("/admin/users/{user}/delete", Admin, Form, user::delete),
+        Route::get("/admin/groups", Admin, admin::groups::list),
+        Route::post("/admin/groups/rename", Admin, Form, admin::groups::rename),
+        Route::get("/admin/grants", Admin, admin::grants::list),
+        Route::post("/admin/grants", Admin, Form, admin::grants::add),
+        Route::post(
+            "/admin/grants/{id}/remove",
+            Admin,
+            Form,
+            admin::grants::remove,
+        ),
+        Route::get("/admin/tokens", Admin, admin::tokens::list),
+        Route::post(
+            "/admin/tokens/{id}/revoke",
+            Admin,
+            Form,
+            admin::tokens::revoke,
+        ),
+        Route::get("/admin/may", Admin, admin::may::show),
         Route::get("/admin/health", Admin, health::show),
         Route::get("/admin/csp-reports", Admin, policy_reports::show),
         Route::get(paths::AUDIT_LOG, Admin, audit_log::show),
+        Route::get("/admin/blocked", Admin, blocked::show),
+        Route::post("/admin/blocked/lift", Admin, Form, blocked::lift),
     ]
 }
 

@@ -6,12 +6,24 @@ use std::collections::BTreeSet;
 use crate::tree;
 
 /// Chapter and how many requirements ASVS 5.0 has in it.
-const CHAPTERS: [(&str, usize); 9] = [
+const CHAPTERS: [(&str, usize); 21] = [
     ("3.4", 8),
     ("4.1", 5),
     ("4.2", 5),
     ("4.3", 2),
     ("4.4", 4),
+    ("6.1", 3),
+    ("6.2", 12),
+    ("6.3", 8),
+    ("6.4", 6),
+    ("6.5", 8),
+    ("6.6", 4),
+    ("6.7", 2),
+    ("6.8", 4),
+    ("8.1", 4),
+    ("8.2", 4),
+    ("8.3", 3),
+    ("8.4", 2),
     ("12.1", 5),
     ("12.2", 2),
     ("12.3", 5),
@@ -36,7 +48,7 @@ fn fault(line: &str, sources: &str) -> Option<String> {
         "met" => !tests.is_empty(),
         "partly" => !tests.is_empty() && parts.len() > tests.len(),
         "not applicable" => !how.is_empty(),
-        "not" => true,
+        "open" | "not" => true,
         _ => false,
     };
     if !is_whole {
@@ -90,6 +102,7 @@ fn a_line_without_a_real_test_is_found() {
         "1.1.1,1,Sum,met,test a_real_test; and a word",
         "1.1.1,2,Sum,partly,test a_real_test; left: the rest",
         "1.1.1,3,Sum,not,",
+        "1.1.1,2,Sum,open,",
         "1.1.1,3,Sum,not applicable,no such thing",
     ] {
         assert_eq!(fault(good, sources), None, "{good}");

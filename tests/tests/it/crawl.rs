@@ -13,8 +13,7 @@ type Spot = (String, String);
 const UNLINKED: [&str; 3] = ["/favicon.ico", "/healthz", "/readyz"];
 
 /// What other servers have, and this one may not.
-const ELSEWHERE: [&str; 24] = [
-    "/admin",
+const ELSEWHERE: [&str; 23] = [
     "/api",
     "/api/v1",
     "/api/v2/runs",
@@ -155,6 +154,44 @@ fn described(person: &mut Person) -> Vec<Spot> {
         .collect()
 }
 
+/// What gives the pages of administration something to lead to; a link with which somebody chooses
+/// a password.
+fn somebody_to_manage(program: &Program, admin: &mut Person) -> String {
+    let words = "four words are better";
+    let add = [
+        "user",
+        "add",
+        "locked",
+        "--group",
+        "left",
+        "--password-stdin",
+    ];
+    program.manage(&add, words);
+    for words in [
+        &["user", "disable", "locked"][..],
+        &["token", "create", "--user", "admin"],
+        &[
+            "grant",
+            "add",
+            "--group",
+            "admins",
+            "--scripts",
+            "*",
+            "--may",
+            "view",
+        ],
+    ] {
+        program.manage(words, "");
+    }
+    let page = admin.get("/admin/users").expect(200).text();
+    let form = crate::form::Form::of(&page, "/admin/users").fill("name", "new");
+    let made = admin.send(&form).expect(200).text();
+    let link = made.split("<code>http://").nth(1).expect("a link");
+    let link = link.split('<').next().expect("its end");
+    let path = link.split_once('/').expect("an address").1;
+    format!("/{path}")
+}
+
 #[test]
 fn p19_the_table_of_routes_is_what_a_crawler_reaches() {
     let table = table();
@@ -168,6 +205,10 @@ fn p19_the_table_of_routes_is_what_a_crawler_reaches() {
     let mut found = crawl(&mut stranger, &setup);
     let mut admin = Person::first(&mut program);
     found.extend(crawl(&mut stranger, "/login"));
+    found.extend(crawl(
+        &mut stranger,
+        &somebody_to_manage(&program, &mut admin),
+    ));
     for (script, live) in [("sales-report", false), ("slow-job", true)] {
         let path = format!("/scripts/{script}");
         let form = crate::form::Form::of(&admin.get(&path).expect(200).text(), &path);

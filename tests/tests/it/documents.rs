@@ -210,6 +210,10 @@ fn subcommand_fault(command: &str, word: Option<&str>) -> Option<String> {
         "routes",
         "user",
         "token",
+        "group",
+        "grant",
+        "may",
+        "blocked",
         "--version",
         "--help",
     ];

@@ -180,9 +180,12 @@ fn w29_well_known_names_and_keys_open_nothing() {
         stranger.sign_in(name, password).expect(401);
     }
     let key = "Admin".repeat(20);
+    let bearer = format!("Bearer {key}");
     let url = format!("{}/api/v1/scripts", program.url);
     for headers in [
         [("Api-Key", key.as_str())],
+        [("Authorization", bearer.as_str())],
+        [("Authorization", "Basic QWRtaW46QWRtaW4=")],
         [("Authorization", "Bearer sd_AdminAdminAdmin")],
         [("Cookie", "SessionID=1:1")],
     ] {

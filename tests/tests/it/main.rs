@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod administration;
+#[cfg(test)]
 mod asvs;
 mod audit_log;
 #[cfg(test)]
@@ -54,6 +56,8 @@ mod odd_requests;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod permission;
+#[cfg(test)]
 mod person;
 #[cfg(test)]
 mod policy;
@@ -84,6 +88,8 @@ mod sockets;
 mod sources;
 #[cfg(test)]
 mod stubborn;
+#[cfg(test)]
+mod throttle;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

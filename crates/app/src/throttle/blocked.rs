@@ -1,11 +1,11 @@
 //! What is blocked, for admins, and how a block is lifted.
 
-use stagedoor_domain::access::User;
+use stagedoor_domain::audit::{Act, Entry, Origin};
 use stagedoor_domain::name::UserName;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::{FailureKind, FailurePlace, StoreError};
 
-use super::book::{Changes, Now, Place};
+use super::place::{Now, Place};
 use crate::app::App;
 use crate::session_key::digest;
 
@@ -26,6 +26,7 @@ pub struct BlockedPlace {
     pub last: Timestamp,
     /// When it ends by itself.
     pub until: Timestamp,
+    place: Place,
 }
 
 /// Names a place in lists: 12 hex digits.
@@ -77,6 +78,7 @@ impl App {
                     rounds: entry.bucket.rounds(),
                     last: entry.noted_at,
                     until: now.wall.plus(left),
+                    place,
                 }
             })
             .collect();
@@ -84,28 +86,28 @@ impl App {
         Ok(places)
     }
 
-    /// Lifts one block, or all; how many there were.
-    pub async fn lift_blocks(&self, by: &User, id: Option<&str>) -> usize {
-        let gone: Vec<Place> = {
-            let mut book = self.inner.throttle.book();
-            let blocked = book.blocked(self.clock().monotonic());
-            let places = blocked.into_iter().map(|(place, ..)| place);
-            let wanted = |place: &Place| id.is_none_or(|id| place_id(&place.to_keep()) == id);
-            let gone: Vec<Place> = places.filter(wanted).collect();
-            for place in &gone {
-                book.lift(place);
-            }
-            gone
-        };
-        let lifted = gone.len();
-        if lifted > 0 {
-            tracing::info!(by = %by.name, lifted, "blocks were lifted");
-        }
-        let changes = Changes {
-            gone,
-            ..Changes::default()
-        };
-        self.keep(changes).await;
-        lifted
+    /// How many blocks run.
+    pub fn count_blocked(&self) -> usize {
+        let now = self.clock().monotonic();
+        self.inner.throttle.book().blocked(now).len()
     }
+
+    /// Lifts one block, or all; how many there were. What cannot be recorded is not done.
+    pub async fn lift_blocks(&self, by: &Origin, id: Option<&str>) -> Result<usize, StoreError> {
+        let mut blocked = self.blocked().await?;
+        blocked.retain(|block| id.is_none_or(|id| block.id == id));
+        for block in &blocked {
+            let store = self.recorded(lifted(self.entry(Act::BlockLifted, by), block));
+            let gone = vec![block.place.to_keep()];
+            store.keep_failures(Vec::new(), gone).await?;
+            self.inner.throttle.book().lift(&block.place);
+        }
+        Ok(blocked.len())
+    }
+}
+
+fn lifted(entry: Entry, block: &BlockedPlace) -> Entry {
+    let name = block.user.as_ref().map_or("", UserName::as_str);
+    let entry = entry.on(name).with("kind", block.kind.as_str());
+    entry.with("network", block.network.as_str())
 }

@@ -4,61 +4,18 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use stagedoor_domain::id::UserId;
-use stagedoor_domain::time::{Clock, Timestamp};
-use stagedoor_store::{FailureKind, FailurePlace, FailureRecord};
+use stagedoor_store::{FailureKind, FailureRecord};
 
-use super::bucket::{Bucket, Rule};
+use super::bucket::Bucket;
 use super::network::Network;
+use super::place::{Limits, Now, Place, Visitor};
 use super::table::{Entry, Table};
 
 /// Accounts and addresses that are counted together; then networks, for passwords and for tokens.
 const PAIRS: usize = 16_384;
 const NETWORKS: usize = 8_192;
-/// A network may fail so many times as often as one account from it.
-const PER_NETWORK: u32 = 4;
-/// What all strangers together may fail at once, and how fast that comes back: 20 a minute.
-const STRANGERS: u32 = 100;
-const STRANGERS_LEAK: Duration = Duration::from_secs(3);
 /// What somebody waits for whose other attempts are still being looked at.
 const A_MOMENT: Duration = Duration::from_secs(1);
-
-/// The digest of an account's name.
-pub(super) type Account = [u8; 16];
-
-/// What a failure counts against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Place {
-    kind: FailureKind,
-    account: Account,
-    network: Option<Network>,
-}
-
-/// Who tries a password.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Visitor {
-    pub account: Account,
-    pub network: Network,
-    /// The account has worked from there lately.
-    pub is_known: bool,
-}
-
-/// What the operator has set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Failures of one account from one address; at least 1.
-    pub failures: u32,
-    /// How long it is blocked then.
-    pub blocked_for: Duration,
-}
-
-/// Now, in both ways.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Now {
-    /// Never jumps: what counts.
-    pub monotonic: Duration,
-    /// What is kept and shown.
-    pub wall: Timestamp,
-}
 
 /// What changed, to be kept.
 #[derive(Debug, Default)]
@@ -78,110 +35,6 @@ pub(super) struct Book {
     all: Table,
     /// Attempts that are being looked at.
     trying: HashMap<Place, u32>,
-}
-
-impl Now {
-    pub fn of(clock: &dyn Clock) -> Self {
-        Self {
-            monotonic: clock.monotonic(),
-            wall: clock.now(),
-        }
-    }
-}
-
-impl Place {
-    fn pair(visitor: &Visitor) -> Self {
-        Self {
-            kind: FailureKind::Password,
-            account: visitor.account,
-            network: Some(visitor.network),
-        }
-    }
-
-    fn address(network: Network) -> Self {
-        Self {
-            kind: FailureKind::Address,
-            account: [0; 16],
-            network: Some(network),
-        }
-    }
-
-    /// Wrong tokens of a network.
-    pub fn token(network: Network) -> Self {
-        Self {
-            kind: FailureKind::Token,
-            ..Self::address(network)
-        }
-    }
-
-    fn all() -> Self {
-        Self {
-            kind: FailureKind::All,
-            account: [0; 16],
-            network: None,
-        }
-    }
-
-    pub fn kind(&self) -> FailureKind {
-        self.kind
-    }
-
-    pub fn network(&self) -> Option<Network> {
-        self.network
-    }
-
-    /// None where the network cannot be read.
-    pub fn of(kept: &FailurePlace) -> Option<Self> {
-        let network = match kept.kind {
-            FailureKind::All => None,
-            _ => Some(Network::parse(&kept.network)?),
-        };
-        Some(Self {
-            kind: kept.kind,
-            account: kept.account,
-            network,
-        })
-    }
-
-    pub fn to_keep(self) -> FailurePlace {
-        FailurePlace {
-            kind: self.kind,
-            account: self.account,
-            network: self.network.map_or_else(String::new, |n| n.to_string()),
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            failures: 5,
-            blocked_for: Duration::from_mins(15),
-        }
-    }
-}
-
-impl Limits {
-    fn rule(self, kind: FailureKind) -> Rule {
-        let network = Rule {
-            most: self.failures.saturating_mul(PER_NETWORK),
-            leak: self.blocked_for / 5,
-            block: Some(self.blocked_for),
-        };
-        match kind {
-            FailureKind::Password => Rule {
-                most: self.failures,
-                leak: self.blocked_for.saturating_mul(12),
-                block: Some(self.blocked_for),
-            },
-            FailureKind::Address | FailureKind::Token => network,
-            FailureKind::All => Rule {
-                most: STRANGERS,
-                leak: STRANGERS_LEAK,
-                block: None,
-            },
-        }
-    }
 }
 
 impl Book {
@@ -371,6 +224,7 @@ impl Book {
             rounds: entry.bucket.rounds(),
             noted_at: now.wall,
             blocked_until: left.map(|left| now.wall.plus(left)),
+            lifted: false,
         });
     }
 }

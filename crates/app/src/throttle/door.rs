@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use stagedoor_domain::access::User;
+use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::id::UserId;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::StoreError;
 
-use super::book::{Now, Visitor};
+use super::place::{Now, Visitor};
 use super::{Blocked, Network};
 use crate::app::App;
 use crate::password::Password;
@@ -88,7 +89,10 @@ impl App {
             attempt.succeeded(user.id).await;
             Ok(())
         } else {
-            attempt.failed(Some(user.id)).await;
+            let by = Origin::user(user, address);
+            attempt
+                .failed(Act::IdentityConfirmed, &by, Some(user))
+                .await;
             Err(SignInError::Refused)
         }
     }
@@ -114,14 +118,20 @@ impl Attempt {
         self.app.remember(account, network, user, self.last).await;
     }
 
-    /// It was wrong; `user` is whose account it would have been.
-    pub async fn failed(self, user: Option<UserId>) {
-        let limits = self.app.options().sign_in;
+    /// It was wrong; `user` is whose account it would have been. What is no account's name is not
+    /// recorded: people type their password there.
+    pub async fn failed(self, act: Act, by: &Origin, user: Option<&User>) {
+        let app = &self.app;
+        let limits = app.options().sign_in;
         let changes = {
-            let now = Now::of(self.app.clock());
-            let mut book = self.app.inner.throttle.book();
-            book.failed(&self.visitor, user, limits, now)
+            let now = Now::of(app.clock());
+            let mut book = app.inner.throttle.book();
+            book.failed(&self.visitor, user.map(|user| user.id), limits, now)
         };
-        self.app.keep(changes).await;
+        let name = user.map_or("", |user| user.name.as_str());
+        let refusal = app.entry(act, by).on(name).refused();
+        let blocks = app.note_blocks(&changes.blocked, by, name);
+        // Together, so that they share a transaction.
+        tokio::join!(app.keep(changes), app.note(refusal), blocks);
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use stagedoor_domain::id::UserId;
 use stagedoor_domain::time::Timestamp;
 
-use super::book::Place;
 use super::bucket::Bucket;
+use super::place::Place;
 
 /// How much of a full table makes room at once, so that making room is rare.
 const SHARE: usize = 16;

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::id::UserId;
 use stagedoor_store::StoreError;
 
-use super::book::{Now, Place};
+use super::place::{Now, Place};
 use super::{Blocked, Network};
 use crate::app::App;
 use crate::people::ByToken;
@@ -42,7 +43,7 @@ impl App {
             (Some(found), Some(_)) if self.has_worked(token, network).await? => Ok(Some(found)),
             (_, Some(wait)) => Err(Blocked { wait }.into()),
             (None, None) => {
-                self.note_wrong_token(network).await;
+                self.note_wrong_token(address).await;
                 Ok(None)
             }
         }
@@ -66,18 +67,21 @@ impl App {
         Ok(self.known(subject, network).await?.is_some())
     }
 
-    async fn note_wrong_token(&self, network: Network) {
+    async fn note_wrong_token(&self, address: IpAddr) {
         let limits = self.options().sign_in;
         let changes = {
             let now = Now::of(self.clock());
             let mut book = self.inner.throttle.book();
-            book.failed_token(network, limits, now)
+            book.failed_token(Network::of(address), limits, now)
         };
         if !changes.blocked.is_empty() {
             let blocks = &self.inner.throttle.blocks_tokens;
             blocks.store(true, Ordering::Relaxed);
         }
-        self.keep(changes).await;
+        let by = Origin::stranger(address);
+        let refusal = self.entry(Act::TokenUsed, &by).refused();
+        let blocks = self.note_blocks(&changes.blocked, &by, "");
+        tokio::join!(self.keep(changes), self.note(refusal), blocks);
     }
 
     /// Notes that a token works from there; at most once a minute somebody asks for it.

@@ -184,3 +184,39 @@ async fn a_link_that_is_used_twice_at_once_makes_one_account() {
     assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1);
     assert_eq!(house.store().count_users().await.expect("the store"), 1);
 }
+
+#[tokio::test]
+async fn a_password_of_256_characters_signs_in_and_a_longer_one_is_not_even_hashed() {
+    let house = House::with(&[]).await;
+    let longest = "ä9".repeat(128);
+    house.person("ann", &longest).await;
+    assert!(sign_in(&house, "ann", &longest).await.is_ok());
+    let longer = format!("{longest}x");
+    house.person("bob", &longer).await;
+    let refused = sign_in(&house, "bob", &longer).await.expect_err("too long");
+    assert!(matches!(refused, SignInError::Refused), "{refused}");
+}
+
+#[tokio::test]
+async fn a_password_of_any_characters_is_taken_exactly_as_it_is_and_does_not_expire() {
+    let house = House::with(&[]).await;
+    for (name, password) in [
+        ("ann", " spaces around and within "),
+        ("bob", "onlysmallletterswithoutend"),
+        ("eve", "пароль из слов и 🦦\t"),
+    ] {
+        house.person(name, password).await;
+        assert!(sign_in(&house, name, password).await.is_ok(), "{name}");
+        for other in [
+            password.trim(),
+            &password.to_uppercase(),
+            &password[..password.len() - 1],
+        ] {
+            let exact = sign_in(&house, name, other).await.is_ok();
+            assert_eq!(exact, other == password, "{other:?}");
+        }
+    }
+    house.clock.pass(Duration::from_hours(24 * 365 * 3));
+    let later = sign_in(&house, "ann", " spaces around and within ").await;
+    assert!(later.is_ok());
+}

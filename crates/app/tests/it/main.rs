@@ -25,6 +25,7 @@ mod simulation;
 mod stage;
 mod takeover;
 mod throttle;
+mod timing;
 mod tokens;
 mod waiting;
 mod world;

@@ -8,6 +8,7 @@ use stagedoor_app::people::SignInError;
 use stagedoor_app::session_key::{new_api_token, token_hash};
 use stagedoor_app::throttle::BearerError;
 use stagedoor_domain::access::{Scope, User};
+use stagedoor_domain::audit::Origin;
 use stagedoor_domain::name::UserName;
 use stagedoor_store::NewToken;
 
@@ -293,9 +294,13 @@ async fn an_admin_sees_what_is_blocked_and_lifts_one_block_or_all() {
     );
 
     let lift = async |id: Option<String>| {
-        let by = ann.clone();
+        let by = Origin::user(&ann, address(OFFICE));
         house
-            .inside(move |app| async move { app.lift_blocks(&by, id.as_deref()).await })
+            .inside(move |app| async move {
+                app.lift_blocks(&by, id.as_deref())
+                    .await
+                    .expect("the store")
+            })
             .await
     };
     assert_eq!(lift(Some("000000000000".to_owned())).await, 0);

@@ -23,6 +23,7 @@ fn record(place: FailurePlace, level: u32) -> FailureRecord {
         rounds: 2,
         noted_at: at(1),
         blocked_until: Some(at(900_000)),
+        lifted: false,
     }
 }
 
@@ -70,7 +71,9 @@ async fn what_is_lifted_beside_the_server_is_told_until_it_fails_again() {
     assert!(lifted(&one).await);
     assert!(!lifted(&other).await);
     assert!(!store.is_lifted(unknown).await.expect("read"));
-    assert_eq!(all(store).await, std::slice::from_ref(&other));
+    let mut left = all(store).await;
+    left.retain(|record| !record.lifted);
+    assert_eq!(left, std::slice::from_ref(&other));
     let again = store.keep_failures(vec![one.clone()], Vec::new());
     again.await.expect("kept");
     assert!(!lifted(&one).await);

@@ -22,6 +22,8 @@ pub(super) struct HealthPage {
     pub scripts: usize,
     /// Kinds of what browsers reported.
     pub reports: usize,
+    /// Blocks of sign-ins that run.
+    pub blocked: usize,
     pub broken: Vec<BrokenView>,
 }
 
@@ -63,6 +65,7 @@ pub(super) async fn page(state: &AppState, me: &Me, only: Option<&ScriptName>) -
         waiting,
         scripts: catalog.scripts().count(),
         reports: state.policy_reports.count(),
+        blocked: state.app.count_blocked(),
         broken,
     };
     super::page(StatusCode::OK, &page)

@@ -1,7 +1,7 @@
 //! The addresses of pages, and which of them somebody may be led to after signing in.
 
 use stagedoor_domain::id::RunId;
-use stagedoor_domain::name::ScriptName;
+use stagedoor_domain::name::{ScriptName, UserName};
 
 /// The catalog.
 pub(crate) const CATALOG: &str = "/";
@@ -9,6 +9,24 @@ pub(crate) const CATALOG: &str = "/";
 pub(crate) const LOGIN: &str = "/login";
 /// The history.
 pub(crate) const RUNS: &str = "/runs";
+/// Who cannot sign in for a while.
+pub(crate) const BLOCKED: &str = "/admin/blocked";
+
+/// The accounts, for administrators.
+pub(crate) const USERS: &str = "/admin/users";
+/// The grants, for administrators.
+pub(crate) const GRANTS: &str = "/admin/grants";
+/// Everybody's tokens, for administrators.
+pub(crate) const ALL_TOKENS: &str = "/admin/tokens";
+/// One's own tokens.
+pub(crate) const OWN_TOKENS: &str = "/account/tokens";
+/// Where the owner of a link chooses a password.
+pub(crate) const PASSWORD: &str = "/password";
+
+/// An account, for administrators.
+pub(crate) fn user(name: &UserName) -> String {
+    format!("{USERS}/{name}")
+}
 
 /// The audit log.
 pub(crate) const AUDIT_LOG: &str = "/admin/audit-log";
@@ -51,7 +69,7 @@ pub(crate) fn query(path: &str, pairs: &[(&str, &str)]) -> String {
 pub(crate) fn landing(next: &str) -> &str {
     let page = next.split('?').next().unwrap_or("");
     let is_page = page == CATALOG
-        || [RUNS, "/account"].contains(&page)
+        || [RUNS, "/account", OWN_TOKENS, "/admin"].contains(&page)
         || ["/runs/", "/scripts/", "/admin/"]
             .iter()
             .any(|start| page.starts_with(start));

@@ -1,11 +1,14 @@
 //! Every template, rendered with hostile texts in every place that takes text.
 
+mod admin;
+
 use askama::Template;
 use stagedoor_domain::run::State as RunState;
 
 use super::account::AccountPage;
 use super::arrival::ArrivalPage;
 use super::audit_log::{self, AuditLogPage};
+use super::blocked::{BlockedPage, BlockedRow};
 use super::catalog::{Card, CatalogPage, FolderView, LastRun};
 use super::health::{BrokenView, HealthPage, ProblemView};
 use super::login::LoginPage;
@@ -318,6 +321,7 @@ fn health(x: &str) -> HealthPage {
         waiting: 1,
         scripts: 1,
         reports: 1,
+        blocked: 1,
         broken: vec![BrokenView {
             title: x.to_owned(),
             problems: vec![problem],
@@ -375,6 +379,23 @@ fn audit_log(x: &str) -> AuditLogPage {
     }
 }
 
+fn blocked(x: &str) -> BlockedPage {
+    BlockedPage {
+        shell: shell(x),
+        rows: vec![BlockedRow {
+            id: x.to_owned(),
+            what: x.to_owned(),
+            network: x.to_owned(),
+            rounds: 2,
+            last: when(x),
+            until: when(x),
+        }],
+        more: 1,
+        failures: 5,
+        first: x.to_owned(),
+    }
+}
+
 /// Every template, with its name.
 fn pages(x: &str) -> Vec<(&'static str, String)> {
     let html = |template: askama::Result<String>| template.expect("rendered");
@@ -418,7 +439,7 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         folders: Vec::new(),
         ..catalog(x)
     };
-    vec![
+    let mut all = vec![
         ("script.html", html(script(x).render())),
         ("run.html", html(run(x).render())),
         ("catalog.html", html(catalog(x).render())),
@@ -429,6 +450,7 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         ("health.html", html(health(x).render())),
         ("policy_reports.html", html(policy_reports(x).render())),
         ("audit_log.html", html(audit_log(x).render())),
+        ("blocked.html", html(blocked(x).render())),
         ("login.html", html(login.render())),
         ("setup.html", html(setup.render())),
         ("problem.html", html(problem.render())),
@@ -437,7 +459,9 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
             "arrival.html",
             html(ArrivalPage { shell: shell(x) }.render()),
         ),
-    ]
+    ];
+    all.extend(admin::pages(x));
+    all
 }
 
 #[test]

@@ -118,7 +118,7 @@ async fn a_token_sees_starts_and_reads_within_its_scope_only() {
             .collect()
     };
     let listed = whole.get("/api/v1/scripts").await.json();
-    assert_eq!(names(listed), ["ops/hello", "other"]);
+    assert_eq!(names(listed), ["other", "ops/hello"]);
     let listed = narrow.get("/api/v1/scripts").await.json();
     assert_eq!(names(listed), ["ops/hello"]);
     let start = |script: &str| json!({"script": script}).to_string();
@@ -170,4 +170,49 @@ async fn a_token_administers_only_if_its_scope_and_its_owner_say_so() {
     assert_eq!(root.get("/api/v1/users").await.status, 200);
     let stranger = server.anonymous();
     assert_eq!(stranger.get("/api/v1/users").await.status, 401);
+}
+
+#[tokio::test]
+async fn p16_accounts_and_tokens_show_exactly_what_is_declared() {
+    let server = server().await;
+    let root = server.browser("root", &["admins"]).await;
+    let token = server.token("ada", &["ops"]).await;
+    for (path, declared) in [
+        (
+            "/api/v1/users",
+            &["created_at", "disabled", "groups", "name"][..],
+        ),
+        ("/api/v1/groups", &["members", "name"]),
+        (
+            "/api/v1/tokens",
+            &[
+                "created_at",
+                "expires_at",
+                "from",
+                "id",
+                "last_address",
+                "last_used",
+                "may",
+                "name",
+                "scripts",
+                "user",
+            ],
+        ),
+    ] {
+        let answer = root.get(path).await;
+        let items = answer.json()["items"].as_array().expect("a list").clone();
+        assert!(!items.is_empty(), "{path}");
+        for item in items {
+            let mut keys: Vec<String> = item
+                .as_object()
+                .expect("an object")
+                .keys()
+                .cloned()
+                .collect();
+            keys.sort();
+            assert_eq!(keys, declared, "{path}");
+        }
+        let text = answer.text();
+        assert!(!text.contains(&token) && !text.contains("argon2"), "{text}");
+    }
 }

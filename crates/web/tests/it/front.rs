@@ -196,6 +196,7 @@ async fn every_route_keeps_its_class_of_access() {
         let path = route
             .path
             .replace("{*name}", "ops/hello")
+            .replace("{user}", "root")
             .replace("{id}", "01900000-0000-7000-8000-000000000000")
             .replace("{version}", "0")
             .replace("{file}", "x.css");
@@ -210,6 +211,11 @@ async fn every_route_keeps_its_class_of_access() {
                 assert_ne!(status(&ada).await, 401, "{what}");
             }
             Access::Bearer => assert_eq!(status(&anon).await, 401, "{what}"),
+            Access::BearerAdmin => {
+                assert_eq!(status(&anon).await, 401, "{what}");
+                assert_eq!(status(&ada).await, 404, "{what}");
+                assert_eq!(status(&root).await, 200, "{what}");
+            }
             Access::Admin => {
                 assert_eq!(status(&anon).await, 303, "{what}");
                 assert_eq!(status(&ada).await, 404, "{what}");

@@ -12,6 +12,7 @@ mod api_output;
 mod api_queue;
 #[cfg(test)]
 mod api_runs;
+#[cfg(test)]
 mod api_tokens;
 #[cfg(test)]
 mod audit_log;
@@ -26,6 +27,12 @@ mod debugging;
 mod form_arguments;
 #[cfg(test)]
 mod front;
+#[cfg(test)]
+mod hidden;
+#[cfg(test)]
+mod page_admin;
+#[cfg(test)]
+mod page_blocked;
 #[cfg(test)]
 mod page_broken;
 #[cfg(test)]

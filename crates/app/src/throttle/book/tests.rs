@@ -1,6 +1,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
+use stagedoor_domain::time::Timestamp;
+
 use super::*;
+use crate::throttle::place::Account;
 
 const LIMITS: Limits = Limits {
     failures: 5,

@@ -1,0 +1,332 @@
+//! The pages of administration: what they change, and who may.
+
+use crate::client::{Answer, Client};
+use crate::server::TestServer;
+
+const HELLO: (&str, &str) = (
+    "ops/hello.sh",
+    "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"crew\"] }\n# ///\necho hello\n",
+);
+
+async fn server() -> TestServer {
+    TestServer::with(&[HELLO]).await
+}
+
+/// Sends a form of this page.
+async fn send(client: &Client, page: &str, action: &str, fields: &str) -> Answer {
+    let html = client.get(page).await.text();
+    let token = html.split("name=\"csrf_token\" value=\"").nth(1);
+    let token = token.and_then(|rest| rest.split('"').next());
+    let token = token.unwrap_or_else(|| panic!("no form on {page}: {html}"));
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let body = format!("csrf_token={token}&{fields}");
+    client.send("POST", action, &form, body.as_bytes()).await
+}
+
+fn secret(html: &str) -> String {
+    let rest = html.split("class=\"secret\"><code>").nth(1);
+    let text = rest.and_then(|rest| rest.split('<').next());
+    text.unwrap_or_else(|| panic!("nothing is shown once: {html}"))
+        .replace("&#38;", "&")
+}
+
+#[tokio::test]
+async fn an_administrator_adds_somebody_who_chooses_a_password_by_a_link_that_works_once() {
+    let server = server().await;
+    let root = server.browser("root", &["admins"]).await;
+    let made = send(
+        &root,
+        "/admin/users",
+        "/admin/users",
+        "name=ann&groups=crew",
+    )
+    .await;
+    assert_eq!(made.status, 200, "{}", made.text());
+    let link = secret(&made.text());
+    let path = link
+        .split_once(&server.address.to_string())
+        .expect("ours")
+        .1
+        .to_owned();
+    assert!(path.starts_with("/password?key="), "{path}");
+    let key = path.split_once("key=").expect("a key").1;
+    assert!(
+        !root.get("/admin/users/ann").await.text().contains(key),
+        "shown once"
+    );
+    let stranger = server.anonymous();
+    let again = send_link(&stranger, &path, key, "correct horse battery", "another").await;
+    assert_eq!(again.status, 422, "{}", again.text());
+    let chosen = send_link(
+        &stranger,
+        &path,
+        key,
+        "correct horse battery",
+        "correct horse battery",
+    );
+    let chosen = chosen.await;
+    assert_eq!(chosen.status, 303, "{}", chosen.text());
+    assert_eq!(stranger.get(&path).await.status, 410);
+    let users = root.get("/api/v1/users").await.json();
+    assert_eq!(users["items"][0]["name"], "ann");
+    assert_eq!(users["items"][0]["groups"], serde_json::json!(["crew"]));
+}
+
+/// As a browser does that came by the link: with the cookie that the page set.
+async fn send_link(client: &Client, path: &str, key: &str, one: &str, two: &str) -> Answer {
+    let page = client.get(path).await;
+    assert_eq!(page.status, 200, "{}", page.text());
+    let cookie = page.header("set-cookie").expect("a cookie");
+    let cookie = cookie.split(';').next().expect("a value").to_owned();
+    let token = page.text();
+    let token = token
+        .split("name=\"csrf_token\" value=\"")
+        .nth(1)
+        .expect("a form");
+    let token = token.split('"').next().expect("a token");
+    let form = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("cookie", cookie.as_str()),
+    ];
+    let plus = |text: &str| text.replace(' ', "+");
+    let body = format!(
+        "csrf_token={token}&key={key}&password={}&again={}",
+        plus(one),
+        plus(two)
+    );
+    client
+        .send("POST", "/password", &form, body.as_bytes())
+        .await
+}
+
+#[tokio::test]
+async fn an_account_is_disabled_enabled_regrouped_and_deleted_and_the_last_administrator_is_not() {
+    let server = server().await;
+    let root = server.browser("root", &["admins"]).await;
+    let ann = server.browser("ann", &["crew"]).await;
+    let page = "/admin/users/ann";
+    assert_eq!(ann.get("/scripts/ops/hello").await.status, 200);
+    let answer = send(&root, page, "/admin/users/ann/groups", "groups=dev%2C+ops").await;
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    assert_eq!(
+        ann.get("/scripts/ops/hello").await.status,
+        404,
+        "at the next request"
+    );
+    let answer = send(&root, page, "/admin/users/ann/groups", "groups=No+Group").await;
+    assert_eq!(answer.status, 409, "{}", answer.text());
+    let answer = send(&root, page, "/admin/users/ann/disable", "").await;
+    assert_eq!((answer.status, ann.get("/").await.status), (303, 303));
+    assert!(root.get(page).await.text().contains("disabled"));
+    assert_eq!(
+        send(&root, page, "/admin/users/ann/enable", "")
+            .await
+            .status,
+        303
+    );
+    let unsure = send(&root, page, "/admin/users/ann/delete", "").await;
+    assert_eq!(unsure.status, 409, "{}", unsure.text());
+    assert_eq!(root.get(page).await.status, 200);
+    let sure = send(&root, page, "/admin/users/ann/delete", "sure=yes").await;
+    assert_eq!((sure.status, root.get(page).await.status), (303, 404));
+    for (act, fields) in [
+        ("disable", ""),
+        ("delete", "sure=yes"),
+        ("groups", "groups=ops"),
+    ] {
+        let path = format!("/admin/users/root/{act}");
+        let refused = send(&root, "/admin/users/root", &path, fields).await;
+        assert_eq!(refused.status, 409, "{act}");
+        assert!(
+            refused.text().contains("only administrator"),
+            "{}",
+            refused.text()
+        );
+    }
+    assert_eq!(root.get("/admin").await.status, 200);
+}
+
+#[tokio::test]
+async fn sessions_are_ended_everywhere_by_an_administrator() {
+    let server = server().await;
+    let root = server.browser("root", &["admins"]).await;
+    let (one, two) = (
+        server.browser("ann", &[]).await,
+        server.browser("ann", &[]).await,
+    );
+    let bob = server.browser("bob", &[]).await;
+    assert_eq!(one.get("/").await.status, 200);
+    let answer = send(&root, "/admin/users/ann", "/admin/users/ann/sessions", "").await;
+    assert!(answer.text().contains("2 sessions"), "{}", answer.text());
+    assert_eq!(
+        (one.get("/").await.status, two.get("/").await.status),
+        (303, 303)
+    );
+    assert_eq!(bob.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_grant_counts_at_once_and_no_longer_when_it_is_taken_away() {
+    let server = server().await;
+    let root = server.browser("root", &["admins"]).await;
+    let dan = server.browser("dan", &["dev"]).await;
+    assert_eq!(dan.get("/scripts/ops/hello").await.status, 404);
+    let page = "/admin/grants";
+    let answer = send(
+        &root,
+        page,
+        page,
+        "group=dev&scripts=ops%2F*&may=view&may=run",
+    )
+    .await;
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    assert_eq!(dan.get("/scripts/ops/hello").await.status, 200);
+    let shown = root.get(page).await.text();
+    assert!(
+        shown.contains("<code>ops/*</code>") && shown.contains("grant 1"),
+        "{shown}"
+    );
+    for (fields, why) in [
+        ("group=dev&scripts=ops*&may=run", "neither a script"),
+        ("group=dev&scripts=*", "say what"),
+        ("group=dev&may=run", "with which scripts"),
+        ("group=dev&scripts=*&may=admin", "not about scripts"),
+        ("group=D&scripts=*&may=run", "allowed are"),
+        (
+            "group=dev&scripts=*&may=everything",
+            "nothing that one may be allowed",
+        ),
+    ] {
+        let refused = send(&root, page, page, fields).await;
+        assert_eq!(refused.status, 422, "{fields}");
+        let text = refused.text().to_lowercase();
+        assert!(text.contains(why), "{fields}: {text}");
+    }
+    assert_eq!(
+        send(&root, page, "/admin/grants/1/remove", "").await.status,
+        303
+    );
+    assert_eq!(dan.get("/scripts/ops/hello").await.status, 404);
+    assert_eq!(
+        send(&root, page, "/admin/grants/1/remove", "").await.status,
+        404
+    );
+}
+
+#[tokio::test]
+async fn a_grant_of_admin_opens_administration_and_no_script() {
+    let server = server().await;
+    let root = server.browser("root", &["admins"]).await;
+    let wim = server.browser("wim", &["wardens"]).await;
+    assert_eq!(wim.get("/admin").await.status, 404);
+    assert!(!wim.get("/").await.text().contains("href=\"/admin\""));
+    let answer = send(
+        &root,
+        "/admin/grants",
+        "/admin/grants",
+        "group=wardens&may=admin",
+    )
+    .await;
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    for path in ["/admin", "/admin/users", "/admin/health"] {
+        assert_eq!(wim.get(path).await.status, 200, "{path}");
+    }
+    assert!(wim.get("/").await.text().contains("href=\"/admin\""));
+    assert_eq!(wim.get("/scripts/ops/hello").await.status, 404);
+    assert_eq!(wim.get("/api/v1/me").await.json()["admin"], true);
+}
+
+#[tokio::test]
+async fn a_group_is_renamed_and_the_files_that_still_say_its_old_name_are_told() {
+    let server = server().await;
+    let root = server.browser("root", &["admins"]).await;
+    server.browser("ann", &["crew"]).await;
+    server.browser("dan", &["dev"]).await;
+    let page = "/admin/groups";
+    let rename = |fields: &'static str| send(&root, page, "/admin/groups/rename", fields);
+    let answer = rename("from=crew&to=mates").await;
+    let text = answer.text();
+    assert_eq!(answer.status, 200, "{text}");
+    assert!(text.contains("crew is called mates now"), "{text}");
+    assert!(text.contains("access` in ops/hello.sh, line 3"), "{text}");
+    let answer = rename("from=dev&to=devs").await;
+    assert!(!answer.text().contains("by hand"), "{}", answer.text());
+    assert_eq!(rename("from=devs&to=mates").await.status, 422);
+    assert_eq!(rename("from=admins&to=x").await.status, 422);
+    assert_eq!(rename("from=nobody&to=x").await.status, 422);
+}
+
+#[tokio::test]
+async fn the_page_and_the_check_give_the_same_answer() {
+    let server = server().await;
+    let root = server.browser("root", &["admins"]).await;
+    let ann = server.browser("ann", &["crew"]).await;
+    server.browser("dan", &["dev"]).await;
+    let ask = async |query: &str| root.get(&format!("/admin/may?{query}")).await;
+    let yes = ask("user=ann&action=run&script=ops/hello").await.text();
+    assert!(yes.contains("<span>yes</span>"), "{yes}");
+    assert!(
+        yes.contains("`access` in ops/hello.sh, line 3: run = crew"),
+        "{yes}"
+    );
+    assert_eq!(ann.get("/scripts/ops/hello").await.status, 200);
+    let no = ask("user=dan&action=run&script=ops/hello").await.text();
+    assert!(no.contains("<span>no</span>"), "{no}");
+    let admin = ask("user=root&action=admin&script=").await.text();
+    assert!(admin.contains("may do everything"), "{admin}");
+    assert_eq!(
+        ask("user=nobody&action=run&script=ops/hello").await.status,
+        422
+    );
+    assert_eq!(ask("user=ann&action=run&script=").await.status, 422);
+    assert_eq!(ask("").await.status, 200);
+}
+
+#[tokio::test]
+async fn one_makes_tokens_for_oneself_shown_once_and_an_administrator_ends_any() {
+    let server = server().await;
+    let root = server.browser("root", &["admins"]).await;
+    let (ann, bob) = (
+        server.browser("ann", &["crew"]).await,
+        server.browser("bob", &[]).await,
+    );
+    let page = "/account/tokens";
+    let fields = "name=ci&may=run&scripts=ops%2F*&from=127.0.0.0%2F8&term=7d";
+    let made = send(&ann, page, page, fields).await;
+    assert_eq!(made.status, 200, "{}", made.text());
+    let token = secret(&made.text());
+    assert!(token.starts_with("sd_"), "{token}");
+    let shown = ann.get(page).await.text();
+    assert!(
+        !shown.contains(&token) && shown.contains("127.0.0.0/8"),
+        "{shown}"
+    );
+    let program = server
+        .anonymous()
+        .with("authorization", &format!("Bearer {token}"));
+    assert_eq!(program.get("/api/v1/scripts/ops/hello").await.status, 200);
+    assert_eq!(program.get("/api/v1/me").await.json()["admin"], false);
+    for (fields, why) in [
+        ("may=run&scripts=ops*&term=7d", "neither a script"),
+        ("scripts=*&term=7d", "at least one"),
+        ("may=run&from=10.0.0.1%2F8&term=7d", "no network"),
+        ("may=run&term=100y", "how long"),
+    ] {
+        let refused = send(&ann, page, page, fields).await;
+        assert_eq!(refused.status, 422, "{fields}");
+        assert!(refused.text().contains(why), "{fields}: {}", refused.text());
+    }
+    let id = root.get("/api/v1/tokens").await.json()["items"][0]["id"].to_string();
+    let path = format!("/account/tokens/{id}/revoke");
+    assert_eq!(send(&bob, page, &path, "").await.status, 404, "another's");
+    assert_eq!(program.get("/api/v1/me").await.status, 200);
+    let path = format!("/admin/tokens/{id}/revoke");
+    assert_eq!(send(&root, "/admin/tokens", &path, "").await.status, 303);
+    assert_eq!(program.get("/api/v1/me").await.status, 401);
+    assert_eq!(
+        send(&ann, page, &format!("/account/tokens/{id}/revoke"), "")
+            .await
+            .status,
+        404
+    );
+}
