@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use stagedoor_catalog::Catalog;
-use stagedoor_config::Environment;
+use stagedoor_config::{Environment, Session};
 use stagedoor_domain::access::Grants;
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::queue::{Capacity, Queue};
@@ -18,16 +17,19 @@ use stagedoor_store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
 use crate::audit::Denials;
+use crate::cookie_keys::CookieKeys;
+use crate::cookies::Forged;
 use crate::csrf::Csrf;
 use crate::late::Late;
 use crate::live::LiveRun;
 use crate::password::Hasher;
 use crate::permissions::Permissions;
 use crate::ports::Recorder;
+use crate::rights::{self, Rights};
 use crate::scripts::Rereading;
 use crate::sealed::{KEY_BYTES, Vault};
 use crate::throttle::{self, Limits, Throttle};
-use crate::{people, recover, reports};
+use crate::{recover, reports, sessions};
 
 /// What the operator has set, as far as the use cases need it.
 #[derive(Debug, Clone)]
@@ -36,10 +38,8 @@ pub struct Options {
     pub capacity: Capacity,
     /// Bytes of output per stream, where a script does not say.
     pub output_cap: u64,
-    /// A session ends this long after signing in.
-    pub session_absolute: Duration,
-    /// A session ends after this long without a request.
-    pub session_idle: Duration,
+    /// How long a sign-in lasts, and from where it is taken.
+    pub session: Session,
     /// How often signing in may fail.
     pub sign_in: Limits,
     /// Grants of stagedoor.toml.
@@ -70,6 +70,8 @@ pub struct Parts {
     pub hasher: Hasher,
     /// The key of secret arguments at rest.
     pub vault_key: zeroize::Zeroizing<[u8; KEY_BYTES]>,
+    /// The keys that sign cookies.
+    pub cookie_keys: CookieKeys,
     /// Settings.
     pub options: Options,
 }
@@ -98,6 +100,9 @@ pub(crate) struct Inner {
     pub(crate) vault: Vault,
     pub(crate) hasher: Hasher,
     pub(crate) csrf: Csrf,
+    pub(crate) cookie_keys: ArcSwap<CookieKeys>,
+    pub(crate) forged_cookies: Forged,
+    pub(crate) rights: Rights,
     pub(crate) throttle: Throttle,
     pub(crate) options: ArcSwap<Options>,
     pub(crate) permissions: Permissions,
@@ -126,6 +131,9 @@ impl App {
             permissions: Permissions::new(Arc::clone(&parts.options.grants), stored),
             hasher: parts.hasher,
             csrf: Csrf::new(Arc::clone(&parts.clock), Arc::clone(&parts.chance)),
+            cookie_keys: ArcSwap::from_pointee(parts.cookie_keys),
+            forged_cookies: Forged::default(),
+            rights: Rights::new(),
             vault: Vault::new(&parts.vault_key),
             queue: Mutex::new(Queue::new(parts.options.capacity)),
             live: Mutex::default(),
@@ -150,7 +158,8 @@ impl App {
         let (reports, unheld) = recover::recover(&app, parts.reports).await?;
         tokio::spawn(recover::account(app.clone(), unheld));
         tokio::spawn(reports::listen(app.clone(), reports, parts.pump_events));
-        tokio::spawn(people::sweep_sessions(app.clone()));
+        tokio::spawn(sessions::sweep(app.clone()));
+        tokio::spawn(rights::watch(app.clone()));
         tokio::spawn(throttle::sweep(app.clone(), failures));
         app.start_what_may();
         Ok(app)
@@ -181,6 +190,7 @@ impl App {
         self.queue().set_capacity(options.capacity);
         self.inner.permissions.set_file(Arc::clone(&options.grants));
         self.inner.options.store(Arc::new(options));
+        self.inner.rights.changed();
         self.start_what_may();
     }
 

@@ -8,10 +8,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use stagedoor_domain::id::{RunId, UserId};
+use stagedoor_domain::id::RunId;
 use stagedoor_domain::time::{Chance, Clock};
 
-use crate::session_key::{RequestKey, SessionKey, digest, new_cookie_value, random_text};
+use crate::session_key::{RequestKey, SessionKey, digest, random_text};
 
 /// How long a token may be used.
 pub const LIFETIME: Duration = Duration::from_mins(5);
@@ -32,7 +32,9 @@ pub enum Spent {
     Fresh(RequestKey),
     /// It was used before, perhaps for this run.
     Used(Option<RunId>),
-    /// Not a token of this session, or too old.
+    /// A token of this session that is too old.
+    Expired,
+    /// No token of this session as it is now.
     Unknown,
 }
 
@@ -48,10 +50,37 @@ enum Worth {
     UsedUp(Option<RunId>),
 }
 
+/// The tokens of one session, and the secret that they count under: it goes with the session, and
+/// with it every token that was minted from it (row B21).
+struct Pool {
+    secret: [u8; 32],
+    tokens: VecDeque<Token>,
+}
+
+impl Pool {
+    fn new(chance: &dyn Chance) -> Self {
+        let mut secret = [0; 32];
+        chance.fill(&mut secret);
+        Self {
+            secret,
+            tokens: VecDeque::new(),
+        }
+    }
+
+    /// The hash is looked up, not the text, so comparing leaks nothing about a token by its time.
+    fn key_of(&self, text: &str) -> RequestKey {
+        RequestKey(digest(&[b"form", &self.secret, text.as_bytes()]))
+    }
+
+    fn find(&mut self, key: &RequestKey) -> Option<&mut Token> {
+        self.tokens.iter_mut().find(|token| token.key == *key)
+    }
+}
+
 /// The pools of one kind of session, in the order in which they were made.
 struct Pools {
     most: usize,
-    tokens: HashMap<SessionKey, VecDeque<Token>>,
+    by_session: HashMap<SessionKey, Pool>,
     order: VecDeque<SessionKey>,
 }
 
@@ -59,21 +88,22 @@ impl Pools {
     fn new(most: usize) -> Self {
         Self {
             most,
-            tokens: HashMap::new(),
+            by_session: HashMap::new(),
             order: VecDeque::new(),
         }
     }
 
-    fn of(&mut self, session: &SessionKey) -> &mut VecDeque<Token> {
-        if !self.tokens.contains_key(session) {
+    fn of(&mut self, session: &SessionKey, chance: &dyn Chance) -> &mut Pool {
+        if !self.by_session.contains_key(session) {
             while self.order.len() >= self.most {
                 if let Some(oldest) = self.order.pop_front() {
-                    self.tokens.remove(&oldest);
+                    self.by_session.remove(&oldest);
                 }
             }
             self.order.push_back(*session);
         }
-        self.tokens.entry(*session).or_default()
+        let pool = self.by_session.entry(*session);
+        pool.or_insert_with(|| Pool::new(chance))
     }
 }
 
@@ -105,27 +135,17 @@ impl Csrf {
         pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A cookie value and its key, for the forms of somebody who is not signed in.
-    pub fn pre_session(&self) -> (String, SessionKey) {
-        loop {
-            let value = new_cookie_value(UserId(0), &*self.chance);
-            if let Some(key) = SessionKey::of(&value) {
-                return (value, key);
-            }
-        }
-    }
-
     /// A new token of this session: 64 characters.
     pub fn mint(&self, session: &SessionKey) -> String {
         let text = random_text::<TOKEN_BYTES>(&*self.chance);
         let minted = self.clock.monotonic();
         let mut pools = self.pools(session);
-        let tokens = pools.of(session);
-        if tokens.len() >= PER_SESSION {
-            tokens.pop_front();
+        let pool = pools.of(session, &*self.chance);
+        if pool.tokens.len() >= PER_SESSION {
+            pool.tokens.pop_front();
         }
-        tokens.push_back(Token {
-            key: key_of(&text),
+        pool.tokens.push_back(Token {
+            key: pool.key_of(&text),
             minted,
             worth: Worth::Good,
         });
@@ -134,11 +154,13 @@ impl Csrf {
 
     /// Uses a token up, whatever becomes of the request.
     pub fn spend(&self, session: &SessionKey, text: &str) -> Spent {
-        let key = key_of(text);
         let now = self.clock.monotonic();
         let mut pools = self.pools(session);
-        let tokens = pools.tokens.get_mut(session);
-        match tokens.and_then(|tokens| tokens.iter_mut().find(|token| token.key == key)) {
+        let Some(pool) = pools.by_session.get_mut(session) else {
+            return Spent::Unknown;
+        };
+        let key = pool.key_of(text);
+        match pool.find(&key) {
             Some(Token {
                 worth: Worth::UsedUp(run),
                 ..
@@ -147,15 +169,16 @@ impl Csrf {
                 token.worth = Worth::UsedUp(None);
                 Spent::Fresh(key)
             }
-            Some(_) | None => Spent::Unknown,
+            Some(_) => Spent::Expired,
+            None => Spent::Unknown,
         }
     }
 
     /// Notes which run a token started, so that its second use leads there.
     pub fn started(&self, session: &SessionKey, key: &RequestKey, run: RunId) {
         let mut pools = self.pools(session);
-        let tokens = pools.tokens.get_mut(session);
-        if let Some(token) = tokens.and_then(|t| t.iter_mut().find(|token| token.key == *key)) {
+        let pool = pools.by_session.get_mut(session);
+        if let Some(token) = pool.and_then(|pool| pool.find(key)) {
             token.worth = Worth::UsedUp(Some(run));
         }
     }
@@ -163,20 +186,17 @@ impl Csrf {
     /// The session is over: its tokens are worth nothing.
     pub fn forget(&self, session: &SessionKey) {
         let mut pools = self.pools(session);
-        if pools.tokens.remove(session).is_some() {
+        if pools.by_session.remove(session).is_some() {
             pools.order.retain(|key| key != session);
         }
     }
 }
 
-/// The hash is looked up, not the text, so comparing leaks nothing about a token by its time.
-fn key_of(text: &str) -> RequestKey {
-    RequestKey(digest(&[b"form", text.as_bytes()]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session_key::new_session_value;
+    use stagedoor_domain::id::UserId;
     use stagedoor_domain::time::Timestamp;
     use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -206,7 +226,7 @@ mod tests {
     fn csrf() -> (Csrf, Arc<Fake>, SessionKey, SessionKey) {
         let fake = Arc::new(Fake::default());
         let csrf = Csrf::new(fake.clone(), fake.clone());
-        let session = |user| SessionKey::of(&new_cookie_value(UserId(user), &*fake));
+        let session = |user| SessionKey::of(&new_session_value(UserId(user), &*fake));
         let (ann, bob) = (session(1).expect("a key"), session(2).expect("a key"));
         (csrf, fake, ann, bob)
     }
@@ -240,7 +260,7 @@ mod tests {
         fake.seconds.store(300, Ordering::Relaxed);
         assert!(matches!(csrf.spend(&ann, &a), Spent::Fresh(_)));
         fake.seconds.store(301, Ordering::Relaxed);
-        assert_eq!(csrf.spend(&ann, &b), Spent::Unknown);
+        assert_eq!(csrf.spend(&ann, &b), Spent::Expired);
     }
 
     #[test]
@@ -278,22 +298,32 @@ mod tests {
 
     #[test]
     fn visitors_are_bounded_and_take_no_users_place() {
-        let (csrf, _, ann, _) = csrf();
+        let (csrf, fake, ann, _) = csrf();
         let token = csrf.mint(&ann);
-        let (_, first) = csrf.pre_session();
+        let visitor = || SessionKey::of(&new_session_value(UserId(0), &*fake)).expect("a key");
+        let first = visitor();
         let old = csrf.mint(&first);
         for _ in 0..VISITORS {
-            let (_, key) = csrf.pre_session();
-            csrf.mint(&key);
+            csrf.mint(&visitor());
         }
         let visitors = csrf.visitors.lock().expect("not poisoned");
         assert_eq!(
-            (visitors.tokens.len(), visitors.order.len()),
+            (visitors.by_session.len(), visitors.order.len()),
             (VISITORS, VISITORS)
         );
         drop(visitors);
         assert_eq!(csrf.spend(&first, &old), Spent::Unknown, "the oldest went");
         assert!(matches!(csrf.spend(&ann, &token), Spent::Fresh(_)));
+    }
+
+    #[test]
+    fn b21_a_token_goes_with_the_secret_that_it_was_minted_from() {
+        let (csrf, _, ann, _) = csrf();
+        let old = csrf.mint(&ann);
+        csrf.forget(&ann);
+        let new = csrf.mint(&ann);
+        assert_eq!(csrf.spend(&ann, &old), Spent::Unknown);
+        assert!(matches!(csrf.spend(&ann, &new), Spent::Fresh(_)));
     }
 
     #[test]
@@ -303,6 +333,6 @@ mod tests {
         csrf.forget(&ann);
         assert_eq!(csrf.spend(&ann, &token), Spent::Unknown);
         let users = csrf.users.lock().expect("not poisoned");
-        assert!(users.tokens.is_empty() && users.order.is_empty());
+        assert!(users.by_session.is_empty() && users.order.is_empty());
     }
 }

@@ -5,10 +5,13 @@
 //! neither HTTP nor SQL nor system calls.
 #![forbid(unsafe_code)]
 
+pub mod account;
 pub mod administer;
 pub mod app;
 pub mod audit;
 pub mod check_args;
+pub mod confirm;
+pub mod cookie_keys;
 pub mod csrf;
 pub mod docs;
 pub mod find;
@@ -22,6 +25,7 @@ pub mod ports;
 pub mod scripts;
 pub mod sealed;
 pub mod session_key;
+pub mod sessions;
 pub mod start_run;
 pub mod stop_run;
 pub mod throttle;
@@ -29,8 +33,10 @@ pub mod view;
 pub mod watch;
 
 mod carry_out;
+mod cookies;
 mod late;
 mod live;
 mod recover;
 mod reports;
+mod rights;
 mod to_the_end;

@@ -1,43 +1,19 @@
-//! Who comes in: the setup link, signing in and out, sessions and API tokens.
+//! Who comes in: the setup link, signing in, and API tokens.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use stagedoor_domain::access::User;
 use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::name::{BadName, GroupName, UserName};
 use stagedoor_domain::network::Network;
-use stagedoor_store::{
-    NewUser, SessionRecord, SetupError as StoreSetupError, StoreError, UserRecord,
-};
+use stagedoor_store::{NewUser, SetupError as StoreSetupError, StoreError, UserRecord};
 
 use crate::app::App;
 use crate::password::{Busy, Password, Weak};
-use crate::session_key::{SessionKey, new_cookie_value, setup_hash, token_hash};
+use crate::session_key::{setup_hash, token_hash};
+use crate::sessions::{NewSession, Visitor};
 use crate::throttle::{AttemptError, Blocked, Network as ClientNetwork, canonical};
-
-/// By how much a clock is set back in the ordinary way. A session that begins later than that was
-/// made by a clock that was wrong, and how old it is cannot be told.
-const CLOCK_SLACK: Duration = Duration::from_mins(5);
-
-/// A session that was just made.
-#[derive(Debug)]
-pub struct NewSession {
-    /// The cookie's value, `<user>:<128 hex digits>`. Shown to nobody but the browser.
-    pub cookie_value: String,
-    /// Whose it is.
-    pub user: User,
-}
-
-/// A request that came with a good session.
-#[derive(Debug, Clone)]
-pub struct SignedIn {
-    /// Who.
-    pub user: User,
-    /// Which session.
-    pub session: SessionKey,
-}
 
 /// A request that came with a good token.
 #[derive(Debug, Clone)]
@@ -118,8 +94,9 @@ impl App {
         key: &str,
         name: &str,
         password: Password,
-        address: IpAddr,
+        visitor: Visitor,
     ) -> Result<NewSession, SetUpError> {
+        let address = visitor.address;
         // Whoever has no good link makes the server do no work.
         let now = self.clock().now();
         self.inner.store.check_setup(setup_hash(key), now).await?;
@@ -143,7 +120,7 @@ impl App {
         let id = store.use_setup(setup_hash(key), now, new).await?;
         let user = User::new(id, name, groups);
         tracing::info!(user = %user.name, %address, "the first account was created");
-        Ok(self.open_session(user, address).await?)
+        Ok(self.open_session(user, visitor).await?)
     }
 
     /// Whose link to choose a password this is, if it is good.
@@ -158,8 +135,9 @@ impl App {
         &self,
         key: &str,
         password: Password,
-        address: IpAddr,
+        visitor: Visitor,
     ) -> Result<NewSession, SetUpError> {
+        let address = visitor.address;
         let (hash, now) = (setup_hash(key), self.clock().now());
         let owner = self.inner.store.password_link(hash, now).await?;
         // Whoever has no good link makes the server do no work.
@@ -177,7 +155,7 @@ impl App {
         let store = self.recorded(entry.with("by", "link"));
         let used = store.use_password_link(hash, now, chosen).await?;
         used.ok_or(SetUpError::UnknownLink)?;
-        Ok(self.open_session(owner, address).await?)
+        Ok(self.open_session(owner, visitor).await?)
     }
 
     /// Can the first administrator still be made?
@@ -191,8 +169,9 @@ impl App {
         &self,
         name: &str,
         password: Password,
-        address: IpAddr,
+        visitor: Visitor,
     ) -> Result<NewSession, SignInError> {
+        let address = visitor.address;
         let name = canonical(name);
         let attempt = self.attempt(&name, address).await?;
         let record = match UserName::parse(&name) {
@@ -208,7 +187,7 @@ impl App {
             .await?;
         match record {
             Some(UserRecord { user, .. }) if matches => {
-                let session = self.open_session(user, address).await?;
+                let session = self.open_session(user, visitor).await?;
                 attempt.succeeded(session.user.id).await;
                 tracing::info!(user = %session.user.name, %address, "signed in");
                 Ok(session)
@@ -220,84 +199,6 @@ impl App {
                 Err(SignInError::Refused)
             }
         }
-    }
-
-    async fn open_session(&self, user: User, address: IpAddr) -> Result<NewSession, StoreError> {
-        loop {
-            let cookie_value = new_cookie_value(user.id, self.chance());
-            let Some(key) = SessionKey::of(&cookie_value) else {
-                continue;
-            };
-            let now = self.clock().now();
-            let session = SessionRecord {
-                id_hash: key.hash(),
-                user: user.id,
-                created_at: now,
-                last_seen: now,
-                address: bound_address(address),
-            };
-            let by = Origin::user(&user, address);
-            let entry = self.entry(Act::SignIn, &by).on(user.name.as_str());
-            self.recorded(entry).add_session(&session).await?;
-            return Ok(NewSession { cookie_value, user });
-        }
-    }
-
-    /// Who this cookie belongs to. `None` when the session is unknown, over, or of another
-    /// address; the last two end it.
-    pub async fn session(
-        &self,
-        cookie_value: &str,
-        address: IpAddr,
-    ) -> Result<Option<SignedIn>, StoreError> {
-        let Some(key) = SessionKey::of(cookie_value) else {
-            return Ok(None);
-        };
-        let Some((session, record)) = self.inner.store.session(key.hash()).await? else {
-            return Ok(None);
-        };
-        self.keep_up(record.grants_version).await?;
-        let now = self.clock().now();
-        let options = self.options();
-        let is_over = now.since(session.created_at) >= options.session_absolute
-            || now.since(session.last_seen) >= options.session_idle
-            || session.created_at.max(session.last_seen) > now.plus(CLOCK_SLACK)
-            || session.address != bound_address(address)
-            || record.disabled;
-        if is_over {
-            // A row that a full disk keeps is looked at again, and is over then too.
-            if let Err(error) = self.forget(&key).await {
-                tracing::warn!(%error, "could not remove a session that is over");
-            }
-            return Ok(None);
-        }
-        // Written at most once a minute: what matters is the idle limit of half an hour.
-        if now.since(session.last_seen).as_secs() >= 60 {
-            // Nor is a full disk a reason to turn somebody away.
-            if let Err(error) = self.inner.store.touch_session(key.hash(), now).await {
-                tracing::warn!(%error, "could not note that a session was used");
-            }
-        }
-        Ok(Some(SignedIn {
-            user: record.user,
-            session: key,
-        }))
-    }
-
-    /// Somebody ends their session; its tokens are worth nothing from now on.
-    pub async fn sign_out(&self, session: &SessionKey, by: &Origin) -> Result<(), StoreError> {
-        self.inner.csrf.forget(session);
-        let name = by.actor.user().map_or("", |(_, name)| name.as_str());
-        let store = self.recorded(self.entry(Act::SignOut, by).on(name));
-        store.end_session(session.hash()).await?;
-        Ok(())
-    }
-
-    /// Ends a session that is over.
-    async fn forget(&self, session: &SessionKey) -> Result<(), StoreError> {
-        self.inner.csrf.forget(session);
-        self.inner.store.end_session(session.hash()).await?;
-        Ok(())
     }
 
     /// Who this API token belongs to, if it is good and may be sent from this address. They may
@@ -380,39 +281,12 @@ impl App {
     }
 }
 
-/// Removes sessions that ended without anybody presenting them again, once an hour.
-pub(crate) async fn sweep_sessions(app: App) {
-    loop {
-        let (now, options) = (app.clock().now(), app.options());
-        let began = now.minus(options.session_absolute);
-        let seen = now.minus(options.session_idle);
-        if let Err(error) = app.inner.store.end_old_sessions(began, seen).await {
-            tracing::warn!(%error, "could not remove old sessions");
-        }
-        tokio::time::sleep(Duration::from_hours(1)).await;
-    }
-}
-
 /// Without a list, from everywhere.
 fn is_from(networks: &[Network], address: IpAddr) -> bool {
     networks.is_empty() || networks.iter().any(|network| network.contains(address))
 }
 
-/// What a session is bound to: the address, or the /64 network of an IPv6 address.
+/// What counts as one place: the address, or the /64 network of an IPv6 address.
 pub(crate) fn bound_address(address: IpAddr) -> String {
     ClientNetwork::of(address).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn w74_a_session_is_bound_to_the_address_and_ipv6_to_its_network() {
-        let bound = |text: &str| bound_address(text.parse().expect("an address"));
-        assert_ne!(bound("127.0.0.1"), bound("127.0.0.2"));
-        assert_eq!(bound("127.0.0.1"), bound("::ffff:127.0.0.1"));
-        assert_eq!(bound("2001:db8::1"), bound("2001:db8::2"));
-        assert_ne!(bound("2001:db8::1"), bound("2001:db8:0:1::1"));
-    }
 }

@@ -86,7 +86,7 @@ impl Vault {
 }
 
 /// HMAC-SHA256 (RFC 2104), for keys that are no longer than a block.
-fn hmac(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn hmac(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> [u8; 32] {
     let keyed = |pad: u8| {
         let mut block = Zeroizing::new([pad; HASH_BLOCK]);
         block

@@ -35,9 +35,9 @@ pub fn digest(parts: &[&[u8]]) -> [u8; 32] {
 }
 
 impl SessionKey {
-    /// The key of a cookie's value; `None` when it is not `<user>:<128 hex digits>`.
-    pub fn of(cookie_value: &str) -> Option<Self> {
-        let (user, token) = cookie_value.split_once(':')?;
+    /// The key of what a cookie holds; `None` when it is not `<user>:<128 hex digits>`.
+    pub fn of(value: &str) -> Option<Self> {
+        let (user, token) = value.split_once(':')?;
         let user: i64 = user.parse().ok()?;
         let is_token = token.len() == 2 * SESSION_BYTES
             && token
@@ -71,8 +71,8 @@ impl RequestKey {
     }
 }
 
-/// A new cookie value for this user; user 0 is somebody who is not signed in yet.
-pub fn new_cookie_value(user: UserId, chance: &dyn Chance) -> String {
+/// What a new cookie of this user holds; user 0 is somebody who is not signed in yet.
+pub fn new_session_value(user: UserId, chance: &dyn Chance) -> String {
     use std::fmt::Write as _;
     let mut bytes = [0; SESSION_BYTES];
     chance.fill(&mut bytes);
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn w72_a_session_token_has_64_bytes_of_chance_in_hex() {
-        let value = new_cookie_value(UserId(7), &Counting(0.into()));
+        let value = new_session_value(UserId(7), &Counting(0.into()));
         let (user, token) = value.split_once(':').expect("two parts");
         assert_eq!((user, token.len()), ("7", 128));
         assert!(SessionKey::of(&value).is_some());
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_cookie_of_another_form_has_no_key() {
-        let good = new_cookie_value(UserId(7), &Counting(0.into()));
+        let good = new_session_value(UserId(7), &Counting(0.into()));
         for bad in [
             "",
             ":",
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_user_in_a_cookie_cannot_be_exchanged() {
-        let value = new_cookie_value(UserId(7), &Counting(0.into()));
+        let value = new_session_value(UserId(7), &Counting(0.into()));
         let forged = value.replacen("7:", "8:", 1);
         assert_ne!(SessionKey::of(&value), SessionKey::of(&forged));
     }

@@ -97,6 +97,13 @@ pub enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
+    /// See who is blocked because signing in failed too often, and let them try again
+    Blocked {
+        #[command(flatten)]
+        state: StateOption,
+        #[command(subcommand)]
+        command: BlockedCommand,
+    },
     /// Read the audit log, check that nobody touched it, and hand it on
     AuditLog {
         #[command(flatten)]
@@ -104,12 +111,12 @@ pub enum Command {
         #[command(subcommand)]
         command: AuditLogCommand,
     },
-    /// See who is blocked because signing in failed too often, and let them try again
-    Blocked {
+    /// Manage the keys that sign the cookies of sessions
+    Keys {
         #[command(flatten)]
         state: StateOption,
         #[command(subcommand)]
-        command: BlockedCommand,
+        command: KeysCommand,
     },
 }
 
@@ -292,6 +299,18 @@ pub enum BlockedCommand {
         /// All of them
         #[arg(long)]
         all: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// List the keys with their ages, without the keys themselves
+    List,
+    /// Sign with a new key from now on; a running server takes it within seconds
+    Rotate {
+        /// Forget the earlier keys too, as after one was seen by others: everybody signs in again
+        #[arg(long)]
+        end_sessions: bool,
     },
 }
 

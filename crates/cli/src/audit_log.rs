@@ -14,9 +14,9 @@ use stagedoor_domain::time::Clock as _;
 use stagedoor_store::{AuditFilter, AuditLog, AuditRecord, LONGEST_PAGE};
 
 use crate::args::{AuditLogCommand, ExportFormat, StateOption};
+use crate::database;
 use crate::system::SystemClock;
 use crate::{EXIT_FAILED, EXIT_OK};
-use crate::{database, state};
 
 pub fn run(state: &StateOption, command: AuditLogCommand) -> anyhow::Result<u8> {
     let log = open(state)?;
@@ -46,8 +46,7 @@ pub fn run(state: &StateOption, command: AuditLogCommand) -> anyhow::Result<u8> 
 }
 
 fn open(option: &StateOption) -> anyhow::Result<AuditLog> {
-    let dir = database::directory(option)?;
-    state::become_owner(&dir)?;
+    let dir = database::enter(option)?;
     AuditLog::open(&dir)
         .with_context(|| format!("could not open the audit log in {}", dir.display()))
 }

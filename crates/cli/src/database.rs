@@ -21,6 +21,8 @@ use crate::system::SystemClock;
 /// The database, and who works on it.
 pub struct Database {
     pub store: Store,
+    /// The state directory.
+    pub dir: PathBuf,
     by: Origin,
 }
 
@@ -50,15 +52,21 @@ pub fn directory(option: &StateOption) -> Result<PathBuf, NoState> {
     stagedoor_config::state_directory(option.dir.as_deref(), &Environment::of_process(), is_root)
 }
 
+/// The state directory that a command works on, with the rights of its owner.
+pub fn enter(option: &StateOption) -> anyhow::Result<PathBuf> {
+    let dir = directory(option)?;
+    state::become_owner(&dir)?;
+    Ok(dir)
+}
+
 /// The database of the state directory, as the account that it belongs to.
 pub fn open(option: &StateOption) -> anyhow::Result<Database> {
     let by = Origin::command_line(rustix::process::getuid().as_raw());
-    let dir = directory(option)?;
-    state::become_owner(&dir)?;
+    let dir = enter(option)?;
     state::place::check_database(&dir)?;
     let store = Store::open_beside(&dir)
         .with_context(|| format!("could not open the database in {}", dir.display()))?;
-    Ok(Database { store, by })
+    Ok(Database { store, dir, by })
 }
 
 pub fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

@@ -13,6 +13,7 @@ mod args;
 mod audit_log;
 mod blocked;
 mod check;
+mod cookie_keys;
 mod database;
 mod grants;
 mod groups;
@@ -87,7 +88,8 @@ fn run(arguments: args::Arguments) -> anyhow::Result<u8> {
             question,
         } => may::may(&state, &folder, &question),
         args::Command::Token { state, command } => tokens::token(&state, command),
-        args::Command::AuditLog { state, command } => audit_log::run(&state, command),
         args::Command::Blocked { state, command } => blocked::blocked(&state, &command),
+        args::Command::AuditLog { state, command } => audit_log::run(&state, command),
+        args::Command::Keys { state, command } => cookie_keys::keys(&state, &command),
     }
 }

@@ -65,7 +65,7 @@ async fn set_groups(db: &Database, name: &str, groups: &[String]) -> anyhow::Res
     let store = db.store.recorded(entry);
     let changed = store.set_groups(record.user.id, groups).await;
     changed.map_err(|error| not_changed(name, error))?;
-    println!("User {name} has these groups now.");
+    println!("User {name} has these groups now; who was signed in signs in again.");
     Ok(())
 }
 

@@ -19,6 +19,7 @@ use stagedoor_catalog::Catalog;
 use stagedoor_config::{Environment, Flags, Settings, Sources};
 use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::queue::Capacity;
+use stagedoor_domain::time::Clock as _;
 use stagedoor_output::Outputs;
 use stagedoor_runner::{Connection, Reports, Runner, RunnerOptions};
 use stagedoor_store::Store;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
 use crate::args::ServeOptions;
+use crate::cookie_keys::{self, Given, Kept};
 use crate::signals::{self, Reload};
 use crate::state::{State, apart};
 use crate::system::{KernelChance, SystemClock};
@@ -49,11 +51,14 @@ struct Prepared {
     root: OwnedFd,
     state: State,
     doors: Doors,
+    /// Keys that sign cookies, if the operator gives them.
+    cookie_keys: Option<Given>,
     is_root: bool,
 }
 
 pub fn serve(options: &ServeOptions) -> anyhow::Result<u8> {
     let environment = Environment::of_process();
+    cookie_keys::leave_environment(&environment)?;
     logging::start(
         environment.get("STAGEDOOR_LOG"),
         environment.get("NO_COLOR").is_some(),
@@ -96,6 +101,7 @@ fn prepare(
     let accounts = Accounts::choose(&settings)?;
     apart::check(&root_path, &settings.state)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
+    let cookie_keys = Given::of(&environment, SystemClock::new().now())?;
     let doors = listen::open(&settings, &accounts)?;
     rights::keep_to_itself()?;
     let runner = connect_runner(&state.dir, &root_path, &root, &settings, &accounts)?
@@ -110,6 +116,7 @@ fn prepare(
         root,
         state,
         doors,
+        cookie_keys,
         is_root,
     };
     Ok((prepared, runner))
@@ -303,6 +310,7 @@ async fn assemble(
         root,
         state,
         doors,
+        cookie_keys,
         ..
     } = prepared;
     let clock = Arc::new(SystemClock::new());
@@ -320,6 +328,8 @@ async fn assemble(
         ..stagedoor_catalog::Options::new(clock.clone())
     };
     let catalog = Catalog::open(root, &root_path, scripts)?;
+    let dir = state.dir.clone();
+    let (keeper, cookie_keys) = Kept::open(cookie_keys, dir, &*chance, clock.now())?;
     let app = App::start(Parts {
         catalog,
         store,
@@ -331,12 +341,14 @@ async fn assemble(
         chance: chance.clone(),
         hasher: Hasher::new(&*chance),
         vault_key: state.vault_key(&*chance)?,
+        cookie_keys,
         options: options_of(&settings, environment),
     })
     .await?;
     let entry = app.entry(Act::ServerStarted, &Origin::server());
     app.note(entry.with("version", env!("CARGO_PKG_VERSION")))
         .await;
+    tokio::spawn(keeper.watch(app.clone()));
     announce::serving(&doors, &root_path, &app).await;
     Ok((app, doors, state))
 }
@@ -351,8 +363,7 @@ pub fn options_of(settings: &Settings, environment: Environment) -> Options {
             queued_per_user: count(settings.limits.queued_per_user),
         },
         output_cap: settings.limits.output,
-        session_absolute: settings.session.absolute,
-        session_idle: settings.session.idle,
+        session: settings.session,
         sign_in: Limits {
             failures: settings.sign_in.failures,
             blocked_for: settings.sign_in.blocked_for,

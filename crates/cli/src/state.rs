@@ -104,7 +104,7 @@ impl State {
 }
 
 /// The owner of an existing state directory, for commands that work on it.
-pub fn owner_of(dir: &Path) -> anyhow::Result<u32> {
+fn owner_of(dir: &Path) -> anyhow::Result<u32> {
     match fs::metadata(dir) {
         Ok(metadata) => Ok(metadata.uid()),
         Err(error) => Err(error).with_context(|| {
@@ -212,8 +212,8 @@ fn lock(path: &Path, owner: u32) -> anyhow::Result<File> {
 }
 
 /// Writes the file beside its place and puts it there once it is whole and on the disk. The lock is
-/// held, so nobody else does the same.
-fn write_whole(path: &Path, mode: u32, bytes: &[u8]) -> std::io::Result<()> {
+/// held, or another one, so nobody else does the same.
+pub fn write_whole(path: &Path, mode: u32, bytes: &[u8]) -> std::io::Result<()> {
     let half = path.with_extension("half");
     // What a start that was cut short has left.
     let _ = fs::remove_file(&half);

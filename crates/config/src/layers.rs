@@ -19,7 +19,7 @@ pub(crate) enum Form {
 }
 
 /// Every setting that is a single value or a list of texts.
-pub(crate) const SETTINGS: [(&str, Form); 27] = [
+pub(crate) const SETTINGS: [(&str, Form); 29] = [
     ("listen", Form::List),
     ("public_host", Form::List),
     ("allow_plain_http", Form::Flag),
@@ -42,6 +42,8 @@ pub(crate) const SETTINGS: [(&str, Form); 27] = [
     ("limits.timeout", Form::Text),
     ("session.absolute", Form::Text),
     ("session.idle", Form::Text),
+    ("session.confirmed_for", Form::Text),
+    ("session.address", Form::Text),
     ("sign_in.failures", Form::Number),
     ("sign_in.blocked_for", Form::Text),
     ("profile", Form::Text),
@@ -94,7 +96,7 @@ const DEBUG: Keys = Keys {
 };
 const SESSION: Keys = Keys {
     of: "`[session]`",
-    now: &["absolute", "idle"],
+    now: &["absolute", "idle", "confirmed_for", "address"],
     later: &[],
 };
 const SIGN_IN: Keys = Keys {
@@ -105,8 +107,10 @@ const SIGN_IN: Keys = Keys {
 
 /// Variables that begin like ours and are no settings: of the command line, and those that a
 /// script gets.
-const OTHER_VARIABLES: [&str; 9] = [
+const OTHER_VARIABLES: [&str; 11] = [
     "CONFIG",
+    "COOKIE_KEY",
+    "COOKIE_KEY_FILE",
     "LOG",
     "URL",
     "TOKEN",

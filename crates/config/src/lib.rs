@@ -16,6 +16,7 @@ mod hosts;
 mod layers;
 mod listen;
 mod load;
+mod session;
 mod settings;
 mod state;
 
@@ -25,7 +26,8 @@ pub use environment::Environment;
 pub use front::{Hsts, Proxy, Tls};
 pub use listen::Listen;
 pub use load::{ConfigError, Sources, load};
-pub use settings::{Limits, Session, Settings, SignIn};
+pub use session::{Session, SessionAddress};
+pub use settings::{Limits, Settings, SignIn};
 pub use stagedoor_domain::network::{BadNetwork, Network};
 pub use state::{NoState, state_directory};
 

@@ -10,6 +10,7 @@ use crate::document::{Node, Problems, Value};
 use crate::front::{self, Hsts, Proxy, Tls};
 use crate::layers::Layers;
 use crate::listen::{self, Listen};
+use crate::session::{self, Session, some_time};
 use crate::{grants, hosts};
 
 /// Everything that the operator can set.
@@ -37,7 +38,7 @@ pub struct Settings {
     pub allow_root_scripts: bool,
     /// How many, how much.
     pub limits: Limits,
-    /// How long a sign-in lasts.
+    /// How long a sign-in lasts, and from where it is taken.
     pub session: Session,
     /// How signing in goes.
     pub sign_in: SignIn,
@@ -64,15 +65,6 @@ pub struct Limits {
     pub output: u64,
     /// Of scripts that say nothing; one hour. None means that they may run for ever.
     pub timeout: Option<Duration>,
-}
-
-/// How long a sign-in lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Session {
-    /// From the sign-in; one hour.
-    pub absolute: Duration,
-    /// From the last request; half an hour.
-    pub idle: Duration,
 }
 
 /// How often signing in may fail.
@@ -130,7 +122,7 @@ impl Settings {
                 .and_then(|node| account(node, problems)),
             allow_root_scripts,
             limits: limits(layers, cores, problems),
-            session: session(layers, problems),
+            session: session::read(layers, problems),
             sign_in: sign_in(layers, problems),
             debug: debug::read(layers, problems),
             grants: grants::read(&layers.grants, problems),
@@ -185,27 +177,6 @@ fn limits(layers: &Layers, cores: u32, problems: &mut Problems) -> Limits {
     }
 }
 
-fn session(layers: &Layers, problems: &mut Problems) -> Session {
-    let mut time = |key: &str, default: Duration| {
-        layers
-            .get(key)
-            .and_then(|node| some_time(node, problems))
-            .unwrap_or(default)
-    };
-    let absolute = time("session.absolute", Duration::from_hours(1));
-    // Who shortens the whole has shortened the idle time with it.
-    let idle = time("session.idle", Duration::from_mins(30).min(absolute));
-    if idle > absolute
-        && let Some(node) = layers.get("session.idle")
-    {
-        let problem = node
-            .mark
-            .problem("a session cannot be idle for longer than it lasts");
-        problems.push(problem.mend("shorten `session.idle`, or lengthen `session.absolute`"));
-    }
-    Session { absolute, idle }
-}
-
 fn sign_in(layers: &Layers, problems: &mut Problems) -> SignIn {
     let failures = layers
         .get("sign_in.failures")
@@ -226,16 +197,4 @@ fn sign_in(layers: &Layers, problems: &mut Problems) -> SignIn {
         failures,
         blocked_for,
     }
-}
-
-fn some_time(node: &Node, problems: &mut Problems) -> Option<Duration> {
-    let time = node.duration(problems)?;
-    if time.is_zero() {
-        problems.push(
-            node.mark
-                .problem("this time is zero")
-                .mend("write a longer time, such as \"30m\""),
-        );
-    }
-    Some(time)
 }

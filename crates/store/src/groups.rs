@@ -7,7 +7,7 @@ use stagedoor_domain::name::GroupName;
 use crate::audit::Happened;
 use crate::error::StoreError;
 use crate::store::Store;
-use crate::users::{ChangeUserError, Changed, is_last_admin, unreadable};
+use crate::users::{ChangeUserError, Changed, end_sessions, is_last_admin, unreadable};
 
 /// Why a group has its old name still.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -38,7 +38,7 @@ pub struct Renamed {
 impl Happened for Renamed {}
 
 impl Store {
-    /// Puts an account into a group. False when it is in it already.
+    /// Puts an account into a group, which ends its sessions as [`Store::set_groups`] does. False when it is in it already.
     pub async fn join_group(
         &self,
         user: UserId,
@@ -48,12 +48,15 @@ impl Store {
             "INSERT INTO memberships (user_id, group_name) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         self.change_user(user, move |db| {
             let joined = db.prepare_cached(SQL)?.execute((user.0, group.as_str()))? > 0;
+            if joined {
+                end_sessions(db, user)?;
+            }
             Ok(Changed::Done(joined))
         })
         .await
     }
 
-    /// Takes an account out of a group. False when it was not in it.
+    /// Takes an account out of a group, which ends its sessions. False when it was not in it.
     pub async fn leave_group(
         &self,
         user: UserId,
@@ -65,6 +68,9 @@ impl Store {
                 return Ok(Changed::LastAdmin);
             }
             let left = db.prepare_cached(SQL)?.execute((user.0, group.as_str()))? > 0;
+            if left {
+                end_sessions(db, user)?;
+            }
             Ok(Changed::Done(left))
         })
         .await

@@ -171,7 +171,8 @@ impl Store {
         .await
     }
 
-    /// Replaces the account's groups.
+    /// Replaces the account's groups. Where they differ, its sessions end in the same transaction: who
+    /// signs in again gets a new cookie with the new rights.
     pub async fn set_groups(
         &self,
         user: UserId,
@@ -183,6 +184,9 @@ impl Store {
                 .any(|group| group.as_str() == GroupName::ADMINS);
             if !stays && is_last_admin(db, user)? {
                 return Ok(Changed::LastAdmin);
+            }
+            if groups_of(db, user)? != groups {
+                end_sessions(db, user)?;
             }
             db.prepare_cached("DELETE FROM memberships WHERE user_id = ?1")?
                 .execute([user.0])?;
@@ -212,6 +216,13 @@ impl Store {
         })
         .await?
     }
+}
+
+fn groups_of(db: &Connection, user: UserId) -> rusqlite::Result<BTreeSet<GroupName>> {
+    let mut names = db.prepare_cached("SELECT group_name FROM memberships WHERE user_id = ?1")?;
+    let rows = names.query_map([user.0], |row| row.get::<_, String>(0))?;
+    rows.map(|name| GroupName::parse(&name?).map_err(unreadable))
+        .collect()
 }
 
 /// Is this the only account that is in `admins` and may sign in?

@@ -2,6 +2,8 @@
 //! requests that another site makes a browser send.
 
 mod bearer;
+pub(crate) mod confirm;
+mod header_token;
 mod origin;
 
 use std::pin::Pin;
@@ -10,9 +12,9 @@ use axum::extract::Request;
 use axum::handler::Handler;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::WWW_AUTHENTICATE;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use stagedoor_app::csrf::Spent;
-use stagedoor_app::people::{ByToken, SignedIn};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use stagedoor_app::people::ByToken;
+use stagedoor_app::sessions::SignedIn;
 use stagedoor_domain::access::User;
 use stagedoor_domain::audit::Origin;
 
@@ -21,13 +23,12 @@ use crate::debugging::Debugging;
 use crate::pages;
 use crate::problem::Problem;
 use crate::routes::{Access, CsrfClass, RouteSpec};
+use crate::safe_form::TooLate;
 use crate::session::{Arrival, Caller, Me};
 use crate::state::AppState;
 
+pub(crate) use header_token::{CSRF_HEADER, tell, token as header_token};
 pub(crate) use origin::{check_origin, is_cross_site};
-
-/// Where page scripts send their one-time token, and get the next one.
-pub(crate) const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 
 /// A handler behind the guard of its route.
 ///
@@ -69,7 +70,9 @@ async fn guard<N: Future<Output = Response>>(
     }
     match spec.access {
         Access::Public | Access::PreSession => handler(request).await,
-        Access::SignedIn | Access::Admin => page(state, spec, arrival, request, handler).await,
+        Access::SignedIn | Access::Confirmed | Access::Admin | Access::AdminConfirmed => {
+            page(state, spec, arrival, request, handler).await
+        }
         Access::Bearer | Access::BearerAdmin => api(state, spec, arrival, request, handler).await,
     }
 }
@@ -88,14 +91,22 @@ async fn page<N: Future<Output = Response>>(
     let Some(signed_in) = found else {
         return not_signed_in(state, &request);
     };
-    if spec.access == Access::Admin && state.app.administers(&signed_in.user).is_err() {
+    if spec.access.is_for_admins() && state.app.administers(&signed_in.user).is_err() {
         let by = Origin::user(&signed_in.user, arrival.peer);
         state.app.note_denial(&by, asked(&request));
         return Problem::not_found().into_response();
     }
     let debugging = debugging(state, &signed_in.user);
-    request.extensions_mut().insert(Me(signed_in));
-    let mut response = handler(request).await;
+    let asks =
+        spec.csrf != CsrfClass::Safe && spec.access.asks_password() && !signed_in.is_confirmed;
+    let mut response = if asks {
+        confirm::before(state, arrival, signed_in, request, handler).await
+    } else {
+        let me = Me(signed_in);
+        let form = (spec.csrf == CsrfClass::Form).then(|| (me.clone(), request.uri().clone()));
+        request.extensions_mut().insert(me);
+        or_once_more(state, form, handler(request).await)
+    };
     if let Some((debugging, user)) = debugging {
         let now = state.app.clock().monotonic();
         let grants = state.app.grants();
@@ -107,6 +118,14 @@ async fn page<N: Future<Output = Response>>(
 /// Method and path: a query may hold what somebody typed.
 fn asked(request: &Request) -> String {
     format!("{} {}", request.method(), request.uri().path())
+}
+
+/// A form that came too late, and whose page cannot be shown again, is offered as it was sent.
+fn or_once_more(state: &AppState, form: Option<(Me, Uri)>, mut response: Response) -> Response {
+    match (form, response.extensions_mut().remove::<TooLate>()) {
+        (Some((me, at)), Some(TooLate(fields))) => pages::stale::page(state, &me, &at, &fields),
+        _ => response,
+    }
 }
 
 /// Where causes of failures are shown at all: to whom they might be.
@@ -202,59 +221,26 @@ async fn caller(
             request: None,
         });
     }
-    let SignedIn { user, session } = signed_in(state, headers, arrival)
+    let who = signed_in(state, headers, arrival)
         .await
         .map_err(refuse)?
         .ok_or_else(|| refuse(unauthorized()))?;
     if !origin::is_typed(headers) {
         check_origin(headers, arrival.is_secure).map_err(refuse)?;
     }
-    if spec.csrf != CsrfClass::Header {
-        return Ok(Caller {
-            user,
-            session: Some(session),
-            token: None,
-            address: arrival.peer,
-            request: None,
-        });
-    }
-    let token = headers
-        .get(CSRF_HEADER)
-        .and_then(|token| token.to_str().ok())
-        .unwrap_or("");
-    let refused = match state.app.csrf().spend(&session, token) {
-        Spent::Fresh(key) => {
-            return Ok(Caller {
-                user,
-                session: Some(session),
-                token: None,
-                address: arrival.peer,
-                request: Some(key),
-            });
+    let request = match spec.csrf {
+        CsrfClass::Header => {
+            Some(header_token::spend(state, &who, headers).map_err(|refusal| *refusal)?)
         }
-        Spent::Used(Some(run)) => Redirect::to(&format!("/api/v1/runs/{run}")).into_response(),
-        Spent::Used(None) => refuse(stale("csrf_used")),
-        Spent::Unknown => refuse(stale("csrf_expired")),
+        CsrfClass::Safe | CsrfClass::Form | CsrfClass::Report => None,
     };
-    Err(with_next_token(state, &session, refused))
-}
-
-fn with_next_token(
-    state: &AppState,
-    session: &stagedoor_app::session_key::SessionKey,
-    mut response: Response,
-) -> Response {
-    if let Ok(token) = HeaderValue::from_str(&state.app.csrf().mint(session)) {
-        response.headers_mut().insert(CSRF_HEADER, token);
-    }
-    response
-}
-
-fn stale(code: &'static str) -> Problem {
-    Problem::forbidden(
-        "The request needs a fresh X-CSRF-Token; the answer's header of that name has one.",
-    )
-    .with_code(code)
+    Ok(Caller {
+        user: who.user,
+        session: Some(who.session),
+        token: None,
+        address: arrival.peer,
+        request,
+    })
 }
 
 pub(crate) fn unauthorized() -> Problem {

@@ -24,6 +24,7 @@ mod safe_form;
 mod session;
 mod state;
 mod tls;
+mod user_agent;
 
 pub use front::{Doors, ServeError, WebOptions, serve};
 pub use tls::{Certificates, Keepers, TlsError};

@@ -6,6 +6,7 @@ pub(crate) mod arrival;
 pub(crate) mod audit_log;
 pub(crate) mod blocked;
 pub(crate) mod catalog;
+pub(crate) mod confirm;
 pub(crate) mod health;
 pub(crate) mod login;
 pub(crate) mod markdown;
@@ -21,6 +22,7 @@ mod samples;
 pub(crate) mod script;
 pub(crate) mod setup;
 pub(crate) mod shell;
+pub(crate) mod stale;
 pub(crate) mod tokens;
 
 use askama::Template;
@@ -31,13 +33,13 @@ use http::header::{CONTENT_TYPE, HeaderValue, VARY};
 use self::admin::user;
 use crate::headers::HasForm;
 use crate::problem::Problem;
-use crate::routes::{Access, CsrfClass, Route};
+use crate::routes::CsrfClass::Form;
+use crate::routes::{Access, Route};
 
 /// Every page. A name's slashes stand as they are, so nothing follows it.
 pub(crate) fn routes() -> Vec<Route> {
-    use Access::{Admin, PreSession, SignedIn};
-    use CsrfClass::Form;
-    vec![
+    use Access::{PreSession, SignedIn};
+    let mut routes = vec![
         Route::get("/setup", PreSession, setup::form),
         Route::post("/setup", PreSession, Form, setup::send),
         Route::get("/login", PreSession, login::form),
@@ -50,50 +52,126 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/runs/{id}", SignedIn, run::show),
         Route::get("/runs/{id}/html", SignedIn, run::html::show),
         Route::post("/runs/{id}/stop", SignedIn, Form, run::stop),
+        Route::get("/password", PreSession, password_link::form),
+        Route::post("/password", PreSession, Form, password_link::send),
+    ];
+    routes.extend(of_the_account());
+    routes.extend(of_administration());
+    routes
+}
+
+/// Of one's own account.
+fn of_the_account() -> [Route; 8] {
+    use Access::{Confirmed, SignedIn};
+    [
         Route::get("/account", SignedIn, account::show),
         Route::get("/account/tokens", SignedIn, tokens::list),
-        Route::post("/account/tokens", SignedIn, Form, tokens::make),
+        Route::post("/account/tokens", Confirmed, Form, tokens::make),
         Route::post(
             "/account/tokens/{id}/revoke",
-            SignedIn,
+            Confirmed,
             Form,
             tokens::revoke,
         ),
-        Route::get("/password", PreSession, password_link::form),
-        Route::post("/password", PreSession, Form, password_link::send),
+        Route::post(
+            "/account/password",
+            SignedIn,
+            Form,
+            account::password::change,
+        ),
+        Route::post(
+            "/account/sessions/end",
+            Confirmed,
+            Form,
+            account::sessions::end,
+        ),
+        Route::post(
+            "/account/sessions/end-others",
+            Confirmed,
+            Form,
+            account::sessions::end_others,
+        ),
+        Route::post(
+            "/account/sessions/end-all",
+            Confirmed,
+            Form,
+            account::sessions::end_all,
+        ),
+    ]
+}
+
+/// For administrators.
+fn of_administration() -> [Route; 23] {
+    use Access::{Admin, AdminConfirmed};
+    [
         Route::get("/admin", Admin, admin::show),
         Route::get("/admin/users", Admin, admin::users::list),
-        Route::post("/admin/users", Admin, Form, admin::users::add),
+        Route::post("/admin/users", AdminConfirmed, Form, admin::users::add),
         Route::get("/admin/users/{user}", Admin, user::show),
-        Route::post("/admin/users/{user}/groups", Admin, Form, user::groups),
-        Route::post("/admin/users/{user}/disable", Admin, Form, user::disable),
-        Route::post("/admin/users/{user}/enable", Admin, Form, user::enable),
-        Route::post("/admin/users/{user}/sessions", Admin, Form, user::sessions),
-        Route::post("/admin/users/{user}/link", Admin, Form, user::new_link),
-        Route::post("/admin/users/{user}/delete", Admin, Form, user::delete),
+        Route::post(
+            "/admin/users/{user}/groups",
+            AdminConfirmed,
+            Form,
+            user::groups,
+        ),
+        Route::post(
+            "/admin/users/{user}/disable",
+            AdminConfirmed,
+            Form,
+            user::disable,
+        ),
+        Route::post(
+            "/admin/users/{user}/enable",
+            AdminConfirmed,
+            Form,
+            user::enable,
+        ),
+        Route::post(
+            "/admin/users/{user}/sessions",
+            AdminConfirmed,
+            Form,
+            user::sessions,
+        ),
+        Route::post(
+            "/admin/users/{user}/link",
+            AdminConfirmed,
+            Form,
+            user::new_link,
+        ),
+        Route::post(
+            "/admin/users/{user}/delete",
+            AdminConfirmed,
+            Form,
+            user::delete,
+        ),
         Route::get("/admin/groups", Admin, admin::groups::list),
-        Route::post("/admin/groups/rename", Admin, Form, admin::groups::rename),
+        Route::post(
+            "/admin/groups/rename",
+            AdminConfirmed,
+            Form,
+            admin::groups::rename,
+        ),
         Route::get("/admin/grants", Admin, admin::grants::list),
-        Route::post("/admin/grants", Admin, Form, admin::grants::add),
+        Route::post("/admin/grants", AdminConfirmed, Form, admin::grants::add),
         Route::post(
             "/admin/grants/{id}/remove",
-            Admin,
+            AdminConfirmed,
             Form,
             admin::grants::remove,
         ),
         Route::get("/admin/tokens", Admin, admin::tokens::list),
         Route::post(
             "/admin/tokens/{id}/revoke",
-            Admin,
+            AdminConfirmed,
             Form,
             admin::tokens::revoke,
         ),
         Route::get("/admin/may", Admin, admin::may::show),
         Route::get("/admin/health", Admin, health::show),
         Route::get("/admin/csp-reports", Admin, policy_reports::show),
-        Route::get(paths::AUDIT_LOG, Admin, audit_log::show),
         Route::get("/admin/blocked", Admin, blocked::show),
-        Route::post("/admin/blocked/lift", Admin, Form, blocked::lift),
+        Route::post("/admin/blocked/lift", AdminConfirmed, Form, blocked::lift),
+        Route::get(paths::AUDIT_LOG, Admin, audit_log::show),
     ]
 }
 

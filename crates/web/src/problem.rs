@@ -81,6 +81,14 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, detail)
     }
 
+    /// 401: the session ended while its request was under way.
+    pub fn signed_out() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "You were signed out meanwhile. Nothing was changed; sign in again.",
+        )
+    }
+
     /// 413.
     pub fn too_large() -> Self {
         Self::new(

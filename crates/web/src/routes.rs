@@ -33,8 +33,24 @@ pub enum Access {
     /// The API as `Bearer`, for who may administer: a token needs `admin` in its scope. To others
     /// it does not exist.
     BearerAdmin,
+    /// As `SignedIn`; a change asks for the password first, unless it was given not long ago.
+    Confirmed,
     /// Somebody signed in who may administer; to others it does not exist.
     Admin,
+    /// As `Admin`; a change asks for the password first, unless it was given not long ago.
+    AdminConfirmed,
+}
+
+impl Access {
+    /// Does it exist for admins alone?
+    pub(crate) fn is_for_admins(self) -> bool {
+        matches!(self, Self::Admin | Self::AdminConfirmed)
+    }
+
+    /// Does a change need a password that was given not long ago?
+    pub(crate) fn asks_password(self) -> bool {
+        matches!(self, Self::Confirmed | Self::AdminConfirmed)
+    }
 }
 
 /// How a route is protected against cross-site requests.
@@ -205,6 +221,20 @@ mod tests {
             .map(|route| (route.method, route.path, route.access))
             .collect();
         assert_eq!(reports, [("POST", "/csp-report", Access::Public)]);
+    }
+
+    #[test]
+    fn w75_every_administrative_act_asks_for_the_password() {
+        for route in table() {
+            if route.method == "POST" && route.path.starts_with("/admin") {
+                assert_eq!(route.access, Access::AdminConfirmed, "{route:?}");
+            }
+            assert_eq!(
+                route.access.is_for_admins(),
+                route.path.starts_with("/admin"),
+                "{route:?}"
+            );
+        }
     }
 
     #[test]

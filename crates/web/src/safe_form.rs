@@ -13,7 +13,7 @@ use stagedoor_domain::id::RunId;
 
 use crate::cookies::Jar;
 use crate::front::{LARGEST_BODY, body};
-use crate::guard::check_origin;
+use crate::guard::{check_origin, header_token, tell};
 use crate::pages::paths;
 use crate::problem::Problem;
 use crate::session::{Arrival, Me};
@@ -90,16 +90,23 @@ pub(crate) enum NotSafe {
     Refused(Problem),
 }
 
+/// Goes with the answer to a form whose token was not good: the guard makes a page of it.
+#[derive(Debug, Clone)]
+pub(crate) struct TooLate(pub Fields);
+
 impl IntoResponse for NotSafe {
     fn into_response(self) -> Response {
         match self {
             Self::Started(run) => Redirect::to(&paths::run(run)).into_response(),
-            Self::Stale(_) => Problem::forbidden(
-                "This page was open for too long, or was sent already. Nothing was changed: go \
-                 back, load the page again and repeat what you did.",
-            )
-            .with_code("csrf_expired")
-            .into_response(),
+            Self::Stale(fields) => {
+                let refusal = Problem::forbidden(
+                    "This page was open for too long, or was sent already. Nothing was changed: \
+                     go back, load the page again and repeat what you did.",
+                );
+                let mut response = refusal.with_code("csrf_expired").into_response();
+                response.extensions_mut().insert(TooLate(fields));
+                response
+            }
             Self::Refused(problem) => problem.into_response(),
         }
     }
@@ -112,35 +119,42 @@ impl<T: FromFields> FromRequest<AppState> for SafeForm<T> {
         let arrival = request.extensions().get::<Arrival>().copied();
         let arrival = arrival.ok_or_else(|| NotSafe::Refused(Arrival::missing()))?;
         check_origin(request.headers(), arrival.is_secure).map_err(NotSafe::Refused)?;
-        let session = session_of(&request, arrival);
+        let session = session_of(state, &request, arrival);
         let most = if request.extensions().get::<Me>().is_some() {
             LARGEST_BODY
         } else {
             LARGEST_OF_STRANGERS
         };
+        let me = request.extensions().get::<Me>().cloned();
+        let in_header = header_token(request.headers()).map(str::to_owned);
         let mut fields = read(most, request).await.map_err(NotSafe::Refused)?;
-        let token = take_token(&mut fields);
+        let token = one_token(in_header, take_token(&mut fields)).map_err(NotSafe::Refused)?;
         let Some(session) = session else {
             return Err(NotSafe::Stale(fields));
         };
-        match state.app.csrf().spend(&session, &token) {
+        let spent = state.app.csrf().spend(&session, &token);
+        if let (Spent::Unknown, Some(Me(who))) = (spent, me) {
+            tell(&who, &token);
+        }
+        match spent {
             Spent::Fresh(key) => Ok(Self {
                 value: T::from_fields(fields),
                 key,
                 session,
             }),
             Spent::Used(Some(run)) => Err(NotSafe::Started(run)),
-            Spent::Used(None) | Spent::Unknown => Err(NotSafe::Stale(fields)),
+            Spent::Used(None) | Spent::Expired | Spent::Unknown => Err(NotSafe::Stale(fields)),
         }
     }
 }
 
 /// The signed-in session, else the one of the log-in and setup forms.
-fn session_of(request: &Request, arrival: Arrival) -> Option<SessionKey> {
+fn session_of(state: &AppState, request: &Request, arrival: Arrival) -> Option<SessionKey> {
     if let Some(Me(signed_in)) = request.extensions().get::<Me>() {
         return Some(signed_in.session);
     }
-    SessionKey::of(Jar::PreSession.read(request.headers(), arrival)?)
+    let cookie = Jar::PreSession.read(request.headers(), arrival)?;
+    state.app.pre_session_of(cookie)
 }
 
 async fn read(most: usize, request: Request) -> Result<Fields, Problem> {
@@ -196,10 +210,21 @@ fn unescaped(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The first field of that name is ours; a parameter may have the same name.
-fn take_token(fields: &mut Fields) -> String {
-    match fields.0.iter().position(|(name, _)| name == TOKEN_FIELD) {
-        Some(at) => fields.0.remove(at).1,
-        None => String::new(),
+fn take_token(fields: &mut Fields) -> Option<String> {
+    let at = fields.0.iter().position(|(name, _)| name == TOKEN_FIELD)?;
+    Some(fields.0.remove(at).1)
+}
+
+/// The token of the field, or of the header for page scripts. Where there are two, somebody put one
+/// of them there, unless they are the same (row B24).
+fn one_token(in_header: Option<String>, in_field: Option<String>) -> Result<String, Problem> {
+    match (in_header, in_field) {
+        (Some(header), Some(field)) if header != field => Err(Problem::forbidden(
+            "The request has two different one-time tokens. Nothing was changed.",
+        )
+        .with_code("csrf_invalid")),
+        (Some(token), _) | (None, Some(token)) => Ok(token),
+        (None, None) => Ok(String::new()),
     }
 }
 
@@ -226,7 +251,7 @@ mod tests {
     #[test]
     fn the_token_is_taken_out_once() {
         let mut fields = parse(b"csrf_token=x&csrf_token=y").expect("a form");
-        assert_eq!(take_token(&mut fields), "x");
+        assert_eq!(take_token(&mut fields).as_deref(), Some("x"));
         assert_eq!(fields.text("csrf_token"), "y");
     }
 }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use stagedoor_app::people::SignedIn;
 use stagedoor_app::session_key::{RequestKey, SessionKey};
+use stagedoor_app::sessions::SignedIn;
 use stagedoor_domain::access::User;
 use stagedoor_domain::audit::Origin;
 
@@ -31,7 +31,7 @@ impl Arrival {
     }
 }
 
-/// The signed-in user of a page (classes `SignedIn` and `Admin`).
+/// The signed-in user of a page (the classes of pages that are not public).
 #[derive(Debug, Clone)]
 pub(crate) struct Me(pub SignedIn);
 

@@ -14,6 +14,8 @@ mod conditions;
 #[cfg(test)]
 mod confinement;
 #[cfg(test)]
+mod cookie_keys;
+#[cfg(test)]
 mod crawl;
 #[cfg(test)]
 mod dependencies;

@@ -163,7 +163,24 @@ impl Program {
 
     /// The same with these words on the command line; `scheme` is that of its addresses.
     pub fn serve_with(home: Arc<Home>, scripts: &Path, words: &[&str], scheme: &str) -> Self {
+        Self::start(home, scripts, words, scheme, &[])
+    }
+
+    /// The same with these variables.
+    pub fn serve_in(home: Arc<Home>, scripts: &Path, variables: &[(&str, &str)]) -> Self {
+        let words = ["--listen", "127.0.0.1:0"];
+        Self::start(home, scripts, &words, "http://", variables)
+    }
+
+    fn start(
+        home: Arc<Home>,
+        scripts: &Path,
+        words: &[&str],
+        scheme: &str,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let mut child = command(&binary())
+            .envs(variables.iter().copied())
             .arg("serve")
             .arg(scripts)
             .arg("--state")

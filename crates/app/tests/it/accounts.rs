@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use stagedoor_app::password::{Password, Weak};
-use stagedoor_app::people::{NewSession, SetUpError, SignInError};
+use stagedoor_app::people::{SetUpError, SignInError};
 use stagedoor_app::session_key::setup_hash;
+use stagedoor_app::sessions::NewSession;
 
 use crate::house::House;
 use crate::sessions::PASSWORD;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions};
 use stagedoor_app::app::{App, Options, Parts};
+use stagedoor_app::cookie_keys::{CookieKey, CookieKeys};
 use stagedoor_app::password::{Hasher, Password, hash_now};
 use stagedoor_catalog::{Catalog, open_folder};
 use stagedoor_domain::access::{Grants, User};
@@ -183,6 +184,7 @@ impl House {
                 hasher: Hasher::new(&*chance),
                 chance,
                 vault_key: [7; 32].into(),
+                cookie_keys: cookie_keys(),
                 options,
             }
         }
@@ -192,8 +194,7 @@ impl House {
         Options {
             capacity: self.capacity,
             output_cap: 64 << 20,
-            session_absolute: Duration::from_hours(1),
-            session_idle: Duration::from_mins(30),
+            session: stagedoor_config::Session::default(),
             sign_in: stagedoor_app::throttle::Limits::default(),
             grants: Arc::new(self.grants.clone()),
             environment: stagedoor_config::Environment::default(),
@@ -277,6 +278,12 @@ impl House {
             .expect("a user");
         User::new(id, name, groups)
     }
+}
+
+/// The same for each server on this house.
+pub fn cookie_keys() -> CookieKeys {
+    let key = CookieKey::of([9; 32].into(), Timestamp::default());
+    CookieKeys::new(key, Vec::new())
 }
 
 fn runner_of(connection: &Connection) -> Option<Pid> {

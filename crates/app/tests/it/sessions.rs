@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stagedoor_app::csrf::Spent;
 use stagedoor_app::password::Password;
-use stagedoor_app::session_key::SessionKey;
+use stagedoor_app::sessions::SignedIn;
 
 use stagedoor_domain::audit::Origin;
 
@@ -27,7 +27,7 @@ async fn signed_in_from(house: &House, name: &'static str, from: &'static str) -
     house
         .inside(move |app| async move {
             let password = Password::from(PASSWORD.to_owned());
-            app.sign_in(name, password, address(from))
+            app.sign_in(name, password, address(from).into())
                 .await
                 .expect("signed in")
                 .cookie_value
@@ -45,6 +45,16 @@ async fn whose(house: &House, cookie: &str, from: &'static str) -> Option<String
                 .await
                 .expect("the store");
             session.map(|session| session.user.name.to_string())
+        })
+        .await
+}
+
+async fn who(house: &House, cookie: &str) -> SignedIn {
+    let cookie = cookie.to_owned();
+    house
+        .inside(move |app| async move {
+            let found = app.session(&cookie, address(HERE)).await;
+            found.expect("the store").expect("a session")
         })
         .await
 }
@@ -217,13 +227,12 @@ async fn signing_out_ends_this_session_and_its_tokens_and_no_other() {
         signed_in(&house, "ann").await,
         signed_in(&house, "ann").await,
     );
-    let keys = [&gone, &kept].map(|cookie| SessionKey::of(cookie).expect("a key"));
+    let both = [who(&house, &gone).await, who(&house, &kept).await];
+    let keys = [both[0].session, both[1].session];
     let spent = house
         .inside(move |app| async move {
             let tokens = keys.map(|key| app.csrf().mint(&key));
-            app.sign_out(&keys[0], &Origin::server())
-                .await
-                .expect("the store");
+            app.sign_out(&both[0]).await.expect("the store");
             [0, 1].map(|which| app.csrf().spend(&keys[which], &tokens[which]))
         })
         .await;

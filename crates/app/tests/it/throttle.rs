@@ -44,7 +44,8 @@ impl Said {
 async fn sign_in(house: &House, name: &str, password: &str, from: &str) -> Said {
     let (name, password) = (name.to_owned(), Password::from(password.to_owned()));
     let from = address(from);
-    let tried = house.inside(move |app| async move { app.sign_in(&name, password, from).await });
+    let tried =
+        house.inside(move |app| async move { app.sign_in(&name, password, from.into()).await });
     Said::of(tried.await)
 }
 
@@ -178,7 +179,7 @@ async fn w21_who_tries_many_passwords_at_once_has_no_more_tries() {
         let mut tries = tokio::task::JoinSet::new();
         for n in 0..30 {
             let (app, password) = (app.clone(), Password::from(format!("guess number {n}")));
-            tries.spawn(async move { app.sign_in("ann", password, from).await.map(|_| ()) });
+            tries.spawn(async move { app.sign_in("ann", password, from.into()).await.map(|_| ()) });
         }
         tries.join_all().await
     });

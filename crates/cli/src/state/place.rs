@@ -14,6 +14,7 @@ const LITTLE_ROOM: u64 = 64 << 20;
 /// Everything that the server itself makes; the runner's files belong to whoever started it.
 const OWN: &[&str] = &[
     "audit.key",
+    "cookie.keys",
     "lock",
     "logs",
     "output",

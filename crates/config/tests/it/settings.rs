@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use stagedoor_config::{ConfigError, Environment, Flags, Hsts, Settings, Sources, load};
+use stagedoor_config::{
+    ConfigError, Environment, Flags, Hsts, Session, SessionAddress, Settings, Sources, load,
+};
 
 /// Loads a file with variables and `--listen`.
 fn loaded(
@@ -86,8 +88,13 @@ fn without_a_file_everything_has_its_default() {
         (64 << 20, Some(Duration::from_hours(1)))
     );
     assert_eq!(
-        (s.session.absolute, s.session.idle),
-        (Duration::from_hours(1), Duration::from_mins(30))
+        s.session,
+        Session {
+            absolute: Duration::from_hours(1),
+            idle: Duration::from_mins(30),
+            confirmed_for: Duration::from_mins(10),
+            address: SessionAddress::Network,
+        }
     );
     assert_eq!(s.state.to_str(), Some("/s"));
 }
@@ -98,7 +105,7 @@ fn every_key_of_the_file_is_read() {
         "listen = ['0.0.0.0:80', 'localhost:81', '[::1]:0']\npublic_host = ['Scripts.Example.org', '192.0.2.1']\n\
          allow_plain_http = true\nuser = 'www'\nrun_user = '7374'\nallow_root_scripts = true\n\
          [limits]\nrunning = 3\nqueued = 5\nqueued_per_user = 2\noutput = '1MiB'\ntimeout = 'none'\n\
-         [session]\nabsolute = '8h'\nidle = '1h'\n\
+         [session]\nabsolute = '8h'\nidle = '1h'\nconfirmed_for = '5m'\naddress = 'exact'\n\
          [[grant]]\ngroup = 'ops'\nscripts = ['backup/*', 'a/b']\nmay = ['view', 'run']\n\
          [[grant]]\ngroup = 'everyone'\nscripts = '*'\nmay = ['view']\n\
          [[grant]]\ngroup = 'wardens'\nmay = ['admin']\n",
@@ -119,8 +126,13 @@ fn every_key_of_the_file_is_read() {
     );
     assert_eq!((s.limits.output, s.limits.timeout), (1 << 20, None));
     assert_eq!(
-        (s.session.absolute, s.session.idle),
-        (Duration::from_hours(8), Duration::from_hours(1))
+        s.session,
+        Session {
+            absolute: Duration::from_hours(8),
+            idle: Duration::from_hours(1),
+            confirmed_for: Duration::from_mins(5),
+            address: SessionAddress::Exact,
+        }
     );
     let said: Vec<String> = s.grants.0.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -216,6 +228,12 @@ fn mistakes_in_the_file_are_told_with_place_and_mend() {
         ("[limits]\noutput = 10", ":2:10:", "has no unit"),
         ("[session]\nidle = '2h'", ":2:8:", "longer than it lasts"),
         ("[session]\nabsolute = '0s'", ":2:12:", "zero"),
+        ("[session]\nconfirmed_for = '0s'", ":2:17:", "zero"),
+        (
+            "[session]\naddress = 'subnet'",
+            ":2:11:",
+            "exact, network, off",
+        ),
         (
             "[[grant]]\ngroup = 'ops'\nscripts = '*'",
             ":1:1:",

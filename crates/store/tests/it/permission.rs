@@ -220,6 +220,8 @@ async fn an_account_goes_with_its_sessions_tokens_and_memberships_and_its_number
             created_at: at(0),
             last_seen: at(0),
             address: "::1".into(),
+            confirmed_at: None,
+            browser: String::new(),
         };
         world.store.add_session(&session).await.expect("begun");
         world

@@ -9,7 +9,9 @@ fn session(user: UserId, byte: u8, began: i64) -> SessionRecord {
         user,
         created_at: at(began),
         last_seen: at(began),
-        address: "2001:db8::/64".to_owned(),
+        address: "2001:db8::1".to_owned(),
+        confirmed_at: Some(at(began)),
+        browser: "Firefox on Linux".to_owned(),
     }
 }
 

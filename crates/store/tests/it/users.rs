@@ -103,6 +103,8 @@ async fn a_new_password_and_disabling_end_the_account_s_sessions_and_no_others()
             created_at,
             last_seen,
             address: "::1".into(),
+            confirmed_at: None,
+            browser: String::new(),
         };
         world.store.add_session(&session).await.expect("begun");
     };

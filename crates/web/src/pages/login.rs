@@ -8,18 +8,20 @@ use http::StatusCode;
 use http::header::{HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE};
 use secrecy::SecretString;
 use serde::Deserialize;
-use stagedoor_app::people::{NewSession, SignInError};
-use stagedoor_app::session_key::SessionKey;
+use stagedoor_app::people::SignInError;
+use stagedoor_app::sessions::NewSession;
 use stagedoor_app::throttle::Blocked;
 
 use super::paths;
+use super::setup::sentence;
 use super::shell::Shell;
 use crate::cookies::Jar;
 use crate::headers::SignedOut;
-use crate::problem::Problem;
+use crate::problem::{Problem, SOON};
 use crate::safe_form::{Fields, FromFields, NotSafe, SafeForm};
 use crate::session::{Arrival, Me};
 use crate::state::AppState;
+use crate::user_agent::visitor;
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -96,36 +98,61 @@ pub(crate) async fn send(
     };
     match state
         .app
-        .sign_in(&login.name, login.password, arrival.peer)
+        .sign_in(&login.name, login.password, visitor(arrival, &headers))
         .await
     {
-        Ok(session) => Ok(enter(&state, arrival, &session, &login.next)),
-        Err(SignInError::Refused) => {
-            let error = "Name or password is wrong.";
-            Ok(again(
-                StatusCode::UNAUTHORIZED,
-                &login.name,
-                &login.next,
-                error,
-            ))
+        Ok(session) => Ok(enter(&state, (arrival, &headers), &session, &login.next)),
+        Err(error) => {
+            let why = NotProved::of(error, "Name or password is wrong.");
+            let why = why.map_err(NotSafe::Refused)?;
+            Ok(why.answer(again(why.status, &login.name, &login.next, &why.text)))
         }
-        Err(SignInError::Busy(busy)) => {
-            let error = busy.to_string();
-            let page = again(
+    }
+}
+
+/// Why a password was not taken, for the page that asks for it again.
+pub(crate) struct NotProved {
+    /// Of the answer, where nothing else is wrong.
+    pub status: StatusCode,
+    /// In words.
+    pub text: String,
+    retry_after: Option<HeaderValue>,
+}
+
+impl NotProved {
+    /// `wrong` says that it was.
+    ///
+    /// # Errors
+    /// The store's, for which there is a page of its own.
+    pub fn of(error: SignInError, wrong: &str) -> Result<Self, Problem> {
+        let (status, text, retry_after) = match error {
+            SignInError::Refused => (StatusCode::UNAUTHORIZED, wrong.to_owned(), None),
+            SignInError::Busy(busy) => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                &login.name,
-                &login.next,
-                &error,
-            );
-            Ok(([(RETRY_AFTER, HeaderValue::from_static("5"))], page).into_response())
+                sentence(&busy.to_string()),
+                Some(SOON),
+            ),
+            SignInError::Blocked(blocked) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                blocked_for(blocked),
+                Some(blocked.seconds().into()),
+            ),
+            SignInError::Store(error) => return Err(error.into()),
+        };
+        Ok(Self {
+            status,
+            text,
+            retry_after,
+        })
+    }
+
+    /// This page as the answer.
+    pub fn answer(&self, mut page: Response) -> Response {
+        *page.status_mut() = self.status;
+        if let Some(after) = &self.retry_after {
+            page.headers_mut().insert(RETRY_AFTER, after.clone());
         }
-        Err(SignInError::Blocked(blocked)) => {
-            let error = blocked_for(blocked);
-            let status = StatusCode::TOO_MANY_REQUESTS;
-            let page = again(status, &login.name, &login.next, &error);
-            Ok(([(RETRY_AFTER, blocked.seconds())], page).into_response())
-        }
-        Err(SignInError::Store(error)) => Err(NotSafe::Refused(error.into())),
+        page
     }
 }
 
@@ -148,14 +175,18 @@ pub(crate) async fn leave(
     form: SafeForm<()>,
 ) -> Result<Response, Problem> {
     let SafeForm { value: (), .. } = form;
-    let by = me.origin(arrival);
-    state.app.sign_out(&me.0.session, &by).await?;
+    state.app.sign_out(&me.0).await?;
+    Ok(signed_out(&state, arrival))
+}
+
+/// Leads whose session has ended to the log-in page; the browser forgets what it kept.
+pub(super) fn signed_out(state: &AppState, arrival: Arrival) -> Response {
     let cookie = Jar::Session
         .expire(arrival, &state.base)
         .map(|cookie| (SET_COOKIE, cookie));
     let mut response = (AppendHeaders(cookie), Redirect::to(paths::LOGIN)).into_response();
     response.extensions_mut().insert(SignedOut);
-    Ok(response)
+    response
 }
 
 fn show(
@@ -190,11 +221,11 @@ pub(super) fn pre_session(
 ) -> (String, Option<HeaderValue>) {
     let csrf = state.app.csrf();
     let known = Jar::PreSession.read(headers, arrival);
-    if let Some(key) = known.and_then(SessionKey::of) {
+    if let Some(key) = known.and_then(|cookie| state.app.pre_session_of(cookie)) {
         return (csrf.mint(&key), None);
     }
-    let (value, key) = csrf.pre_session();
-    let lifetime = state.app.options().session_absolute;
+    let (value, key) = state.app.pre_session();
+    let lifetime = state.app.options().session.absolute;
     (
         csrf.mint(&key),
         Jar::PreSession.set(arrival, &state.base, &value, lifetime),
@@ -205,11 +236,15 @@ pub(super) fn pre_session(
 /// is worth nothing.
 pub(super) fn enter(
     state: &AppState,
-    arrival: Arrival,
+    (arrival, headers): (Arrival, &HeaderMap),
     session: &NewSession,
     next: &str,
 ) -> Response {
-    let lifetime = state.app.options().session_absolute;
+    let before = Jar::PreSession.read(headers, arrival);
+    if let Some(before) = before.and_then(|cookie| state.app.pre_session_of(cookie)) {
+        state.app.csrf().forget(&before);
+    }
+    let lifetime = state.app.options().session.absolute;
     let cookies = [
         Jar::Session.set(arrival, &state.base, &session.cookie_value, lifetime),
         Jar::PreSession.expire(arrival, &state.base),

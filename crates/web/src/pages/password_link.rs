@@ -17,6 +17,7 @@ use crate::problem::Problem;
 use crate::safe_form::{Fields, FromFields, NotSafe, SafeForm};
 use crate::session::Arrival;
 use crate::state::AppState;
+use crate::user_agent::visitor;
 
 #[derive(Template)]
 #[template(path = "password_link.html")]
@@ -87,9 +88,9 @@ pub(crate) async fn send(
     }
     let set = state
         .app
-        .choose_password(&chosen.key, chosen.password, arrival.peer);
+        .choose_password(&chosen.key, chosen.password, visitor(arrival, &headers));
     match set.await {
-        Ok(session) => Ok(enter(&state, arrival, &session, "/")),
+        Ok(session) => Ok(enter(&state, (arrival, &headers), &session, "/")),
         Err(SetUpError::Store(error)) => Err(NotSafe::Refused(error.into())),
         Err(SetUpError::UnknownLink) => Err(NotSafe::Refused(gone())),
         Err(error @ SetUpError::Busy(_)) => {

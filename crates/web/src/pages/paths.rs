@@ -7,6 +7,8 @@ use stagedoor_domain::name::{ScriptName, UserName};
 pub(crate) const CATALOG: &str = "/";
 /// The log-in page.
 pub(crate) const LOGIN: &str = "/login";
+/// One's own account.
+pub(crate) const ACCOUNT: &str = "/account";
 /// The history.
 pub(crate) const RUNS: &str = "/runs";
 /// Who cannot sign in for a while.
@@ -69,7 +71,7 @@ pub(crate) fn query(path: &str, pairs: &[(&str, &str)]) -> String {
 pub(crate) fn landing(next: &str) -> &str {
     let page = next.split('?').next().unwrap_or("");
     let is_page = page == CATALOG
-        || [RUNS, "/account", OWN_TOKENS, "/admin"].contains(&page)
+        || [RUNS, ACCOUNT, OWN_TOKENS, "/admin"].contains(&page)
         || ["/runs/", "/scripts/", "/admin/"]
             .iter()
             .any(|start| page.starts_with(start));

@@ -5,11 +5,13 @@ mod admin;
 use askama::Template;
 use stagedoor_domain::run::State as RunState;
 
-use super::account::AccountPage;
+use super::account::password::Wrong;
+use super::account::{AccountPage, SessionRow};
 use super::arrival::ArrivalPage;
 use super::audit_log::{self, AuditLogPage};
 use super::blocked::{BlockedPage, BlockedRow};
 use super::catalog::{Card, CatalogPage, FolderView, LastRun};
+use super::confirm::ConfirmPage;
 use super::health::{BrokenView, HealthPage, ProblemView};
 use super::login::LoginPage;
 use super::markdown::{self, Prose};
@@ -25,6 +27,7 @@ use super::script::field::{Choosable, Control, Field, Line};
 use super::script::view::{DocsView, ScriptPage, Section};
 use super::setup::SetupPage;
 use super::shell::{Here, Person, Shell};
+use super::stale::StalePage;
 use crate::assets::Script;
 use crate::base_path::BasePath;
 use crate::language::Text;
@@ -346,6 +349,23 @@ fn policy_reports(x: &str) -> PolicyReportsPage {
     }
 }
 
+fn blocked(x: &str) -> BlockedPage {
+    BlockedPage {
+        shell: shell(x),
+        rows: vec![BlockedRow {
+            id: x.to_owned(),
+            what: x.to_owned(),
+            network: x.to_owned(),
+            rounds: 2,
+            last: when(x),
+            until: when(x),
+        }],
+        more: 1,
+        failures: 5,
+        first: x.to_owned(),
+    }
+}
+
 fn audit_log(x: &str) -> AuditLogPage {
     let choices = || {
         vec![audit_log::Choice {
@@ -379,20 +399,26 @@ fn audit_log(x: &str) -> AuditLogPage {
     }
 }
 
-fn blocked(x: &str) -> BlockedPage {
-    BlockedPage {
+fn account(x: &str) -> AccountPage {
+    let session = |is_this| SessionRow {
+        id: x.to_owned(),
+        browser: x.to_owned(),
+        address: x.to_owned(),
+        began: when(x),
+        seen: when(x),
+        is_this,
+    };
+    AccountPage {
         shell: shell(x),
-        rows: vec![BlockedRow {
-            id: x.to_owned(),
-            what: x.to_owned(),
-            network: x.to_owned(),
-            rounds: 2,
-            last: when(x),
-            until: when(x),
-        }],
-        more: 1,
-        failures: 5,
-        first: x.to_owned(),
+        name: x.to_owned(),
+        groups: vec![x.to_owned()],
+        done: Some("Done."),
+        wrong: Wrong {
+            whole: Some(x.to_owned()),
+            old: Some(x.to_owned()),
+            new: Some(x.to_owned()),
+        },
+        sessions: vec![session(true), session(false)],
     }
 }
 
@@ -421,10 +447,21 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         request: Some(x),
         cause: Some(x),
     };
-    let account = AccountPage {
+    let field = (x.to_owned(), x.to_owned());
+    let confirm = ConfirmPage {
         shell: shell(x),
+        action: "/x",
         name: x.to_owned(),
-        groups: vec![x.to_owned()],
+        fields: vec![&field],
+        left_out: true,
+        counts_for: x.to_owned(),
+        error: Some(x),
+    };
+    let stale = StalePage {
+        shell: shell(x),
+        action: "/x",
+        fields: vec![&field],
+        left_out: false,
     };
     let none = RunsPage {
         rows: Vec::new(),
@@ -449,12 +486,14 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         ("runs.html, none so far", html(none_yet.render())),
         ("health.html", html(health(x).render())),
         ("policy_reports.html", html(policy_reports(x).render())),
-        ("audit_log.html", html(audit_log(x).render())),
         ("blocked.html", html(blocked(x).render())),
+        ("audit_log.html", html(audit_log(x).render())),
         ("login.html", html(login.render())),
         ("setup.html", html(setup.render())),
         ("problem.html", html(problem.render())),
-        ("account.html", html(account.render())),
+        ("account.html", html(account(x).render())),
+        ("confirm.html", html(confirm.render())),
+        ("stale.html", html(stale.render())),
         (
             "arrival.html",
             html(ArrivalPage { shell: shell(x) }.render()),

@@ -16,6 +16,7 @@ use crate::problem::Problem;
 use crate::safe_form::{Fields, FromFields, NotSafe, SafeForm};
 use crate::session::Arrival;
 use crate::state::AppState;
+use crate::user_agent::visitor;
 
 #[derive(Template)]
 #[template(path = "setup.html")]
@@ -126,12 +127,13 @@ pub(crate) async fn send(
             &wrong,
         ));
     }
+    let visitor = visitor(arrival, &headers);
     match state
         .app
-        .set_up(&setup.key, &setup.name, setup.password, arrival.peer)
+        .set_up(&setup.key, &setup.name, setup.password, visitor)
         .await
     {
-        Ok(session) => Ok(enter(&state, arrival, &session, "/")),
+        Ok(session) => Ok(enter(&state, (arrival, &headers), &session, "/")),
         Err(error) => {
             let (status, wrong) = wrong(error).map_err(NotSafe::Refused)?;
             Ok(again(status, &setup.key, &setup.name, &wrong))

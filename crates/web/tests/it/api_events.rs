@@ -18,6 +18,12 @@ const SLOW: (&str, &str) = (
     "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"ops\"] }\n# ///\necho begun\nexec sleep 15\n",
 );
 
+/// As `SLOW`, but whoever is in the group may see everybody's output.
+const SHARED: (&str, &str) = (
+    "shared.sh",
+    "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"ops\"], output = [\"ops\"] }\n# ///\necho begun\nexec sleep 15\n",
+);
+
 /// The events of one stream as they come.
 struct Events(Lines<BufReader<TcpStream>>);
 
@@ -183,4 +189,52 @@ async fn streams_end_when_the_server_stops() {
     while let Some((name, _, _)) = events.next().await {
         assert_ne!(name, "end", "the run goes on");
     }
+}
+
+/// How the viewer's rights end, and whether the stream ends with them.
+async fn ends_after(act: impl AsyncFnOnce(&TestServer), ends: bool) {
+    let server = TestServer::with(&[SHARED]).await;
+    let ada = server.browser("ada", &["ops"]).await;
+    let bob = server.program("bob", &["ops"]).await;
+    // Started by somebody else, so that it is the group that lets her look.
+    let path = start(&bob, "shared").await;
+    let mut events = Events::of(&ada, &path).await;
+    while let Some((name, data, _)) = events.next().await {
+        if name == "tail" && data["lines"] == json!(["begun"]) {
+            break;
+        }
+    }
+    act(&server).await;
+    let waiting = async { while events.next().await.is_some() {} };
+    let ended = tokio::time::timeout(Duration::from_secs(8), waiting).await;
+    assert_eq!(ended.is_ok(), ends);
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_viewer_is_disabled() {
+    ends_after(async |server| server.disable("ada").await, true).await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_viewer_leaves_the_group() {
+    ends_after(async |server| server.remove_from_groups("ada").await, true).await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_the_script_is_no_longer_shown_to_its_viewer() {
+    let closed = SHARED.1.replace("\"ops\"", "\"others\"");
+    ends_after(async |server| server.write("shared.sh", &closed), true).await;
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_when_somebody_else_loses_their_rights() {
+    ends_after(
+        async |server| {
+            server.browser("eve", &["ops"]).await;
+            server.remove_from_groups("eve").await;
+            server.disable("eve").await;
+        },
+        false,
+    )
+    .await;
 }

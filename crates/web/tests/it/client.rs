@@ -39,6 +39,12 @@ impl Client {
         client
     }
 
+    /// What it sends in this header.
+    pub fn value(&self, name: &str) -> &str {
+        let found = self.headers.iter().find(|(key, _)| key == name);
+        found.map_or("", |(_, value)| value)
+    }
+
     /// The same client with only this one of its headers.
     pub fn only(&self, name: &str) -> Self {
         let mut client = self.clone();

@@ -206,7 +206,7 @@ async fn every_route_keeps_its_class_of_access() {
             async |client: &Client| client.send(route.method, &path, &form, b"").await.status;
         match route.access {
             Access::Public | Access::PreSession => assert_ne!(status(&anon).await, 401, "{what}"),
-            Access::SignedIn => {
+            Access::SignedIn | Access::Confirmed => {
                 assert_eq!(status(&anon).await, 303, "{what}");
                 assert_ne!(status(&ada).await, 401, "{what}");
             }
@@ -216,7 +216,7 @@ async fn every_route_keeps_its_class_of_access() {
                 assert_eq!(status(&ada).await, 404, "{what}");
                 assert_eq!(status(&root).await, 200, "{what}");
             }
-            Access::Admin => {
+            Access::Admin | Access::AdminConfirmed => {
                 assert_eq!(status(&anon).await, 303, "{what}");
                 assert_eq!(status(&ada).await, 404, "{what}");
                 assert_ne!(status(&root).await, 404, "{what}");

@@ -22,6 +22,12 @@ mod canonical;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod confirm;
+#[cfg(test)]
+mod csrf;
+#[cfg(test)]
+mod csrf_log_in;
+#[cfg(test)]
 mod debugging;
 #[cfg(test)]
 mod form_arguments;

@@ -5,13 +5,15 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal};
 use stagedoor_app::app::{App, Options, Parts};
-use stagedoor_app::password::Hasher;
+use stagedoor_app::cookie_keys::{CookieKey, CookieKeys, CookieUse};
+use stagedoor_app::password::{Hasher, hash_now};
 use stagedoor_app::session_key::{
-    SessionKey, new_api_token, new_cookie_value, new_setup_key, setup_hash, token_hash,
+    SessionKey, new_api_token, new_session_value, new_setup_key, setup_hash, token_hash,
 };
 use stagedoor_catalog::{Catalog, open_folder};
 use stagedoor_domain::access::{Actions, Grants, Scope};
@@ -31,6 +33,14 @@ use crate::client::Client;
 
 pub struct Machine {
     start: Instant,
+    /// That a test has made pass.
+    passed: AtomicU64,
+}
+
+impl Machine {
+    fn passed(&self) -> Duration {
+        Duration::from_millis(self.passed.load(Ordering::SeqCst))
+    }
 }
 
 impl Clock for Machine {
@@ -40,10 +50,11 @@ impl Clock for Machine {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+            .plus(self.passed())
     }
 
     fn monotonic(&self) -> Duration {
-        self.start.elapsed()
+        self.start.elapsed() + self.passed()
     }
 }
 
@@ -61,6 +72,9 @@ pub const ROOMY: Capacity = Capacity {
     queued: 100,
     queued_per_user: 50,
 };
+
+/// Of those who have one.
+pub const PASSWORD: &str = "violet tractor ninety owls";
 
 /// A server that ends, with its runner and its files, when it is dropped.
 pub struct TestServer {
@@ -147,6 +161,25 @@ impl TestServer {
         }
     }
 
+    /// Time passes, for the server alone.
+    pub fn pass(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).expect("not that long");
+        self.machine.passed.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// Disables this user, as a command beside the server does.
+    pub async fn disable(&self, name: &str) {
+        let user = self.user(name, &[]).await;
+        self.store.set_disabled(user, true).await.expect("disabled");
+    }
+
+    /// Takes this user out of all groups, as a command beside the server does.
+    pub async fn remove_from_groups(&self, name: &str) {
+        let user = self.user(name, &[]).await;
+        let none = BTreeSet::new();
+        self.store.set_groups(user, none).await.expect("removed");
+    }
+
     pub fn anonymous(&self) -> Client {
         Client::anonymous(self.address)
     }
@@ -201,10 +234,29 @@ impl TestServer {
         token
     }
 
-    /// A browser with a session of this user.
+    /// A browser with a session of this user, who has just signed in.
     pub async fn browser(&self, name: &str, groups: &[&str]) -> Client {
+        self.browser_confirmed_at(name, groups, Some(self.machine.now()))
+            .await
+    }
+
+    /// The same, with [`PASSWORD`], which was given too long ago for what asks for it.
+    pub async fn stale_browser(&self, name: &str, groups: &[&str]) -> Client {
+        let password = PASSWORD.to_owned().into();
+        let hash = hash_now(&password, &*self.machine).expect("a hash");
         let user = self.user(name, groups).await;
-        let value = new_cookie_value(user, &*self.machine);
+        self.store.set_password(user, hash).await.expect("set");
+        self.browser_confirmed_at(name, groups, None).await
+    }
+
+    async fn browser_confirmed_at(
+        &self,
+        name: &str,
+        groups: &[&str],
+        confirmed_at: Option<Timestamp>,
+    ) -> Client {
+        let user = self.user(name, groups).await;
+        let value = new_session_value(user, &*self.machine);
         let now = self.machine.now();
         let session = SessionRecord {
             id_hash: SessionKey::of(&value).expect("a key").hash(),
@@ -212,12 +264,15 @@ impl TestServer {
             created_at: now,
             last_seen: now,
             address: "127.0.0.1".to_owned(),
+            confirmed_at,
+            browser: "Firefox on Linux".to_owned(),
         };
         self.store.add_session(&session).await.expect("a session");
+        let cookie = cookie_keys().sign(CookieUse::Session, &value);
         self.anonymous()
             .with(
                 "cookie",
-                &format!("SessionID-{}={value}", self.address.port()),
+                &format!("SessionID-{}={cookie}", self.address.port()),
             )
             .with("origin", &format!("http://{}", self.address))
             .with("sec-fetch-site", "same-origin")
@@ -339,6 +394,7 @@ impl TestServer {
 fn machine() -> Machine {
     Machine {
         start: Instant::now(),
+        passed: AtomicU64::new(0),
     }
 }
 
@@ -391,16 +447,22 @@ fn parts(
         chance: machine.clone(),
         hasher: Hasher::new(&**machine),
         vault_key: zeroize::Zeroizing::new([7; 32]),
+        cookie_keys: cookie_keys(),
         options: options_of_app(capacity),
     }
+}
+
+/// The keys that sign cookies, in every server of these tests.
+fn cookie_keys() -> CookieKeys {
+    let key = CookieKey::of(zeroize::Zeroizing::new([9; 32]), Timestamp::default());
+    CookieKeys::new(key, Vec::new())
 }
 
 fn options_of_app(capacity: Capacity) -> Options {
     Options {
         capacity,
         output_cap: 64 << 20,
-        session_absolute: Duration::from_hours(1),
-        session_idle: Duration::from_mins(30),
+        session: stagedoor_config::Session::default(),
         sign_in: stagedoor_app::throttle::Limits::default(),
         grants: Arc::new(Grants::default()),
         environment: stagedoor_config::Environment::default(),

@@ -137,6 +137,7 @@ impl Server<'_> {
             chance: Arc::clone(world) as _,
             hasher: self.stage.hasher.clone(),
             vault_key: [7; 32].into(),
+            cookie_keys: crate::house::cookie_keys(),
             options: options(),
         };
         let app = match App::start(parts).await {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use stagedoor_app::app::Options;
 use stagedoor_app::password::Hasher;
@@ -75,8 +74,7 @@ pub fn options() -> Options {
             queued_per_user: 3,
         },
         output_cap: 64 << 20,
-        session_absolute: Duration::from_hours(1),
-        session_idle: Duration::from_mins(30),
+        session: stagedoor_config::Session::default(),
         sign_in: stagedoor_app::throttle::Limits::default(),
         grants: Arc::new(Grants::default()),
         environment: stagedoor_config::Environment::default(),

@@ -9,6 +9,7 @@ use axum::response::sse::Event;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use serde_json::json;
+use stagedoor_app::find::FindError;
 use stagedoor_app::view::RunView;
 use stagedoor_domain::access::User;
 use stagedoor_domain::id::{Epoch, RunId};
@@ -26,8 +27,8 @@ use crate::state::AppState;
 
 /// How often a waiting run's place in the queue is looked at.
 const LOOK: Duration = Duration::from_secs(2);
-/// Looks between two checks that the viewer is still signed in and may still read the run. The
-/// check also counts as activity of the session: someone is looking.
+/// Looks between two checks that the viewer is still signed in, beside those when rights have
+/// changed: a session ends by itself, too. The check also counts as its activity: someone is looking.
 const LOOKS_PER_CHECK: u32 = 30;
 
 /// How the viewer proved who they are; shown again while the stream is open.
@@ -44,6 +45,8 @@ pub(super) struct Feed {
     run: RunView,
     states: Option<watch::Receiver<Arc<RunView>>>,
     tails: Option<watch::Receiver<Arc<Tail>>>,
+    /// Somebody's rights may have changed.
+    rights: watch::Receiver<u64>,
     /// The attempt that `tails` is of.
     epoch: Epoch,
     /// The number of the last tail that was sent, and whether it was the last one there is.
@@ -63,6 +66,8 @@ impl Feed {
         headers: &HeaderMap,
         id: RunId,
     ) -> Result<Self, Problem> {
+        // Before the first look, so that no change falls between the two.
+        let rights = state.app.rights_changes();
         let proof = proof(headers, arrival, caller.session.is_some())?;
         let (permit, run) = state.app.readable(&caller.user, id).await?;
         let watch = state.app.watch(permit, &run);
@@ -76,6 +81,7 @@ impl Feed {
             run,
             states: watch.state,
             tails: watch.tail,
+            rights,
             sent: (0, false),
             ready: VecDeque::new(),
             over: false,
@@ -102,13 +108,16 @@ impl Feed {
             }
             let shutdown = self.state.shutdown.clone();
             tokio::select! {
+                // Who may not look any more gets nothing more.
+                biased;
                 () = shutdown.cancelled() => return None,
+                _ = self.rights.changed() => if !self.still_allowed().await { return None },
+                _ = self.clock.tick() => if !self.look().await { return None },
                 news = changed(&mut self.states) => self.state_changed(news.is_ok()).await,
                 news = changed(&mut self.tails) => match news {
                     Ok(()) => self.say_tail(),
                     Err(_) => self.tails = None,
                 },
-                _ = self.clock.tick() => if !self.look().await { return None },
             }
             self.end_if_over().await;
         }
@@ -151,7 +160,16 @@ impl Feed {
     /// False when the viewer may not look any more.
     async fn look(&mut self) -> bool {
         self.looks = self.looks.wrapping_add(1);
-        if self.looks.is_multiple_of(LOOKS_PER_CHECK) && !self.still_allowed().await {
+        let is_allowed = if self.looks.is_multiple_of(LOOKS_PER_CHECK) {
+            self.still_allowed().await
+        } else {
+            // A script's own `access` may have changed; while the run goes on, both are in memory.
+            !matches!(
+                self.state.app.readable(&self.user, self.run.id).await,
+                Err(FindError::Absent)
+            )
+        };
+        if !is_allowed {
             return false;
         }
         if self.run.state == State::Queued {

@@ -1,0 +1,58 @@
+//! A user who is signed in proves once more who they are, before what would hurt most in the hands
+//! of somebody else who found the browser open.
+
+use stagedoor_domain::audit::Act;
+use stagedoor_store::StoreError;
+
+use crate::app::App;
+use crate::password::Password;
+use crate::people::SignInError;
+use crate::sessions::{NewSession, SignedIn};
+
+/// Why the password was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmError {
+    /// It is wrong, or not looked at.
+    #[error(transparent)]
+    NotProved(#[from] SignInError),
+    /// The session ended meanwhile.
+    #[error("you are signed out")]
+    Over,
+}
+
+impl From<StoreError> for ConfirmError {
+    fn from(error: StoreError) -> Self {
+        Self::NotProved(error.into())
+    }
+}
+
+impl App {
+    /// Takes the password once more. The session goes on under another secret (ASVS 7.2.4), and
+    /// counts as confirmed for a while; no other session of this user does.
+    pub async fn confirm(
+        &self,
+        who: &SignedIn,
+        password: Password,
+    ) -> Result<NewSession, ConfirmError> {
+        self.prove(who, password).await?;
+        let renewed = self.renew_session(who).await?;
+        renewed.ok_or(ConfirmError::Over)
+    }
+
+    /// Every password that somebody who is signed in gives comes through here: wrong ones count as
+    /// those of signing in do, and are recorded.
+    pub(crate) async fn prove(
+        &self,
+        who: &SignedIn,
+        password: Password,
+    ) -> Result<(), SignInError> {
+        let proved = self
+            .confirm_password(&who.user, password, who.address)
+            .await;
+        if matches!(proved, Err(SignInError::Refused | SignInError::Blocked(_))) {
+            let entry = self.entry(Act::IdentityConfirmed, &who.origin());
+            self.note(entry.on(who.user.name.as_str()).refused()).await;
+        }
+        proved
+    }
+}

@@ -1,0 +1,210 @@
+//! A key that an operator gives: a file, a credential of systemd, or a variable, which is out of the
+//! environment before anything else is done.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, bail};
+use stagedoor_app::cookie_keys::{CookieKey, CookieKeys};
+use stagedoor_config::Environment;
+use stagedoor_domain::time::Timestamp;
+use zeroize::Zeroizing;
+
+const VARIABLE: &str = "STAGEDOOR_COOKIE_KEY";
+const FILE_VARIABLE: &str = "STAGEDOOR_COOKIE_KEY_FILE";
+/// The name of a credential of systemd (`LoadCredential=`).
+const CREDENTIAL: &str = "stagedoor-cookie-key";
+/// Standard input, over which a key comes that stood in the environment.
+const INPUT: &str = "/proc/self/fd/0";
+/// More is no key.
+const LARGEST: u64 = 4096;
+/// From this age on an operator is told.
+const OLD_DAYS: u64 = 90;
+
+/// Keys of an operator.
+pub struct Given {
+    pub keys: CookieKeys,
+    /// None when they cannot be read a second time.
+    pub file: Option<PathBuf>,
+}
+
+/// A key in a variable stands in the memory that the kernel shows as this process's environment. So
+/// the program is executed once more without it, and reads it from a pipe. Returns when there is none.
+pub fn leave_environment(environment: &Environment) -> anyhow::Result<()> {
+    let Some(key) = environment.get(VARIABLE) else {
+        return Ok(());
+    };
+    if environment.get(FILE_VARIABLE).is_some() {
+        bail!("both {VARIABLE} and {FILE_VARIABLE} are set; set one of the two");
+    }
+    if key.len() as u64 > LARGEST {
+        bail!("{VARIABLE} is longer than a key; 44 characters are enough");
+    }
+    let (reader, mut writer) = std::io::pipe().context("could not make a pipe")?;
+    writer.write_all(key.as_bytes())?;
+    drop(writer);
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_else(|| OsString::from("stagedoor"));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this process itself goes on, without the key in its environment"
+    )]
+    let error = std::process::Command::new("/proc/self/exe")
+        .arg0(name)
+        .args(words)
+        .env_remove(VARIABLE)
+        .env(FILE_VARIABLE, INPUT)
+        .stdin(Stdio::from(reader))
+        .exec();
+    Err(error).with_context(|| {
+        format!("could not take {VARIABLE} out of the environment; use {FILE_VARIABLE}")
+    })
+}
+
+impl Given {
+    /// The operator's keys, read with the rights that the process was started with.
+    pub fn of(environment: &Environment, now: Timestamp) -> anyhow::Result<Option<Self>> {
+        let credential = || {
+            let dir = environment.get("CREDENTIALS_DIRECTORY")?;
+            let path = Path::new(dir).join(CREDENTIAL);
+            path.exists().then_some(path)
+        };
+        let named = environment.get(FILE_VARIABLE).map(PathBuf::from);
+        let Some(path) = named.or_else(credential) else {
+            return Ok(None);
+        };
+        if path == Path::new(INPUT) {
+            let mut bytes = Zeroizing::new(Vec::new());
+            std::io::stdin().take(LARGEST).read_to_end(&mut bytes)?;
+            let keys = keys_of(&bytes, now).with_context(|| mend(VARIABLE))?;
+            return Ok(Some(Self { keys, file: None }));
+        }
+        let keys = read(&path)?;
+        warn_of_age(&path, &keys, now);
+        Ok(Some(Self {
+            keys,
+            file: Some(path),
+        }))
+    }
+}
+
+fn warn_of_age(path: &Path, keys: &CookieKeys, now: Timestamp) {
+    let days = now.since(keys.newest().made()).as_secs() / 86_400;
+    if days > OLD_DAYS {
+        tracing::warn!(
+            key = %path.display(),
+            days,
+            "the key that signs cookies is old: put a new one on the first line, and leave the old \
+             one below it for as long as sessions last"
+        );
+    }
+}
+
+/// The keys of an operator's file. They are as old as the file.
+pub fn read(path: &Path) -> anyhow::Result<CookieKeys> {
+    let unreadable = || format!("could not read the cookie key in {}", path.display());
+    let file = File::open(path).with_context(unreadable)?;
+    let metadata = file.metadata().with_context(unreadable)?;
+    if !metadata.is_file() {
+        bail!(
+            "{} is not a file; name the file with the cookie key",
+            path.display()
+        );
+    }
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o037 != 0 {
+        bail!(
+            "{} can be read or changed by others (mode {mode:o}), who could forge cookies; run: chmod \
+             600 {0}, and put another key into it",
+            path.display()
+        );
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(LARGEST)
+        .read_to_end(&mut bytes)
+        .with_context(unreadable)?;
+    let written = Timestamp::from_millis(metadata.mtime().saturating_mul(1000));
+    keys_of(&bytes, written).with_context(|| mend(&path.display().to_string()))
+}
+
+fn mend(place: &str) -> String {
+    format!(
+        "the cookie key in {place} is not taken; make one with: head -c 32 /dev/urandom | base64"
+    )
+}
+
+/// One key on each line of a text, the one that signs first; else the bytes are the key.
+fn keys_of(bytes: &[u8], made: Timestamp) -> anyhow::Result<CookieKeys> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let mut keys = lines
+        .into_iter()
+        .filter(|line| !line.is_empty())
+        .map(|line| CookieKey::of_operator(line.as_bytes(), made));
+    let newest = match keys.next() {
+        Some(key) => key?,
+        None => CookieKey::of_operator(bytes, made)?,
+    };
+    Ok(CookieKeys::new(newest, keys.collect::<Result<_, _>>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const GOOD: &str = "q8Zr1vTt5yXnC3mWb7kLh2pJd9fGs4aE";
+    const OTHER: &str = "Zx7cV2bN9mQ4wE6rT1yU8iO3pA5sD0fG";
+
+    fn taken(bytes: &[u8]) -> anyhow::Result<Vec<String>> {
+        let keys = keys_of(bytes, Timestamp::default())?;
+        Ok(keys.iter().map(|key| key.id().to_owned()).collect())
+    }
+
+    #[test]
+    fn b38_a_key_is_a_line_or_bytes_and_the_first_line_signs() {
+        let one = taken(GOOD.as_bytes()).expect("taken");
+        assert_eq!(taken(format!("{GOOD}\n").as_bytes()).expect("taken"), one);
+        let two = taken(format!("{OTHER}\n{GOOD}\n").as_bytes()).expect("taken");
+        assert_eq!((two.len(), &two[1]), (2, &one[0]));
+        let bytes: Vec<u8> = (200..240).collect();
+        assert_eq!(taken(&bytes).expect("taken").len(), 1);
+    }
+
+    #[test]
+    fn b38_a_weak_line_and_an_empty_file_are_refused() {
+        for bad in [
+            "",
+            "\n\n",
+            "short",
+            &format!("{GOOD}\nshort"),
+            &"a".repeat(40),
+        ] {
+            taken(bad.as_bytes()).expect_err(bad);
+        }
+    }
+
+    #[test]
+    fn b38_a_key_that_others_can_read_is_refused_with_the_mend() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("key");
+        fs::write(&path, GOOD).expect("written");
+        for (mode, is_taken) in [(0o600, true), (0o440, true), (0o644, false), (0o620, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("chmod");
+            match read(&path) {
+                Ok(_) => assert!(is_taken, "{mode:o}"),
+                Err(error) => {
+                    assert!(!is_taken, "{mode:o}");
+                    assert!(error.to_string().contains("chmod 600"), "{error}");
+                }
+            }
+        }
+        read(dir.path()).expect_err("a folder");
+        read(&dir.path().join("missing")).expect_err("missing");
+    }
+}
