@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::tree;
 
 /// Chapter and how many requirements ASVS 5.0 has in it.
-const CHAPTERS: [(&str, usize); 21] = [
+const CHAPTERS: [(&str, usize); 26] = [
     ("3.4", 8),
     ("4.1", 5),
     ("4.2", 5),
@@ -28,6 +28,11 @@ const CHAPTERS: [(&str, usize); 21] = [
     ("12.2", 2),
     ("12.3", 5),
     ("13.4", 7),
+    ("16.1", 1),
+    ("16.2", 5),
+    ("16.3", 4),
+    ("16.4", 3),
+    ("16.5", 4),
 ];
 
 /// What is wrong with a line, if anything. `sources` holds every place where a test may stand.
