@@ -16,6 +16,7 @@ use stagedoor_runner::{Reports, Runner};
 use stagedoor_store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
+use crate::audit::Denials;
 use crate::cookie_keys::CookieKeys;
 use crate::cookies::Forged;
 use crate::csrf::Csrf;
@@ -114,6 +115,7 @@ pub(crate) struct Inner {
     pub(crate) live: Mutex<BTreeMap<RunId, Arc<LiveRun>>>,
     /// What is to be written as running, if it goes on.
     pub(crate) late: Mutex<Late>,
+    pub(crate) denials: Denials,
     pub(crate) fatal: watch::Sender<Option<Fatal>>,
     pub(crate) is_accounted: watch::Sender<bool>,
     /// This server is about to end: what waits is left to the next one.
@@ -141,6 +143,7 @@ impl App {
             queue: Mutex::new(Queue::new(parts.options.capacity)),
             live: Mutex::default(),
             late: Mutex::default(),
+            denials: Denials::default(),
             fatal: watch::Sender::new(None),
             is_accounted: watch::Sender::new(false),
             is_draining: AtomicBool::new(false),

@@ -321,3 +321,22 @@ fn the_first_command_of_the_readme_serves_the_examples() {
         "{lines:#?}"
     );
 }
+
+#[test]
+fn v16_every_act_stands_in_the_inventory_of_logs() {
+    let source = tree::read("crates/domain/src/audit.rs");
+    let acts = source.split("Act {").nth(1).and_then(|rest| rest.split("\n}").next());
+    let words: BTreeSet<&str> = acts
+        .expect("the list of acts")
+        .lines()
+        .filter_map(|line| line.split('"').nth(1))
+        .collect();
+    let text = tree::read("docs/logs.md");
+    let table = text.split("## Acts").nth(1).expect("a table of acts");
+    let listed: BTreeSet<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    assert!(words.len() > 20, "{words:?}");
+    assert_eq!(words, listed);
+}
