@@ -50,6 +50,8 @@ fn counting_now(settings: &Settings) -> Vec<Row> {
         row("limits.output", limits.output),
         row("session.absolute", session.absolute),
         row("session.idle", session.idle),
+        row("session.confirmed_for", session.confirmed_for),
+        row("session.address", session.address),
         row("sign_in.failures", settings.sign_in.failures),
         row("sign_in.blocked_for", settings.sign_in.blocked_for),
         row("sign_in.command", command.map(|command| &command.argv)),

@@ -144,7 +144,7 @@ fn every_key_of_the_file_is_read() {
         ]
     );
     let places: Vec<String> = s.grants.0.iter().map(|g| g.origin.to_string()).collect();
-    assert_eq!(places[0], "the grant in stagedoor.toml, line 16");
+    assert_eq!(places[0], "the grant in stagedoor.toml, line 18");
     assert!(s.file.is_some());
 }
 
