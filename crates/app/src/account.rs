@@ -43,6 +43,9 @@ pub enum ChangePasswordError {
     /// The new one is not good enough.
     #[error(transparent)]
     Weak(#[from] Weak),
+    /// The operator's command knows it, and not this server.
+    #[error("your password is not kept here; change it where your other programs ask for it")]
+    External,
     /// The session ended meanwhile.
     #[error("you are signed out")]
     Over,
@@ -123,6 +126,10 @@ impl App {
     ) -> Result<NewSession, ChangePasswordError> {
         let is_same = old.expose_secret() == new.expose_secret();
         self.prove(who, old).await?;
+        let record = self.inner.store.user(who.user.id).await?;
+        if record.is_some_and(|record| record.is_external) {
+            return Err(ChangePasswordError::External);
+        }
         if is_same {
             return Err(ChangePasswordError::Same);
         }

@@ -161,4 +161,28 @@ mod tests {
             assert!(line.contains(&shown), "{line}");
         }
     }
+
+    #[test]
+    fn a_panic_is_one_event_with_its_place() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_writer(move || AsciiLines(writer.clone()))
+            .finish();
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(log_panic));
+        tracing::subscriber::with_default(subscriber, || {
+            let failed = std::panic::catch_unwind(|| panic!("two\nlines"));
+            assert!(failed.is_err());
+        });
+        std::panic::set_hook(before);
+        let written = kept.text();
+        assert_eq!(written.lines().count(), 1, "{written}");
+        let read: Value = serde_json::from_str(&written).expect("JSON");
+        assert_eq!(read["said"], "two\nlines");
+        let place = read["place"].as_str().expect("a place");
+        assert!(place.contains("logging.rs:"), "{place}");
+    }
 }

@@ -107,7 +107,12 @@ async fn list(store: &Store) -> anyhow::Result<()> {
     }
     for record in users {
         let groups: Vec<&str> = record.user.groups.iter().map(GroupName::as_str).collect();
-        let note = if record.disabled { "  (disabled)" } else { "" };
+        let note = match (record.disabled, record.is_external) {
+            (false, false) => "",
+            (true, false) => "  (disabled)",
+            (false, true) => "  (external)",
+            (true, true) => "  (external, disabled)",
+        };
         println!(
             "{:<20} {}{note}",
             record.user.name.as_str(),

@@ -7,9 +7,15 @@ use std::fmt::{self, Write};
 fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Is this one line that steers nothing?
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    !text.contains(steers)
 }
 
 /// Lets through what is only read, and writes the number of each character that does more: `\n`,
@@ -18,15 +24,30 @@ pub struct Plain<W>(pub W);
 
 impl<W: Write> Write for Plain<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        while let Some((at, c)) = rest.char_indices().find(|(_, c)| steers(*c)) {
-            let (before, from) = rest.split_at(at);
-            self.0.write_str(before)?;
-            write!(self.0, "{}", c.escape_default())?;
-            rest = from.get(c.len_utf8()..).unwrap_or("");
-        }
-        self.0.write_str(rest)
+        write_numbered(&mut self.0, text, steers)
     }
+}
+
+/// The same for text of several lines: line ends and tabs stay.
+pub struct PlainLines<W>(pub W);
+
+impl<W: Write> Write for PlainLines<W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        write_numbered(&mut self.0, text, |c| {
+            steers(c) && !matches!(c, '\n' | '\t')
+        })
+    }
+}
+
+fn write_numbered(to: &mut impl Write, text: &str, is_bad: fn(char) -> bool) -> fmt::Result {
+    let mut rest = text;
+    while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_bad(*c)) {
+        let (before, from) = rest.split_at(at);
+        to.write_str(before)?;
+        write!(to, "{}", c.escape_default())?;
+        rest = from.get(c.len_utf8()..).unwrap_or("");
+    }
+    to.write_str(rest)
 }
 
 /// The same JSON in nothing but printable ASCII. Only texts in JSON hold other characters, and
@@ -69,6 +90,17 @@ mod tests {
         assert_eq!(plain("\u{1b}[2J\u{9b}m"), "\\u{1b}[2J\\u{9b}m");
         assert_eq!(plain("x\u{202e}\u{2066}"), "x\\u{202e}\\u{2066}");
         assert_eq!(plain("\u{2028}é\u{0}\u{7f}"), "\\u{2028}é\\u{0}\\u{7f}");
+    }
+
+    #[test]
+    fn lines_and_tabs_may_stay() {
+        let mut written = String::new();
+        let text = "a\tb\nc\r\u{1b}[2J\u{202e}";
+        PlainLines(&mut written)
+            .write_str(text)
+            .expect("a string takes all");
+        assert_eq!(written, "a\tb\nc\\r\\u{1b}[2J\\u{202e}");
+        assert!(is_plain("a b") && !is_plain("a\nb") && !is_plain("a\u{202e}"));
     }
 
     proptest! {
