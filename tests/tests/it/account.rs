@@ -148,6 +148,9 @@ fn w75_the_password_is_asked_for_again_and_then_it_goes_on() {
         std::thread::sleep(Duration::from_millis(1200));
         browser.click("form[action=\"/account/sessions/end-all\"] button");
         browser.wait_for_text("h1", "Your password, please");
+        if javascript == JavaScript::On {
+            take_pictures(&browser, "confirm", (1000, 900));
+        }
         browser.fill(".password", "not the password");
         browser.click("main .go");
         browser.wait_for_text("main", "That is not your password.");
@@ -228,22 +231,27 @@ fn the_account_and_the_password_fit_a_phone_and_have_their_pictures_taken() {
         ],
         "",
     );
-    let pictures = crate::tree::root().join("target/screenshots");
-    std::fs::create_dir_all(&pictures).expect("a folder for the pictures");
     account(&browser, &program);
     change(&browser, PASSWORD, "password12345", "password12345");
     browser.wait_for_text("main", "easy to guess");
-    for (name, width, height) in [("desk", 1280, 1500), ("phone", 390, 1700)] {
+    take_pictures(&browser, "account", (1500, 1700));
+}
+
+/// At a desk and on a phone, so high, light and dark; none of them is wider than its screen.
+fn take_pictures(browser: &Browser, page: &str, (desk, phone): (u32, u32)) {
+    let pictures = crate::tree::root().join("target/screenshots");
+    std::fs::create_dir_all(&pictures).expect("a folder for the pictures");
+    for (name, width, height) in [("desk", 1280, desk), ("phone", 390, phone)] {
         for dark in [false, true] {
             browser.pretend((width, height), dark);
             let wide = browser.look("return document.documentElement.scrollWidth");
-            assert!(wide.as_u64() <= Some(u64::from(width)), "{name}: {wide}");
+            assert!(
+                wide.as_u64() <= Some(u64::from(width)),
+                "{page}, {name}: {wide}"
+            );
             let shade = if dark { "dark" } else { "light" };
-            std::fs::write(
-                pictures.join(format!("account-{name}-{shade}.png")),
-                browser.picture(),
-            )
-            .expect("a picture");
+            let path = pictures.join(format!("{page}-{name}-{shade}.png"));
+            std::fs::write(path, browser.picture()).expect("a picture");
         }
     }
 }
