@@ -109,10 +109,12 @@ async fn an_account_is_disabled_enabled_regrouped_and_deleted_and_the_last_admin
     let answer = send(&root, page, "/admin/users/ann/groups", "groups=dev%2C+ops").await;
     assert_eq!(answer.status, 303, "{}", answer.text());
     assert_eq!(
-        ann.get("/scripts/ops/hello").await.status,
-        404,
-        "at the next request"
+        ann.get("/").await.status,
+        303,
+        "new rights come with a new session"
     );
+    let ann = server.browser("ann", &[]).await;
+    assert_eq!(ann.get("/scripts/ops/hello").await.status, 404);
     let answer = send(&root, page, "/admin/users/ann/groups", "groups=No+Group").await;
     assert_eq!(answer.status, 409, "{}", answer.text());
     let answer = send(&root, page, "/admin/users/ann/disable", "").await;
@@ -348,6 +350,22 @@ async fn every_act_of_administration_is_recorded_and_what_was_refused_is_not_cal
     };
     for (client, page, action, fields, act, target) in [
         (
+            &ann,
+            "/account/tokens",
+            "/account/tokens",
+            "may=run&term=1d",
+            "token_created",
+            "ann",
+        ),
+        (
+            &ann,
+            "/account/tokens",
+            "/account/tokens/1/revoke",
+            "",
+            "token_revoked",
+            "token 1",
+        ),
+        (
             &root,
             "/admin/users",
             "/admin/users",
@@ -394,22 +412,6 @@ async fn every_act_of_administration_is_recorded_and_what_was_refused_is_not_cal
             "",
             "grant_removed",
             "grant 1",
-        ),
-        (
-            &ann,
-            "/account/tokens",
-            "/account/tokens",
-            "may=run&term=1d",
-            "token_created",
-            "ann",
-        ),
-        (
-            &ann,
-            "/account/tokens",
-            "/account/tokens/1/revoke",
-            "",
-            "token_revoked",
-            "token 1",
         ),
         (
             &root,
