@@ -16,9 +16,11 @@ use stagedoor_runner::{Reports, Runner};
 use stagedoor_store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
+use crate::audit::Denials;
 use crate::cookie_keys::CookieKeys;
 use crate::cookies::Forged;
 use crate::csrf::Csrf;
+use crate::external::{External, ExternalCommand};
 use crate::late::Late;
 use crate::live::LiveRun;
 use crate::password::Hasher;
@@ -41,6 +43,8 @@ pub struct Options {
     pub session: Session,
     /// How often signing in may fail.
     pub sign_in: Limits,
+    /// Who knows the passwords of accounts that are not local.
+    pub external: Option<Arc<ExternalCommand>>,
     /// Grants of stagedoor.toml.
     pub grants: Arc<Grants>,
     /// Variables that scripts may ask for with `inherit_env`, and `TZ`.
@@ -103,6 +107,7 @@ pub(crate) struct Inner {
     pub(crate) forged_cookies: Forged,
     pub(crate) rights: Rights,
     pub(crate) throttle: Throttle,
+    pub(crate) external: External,
     pub(crate) options: ArcSwap<Options>,
     pub(crate) permissions: Permissions,
     pub(crate) queue: Mutex<Queue>,
@@ -110,6 +115,7 @@ pub(crate) struct Inner {
     pub(crate) live: Mutex<BTreeMap<RunId, Arc<LiveRun>>>,
     /// What is to be written as running, if it goes on.
     pub(crate) late: Mutex<Late>,
+    pub(crate) denials: Denials,
     pub(crate) fatal: watch::Sender<Option<Fatal>>,
     pub(crate) is_accounted: watch::Sender<bool>,
     /// This server is about to end: what waits is left to the next one.
@@ -127,6 +133,7 @@ impl App {
         let inner = Inner {
             throttle: Throttle::new(&failures, parts.options.sign_in, &*parts.clock),
             permissions: Permissions::new(Arc::clone(&parts.options.grants), stored),
+            external: External::default(),
             hasher: parts.hasher,
             csrf: Csrf::new(Arc::clone(&parts.clock), Arc::clone(&parts.chance)),
             cookie_keys: ArcSwap::from_pointee(parts.cookie_keys),
@@ -136,6 +143,7 @@ impl App {
             queue: Mutex::new(Queue::new(parts.options.capacity)),
             live: Mutex::default(),
             late: Mutex::default(),
+            denials: Denials::default(),
             fatal: watch::Sender::new(None),
             is_accounted: watch::Sender::new(false),
             is_draining: AtomicBool::new(false),

@@ -4,7 +4,10 @@
 //! together, or neither is. What was refused, or changes nothing there, goes through
 //! [`App::note`] or, where it must not happen unrecorded, [`App::record_act`].
 
+mod denials;
 pub mod zeek;
+
+pub(crate) use denials::Denials;
 
 use stagedoor_domain::access::MayAdmin;
 use stagedoor_domain::audit::{Act, Entry, Origin};

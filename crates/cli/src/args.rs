@@ -204,6 +204,11 @@ pub enum UserCommand {
         /// Whose
         name: String,
     },
+    /// Sign an account out everywhere; `keys rotate --end-sessions` does so for all
+    SignOut {
+        /// Whom
+        name: String,
+    },
     /// Set a new password, read from standard input; ends the account's sessions
     Passwd {
         /// Whose

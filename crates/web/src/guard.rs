@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use stagedoor_app::people::ByToken;
 use stagedoor_app::sessions::SignedIn;
 use stagedoor_domain::access::User;
+use stagedoor_domain::audit::Origin;
 
 use crate::cookies::Jar;
 use crate::debugging::Debugging;
@@ -91,6 +92,8 @@ async fn page<N: Future<Output = Response>>(
         return not_signed_in(state, &request);
     };
     if spec.access.is_for_admins() && state.app.administers(&signed_in.user).is_err() {
+        let by = Origin::user(&signed_in.user, arrival.peer);
+        state.app.note_denial(&by, asked(&request));
         return Problem::not_found().into_response();
     }
     let debugging = debugging(state, &signed_in.user);
@@ -110,6 +113,11 @@ async fn page<N: Future<Output = Response>>(
         debugging.reveal(&mut response, arrival.peer, (&user, &grants), now);
     }
     response
+}
+
+/// Method and path: a query may hold what somebody typed.
+fn asked(request: &Request) -> String {
+    format!("{} {}", request.method(), request.uri().path())
 }
 
 /// A form that came too late, and whose page cannot be shown again, is offered as it was sent.
@@ -169,6 +177,7 @@ async fn api<N: Future<Output = Response>>(
         Err(response) => return response,
     };
     if spec.access == Access::BearerAdmin && state.app.administers(&caller.user).is_err() {
+        state.app.note_denial(&caller.origin(), asked(&request));
         return Problem::not_found().into_response();
     }
     let session = caller.session;

@@ -6,7 +6,11 @@ use std::collections::BTreeSet;
 use crate::tree;
 
 /// Chapter and how many requirements ASVS 5.0 has in it.
-const CHAPTERS: [(&str, usize); 21] = [
+const CHAPTERS: [(&str, usize); 39] = [
+    ("2.1", 3),
+    ("2.2", 3),
+    ("2.3", 5),
+    ("2.4", 2),
     ("3.4", 8),
     ("4.1", 5),
     ("4.2", 5),
@@ -20,6 +24,12 @@ const CHAPTERS: [(&str, usize); 21] = [
     ("6.6", 4),
     ("6.7", 2),
     ("6.8", 4),
+    ("7.1", 3),
+    ("7.2", 4),
+    ("7.3", 2),
+    ("7.4", 5),
+    ("7.5", 3),
+    ("7.6", 2),
     ("8.1", 4),
     ("8.2", 4),
     ("8.3", 3),
@@ -28,6 +38,14 @@ const CHAPTERS: [(&str, usize); 21] = [
     ("12.2", 2),
     ("12.3", 5),
     ("13.4", 7),
+    ("14.1", 2),
+    ("14.2", 8),
+    ("14.3", 3),
+    ("16.1", 1),
+    ("16.2", 5),
+    ("16.3", 4),
+    ("16.4", 3),
+    ("16.5", 4),
 ];
 
 /// What is wrong with a line, if anything. `sources` holds every place where a test may stand.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::person::Person;
 use crate::program::{Program, stagedoor};
+use crate::robot::PASSWORD;
 
 /// Method and path, as the table writes it.
 type Spot = (String, String);

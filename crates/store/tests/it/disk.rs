@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::process::Command;
 
+use stagedoor_domain::audit::Act;
 use stagedoor_domain::id::UserId;
-use stagedoor_store::{RunRecord, Store, StoreError};
+use stagedoor_store::{AddUserError, AuditLog, RunRecord, Store, StoreError};
 
-use crate::world::{at, queued};
+use crate::audit::by_uid;
+use crate::world::{at, new_user, queued};
 
 /// A file system of 1 MiB; gone with the test.
 struct SmallDisk(tempfile::TempDir);
@@ -73,4 +75,40 @@ async fn a_full_disk_refuses_new_runs_keeps_the_old_ones_and_recovers() {
     drop(store);
     let store = Store::open(disk.0.path()).expect("opens again");
     assert_eq!(store.run(run.id).await.expect("read"), Some(run));
+}
+
+#[tokio::test]
+async fn v16_an_act_on_a_full_disk_is_refused_with_its_record_and_with_room_both_are_there() {
+    let Some(disk) = SmallDisk::new() else {
+        eprintln!("skipped: mounting a small tmpfs needs root");
+        return;
+    };
+    let store = Store::open(disk.0.path()).expect("opens");
+    let filler = disk.0.path().join("filler");
+    std::fs::write(&filler, vec![0; 300 << 10]).expect("room for the filler");
+    let add = async |name: String| {
+        let entry = by_uid(Act::UserAdded).on(name.as_str());
+        let store = store.recorded(entry.with("why", "x".repeat(1000)));
+        store.add_user(new_user(&name, &[]), at(0)).await
+    };
+    let mut made = 0;
+    let refused = loop {
+        match add(format!("user{made}")).await {
+            Ok(_) => made += 1,
+            Err(error) => break error,
+        }
+        assert!(made < 1000, "1 MiB cannot hold that");
+    };
+    assert!(
+        matches!(refused, AddUserError::Store(StoreError::Full)),
+        "{refused:?}"
+    );
+    assert_eq!(store.count_users().await.expect("reads go on"), made);
+    std::fs::remove_file(&filler).expect("room again");
+    add("late".to_owned()).await.expect("room again");
+    drop(store);
+    let found = AuditLog::open(disk.0.path()).expect("opens").verify();
+    let found = found.expect("read");
+    assert!(found.is_whole(), "{found:?}");
+    assert_eq!((found.records, found.lines), (made + 1, made + 1));
 }

@@ -83,6 +83,10 @@ pub(super) async fn start(
     let key = idempotency_key(&headers, &caller.user)?.or(caller.request);
     let script = visible(&state, &caller.user, &body.script).await?;
     let permit = may_run(&caller.user, &script, &state.app.grants())
+        .inspect_err(|_| {
+            let what = format!("run {}", script.name);
+            state.app.note_denial(&caller.origin(), what);
+        })
         .map_err(|_| Problem::forbidden("You may see this script, but not run it."))?;
     let given = body.args.given(&script).map_err(refused_arguments)?;
     let args = state

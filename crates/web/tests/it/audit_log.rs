@@ -33,6 +33,7 @@ async fn w41_only_admins_read_the_log_and_nobody_its_file() {
     let server = TestServer::with(&[SLOW]).await;
     let root = server.browser("root", &["admins"]).await;
     let machine = server.program("cron", &["admins"]).await;
+    let keeper = server.scoped("root", &["admins"], "admin", "*", &[]).await;
     let (ada, program) = (
         server.browser("ada", &["ops"]).await,
         server.program("ci", &["ops"]).await,
@@ -40,6 +41,7 @@ async fn w41_only_admins_read_the_log_and_nobody_its_file() {
     let anon = server.anonymous();
     for (who, page, api) in [
         (&root, 200, 200),
+        (&keeper, 303, 200),
         // A token that was not given the right to administer.
         (&machine, 303, 404),
         (&ada, 404, 404),
@@ -123,6 +125,47 @@ async fn what_is_no_accounts_name_is_not_kept_of_a_refused_sign_in() {
     let targets: Vec<&Value> = records.iter().map(|record| &record["target"]).collect();
     assert_eq!(targets, [&json!(""), &json!("root")], "newest first");
     assert!(!format!("{records:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn v16_what_is_denied_to_somebody_signed_in_is_recorded_but_not_each_time() {
+    const SEEN: (&str, &str) = (
+        "seen.sh",
+        "#!/bin/sh\n# /// stagedoor\n# access = { view = [\"ops\"] }\n# ///\n",
+    );
+    let server = TestServer::with(&[SEEN]).await;
+    let root = server.browser("root", &["admins"]).await;
+    let (ada, ci) = (
+        server.browser("ada", &["ops"]).await,
+        server.program("ci", &["ops"]).await,
+    );
+    for _ in 0..20 {
+        assert_eq!(ada.get("/admin/audit-log?user=secret").await.status, 404);
+    }
+    let refused = ci.post("/api/v1/runs", r#"{"script":"seen"}"#).await;
+    assert_eq!(refused.status, 403);
+    let mut records = Vec::new();
+    for _ in 0..500 {
+        records = log(&root, "act=access_denied").await;
+        if records.len() == 2 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let mut seen: Vec<[&Value; 3]> = records
+        .iter()
+        .map(|record| ["user", "target", "outcome"].map(|name| &record[name]))
+        .collect();
+    seen.sort_by_key(|record| record[0].to_string());
+    let refused = json!("refused");
+    let (page, run) = (json!("GET /admin/audit-log"), json!("run seen"));
+    assert_eq!(
+        seen,
+        [
+            [&json!("ada"), &page, &refused],
+            [&json!("ci"), &run, &refused]
+        ]
+    );
 }
 
 #[tokio::test]
