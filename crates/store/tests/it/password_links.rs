@@ -26,6 +26,8 @@ async fn a_link_sets_the_password_once_and_ends_the_sessions() {
             created_at: at(0),
             last_seen: at(0),
             address: "::1".into(),
+            browser: String::new(),
+            confirmed_at: None,
         };
         world.store.add_session(&session).await.expect("begun");
     }
