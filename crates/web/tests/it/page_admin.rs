@@ -348,7 +348,32 @@ async fn every_act_of_administration_is_recorded_and_what_was_refused_is_not_cal
         done.map(|item| (word(item, "act"), word(item, "target")))
             .collect()
     };
+    // What she does herself comes before her groups change, which ends her session.
     for (client, page, action, fields, act, target) in [
+        (
+            &ann,
+            "/account/tokens",
+            "/account/tokens",
+            "may=run&term=1d",
+            "token_created",
+            "ann",
+        ),
+        (
+            &ann,
+            "/account/tokens",
+            "/account/tokens/1/revoke",
+            "",
+            "token_revoked",
+            "token 1",
+        ),
+        (
+            &root,
+            user,
+            "/admin/users/ann/sessions",
+            "",
+            "sessions_ended",
+            "ann",
+        ),
         (
             &root,
             "/admin/users",
@@ -396,30 +421,6 @@ async fn every_act_of_administration_is_recorded_and_what_was_refused_is_not_cal
             "",
             "grant_removed",
             "grant 1",
-        ),
-        (
-            &ann,
-            "/account/tokens",
-            "/account/tokens",
-            "may=run&term=1d",
-            "token_created",
-            "ann",
-        ),
-        (
-            &ann,
-            "/account/tokens",
-            "/account/tokens/1/revoke",
-            "",
-            "token_revoked",
-            "token 1",
-        ),
-        (
-            &root,
-            user,
-            "/admin/users/ann/sessions",
-            "",
-            "sessions_ended",
-            "ann",
         ),
         (
             &root,
