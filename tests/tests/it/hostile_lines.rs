@@ -1,6 +1,7 @@
 //! Texts of strangers in raw requests, and in what the server writes about them: an answer keeps
 //! its head and never repeats markup, and in the log one event is one line of plain JSON.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use serde_json::{Value, json};
@@ -35,7 +36,10 @@ const FIELDS: [&str; 17] = [
 ];
 
 fn percent(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    text.bytes().fold(String::new(), |mut text, byte| {
+        write!(text, "%{byte:02x}").expect("a string takes all");
+        text
+    })
 }
 
 /// Heads of requests to this server; the last line of each may be anything.

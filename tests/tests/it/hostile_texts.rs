@@ -79,7 +79,7 @@ fn scripts(home: &Home) -> std::path::PathBuf {
 
 /// Looks at the whole page: what begins like a hostile text and is not one of the texts that are
 /// expected, what has become markup, and what runs on into the text behind it.
-const INSPECT: &str = r#"
+const INSPECT: &str = r"
     const [begin, end, texts] = TEXTS;
     const seen = [], other = [], runsOn = [];
     const note = (place, text) => {
@@ -127,7 +127,7 @@ const INSPECT: &str = r#"
     for (const element of document.querySelectorAll('script:not([src]), img, object, embed, base, style'))
         markup.push(element.outerHTML);
     return { seen: seen.length, other, runsOn, markup };
-"#;
+";
 
 fn look_over(browser: &Browser, texts: &[String]) -> Value {
     let texts = json!([BEGIN, END, texts]).to_string();
