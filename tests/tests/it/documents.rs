@@ -312,7 +312,10 @@ fn the_first_command_of_the_readme_serves_the_examples() {
 #[test]
 fn v16_every_act_stands_in_the_inventory_of_logs() {
     let source = tree::read("crates/domain/src/audit.rs");
-    let acts = source.split("Act {").nth(1).and_then(|rest| rest.split("\n}").next());
+    let acts = source
+        .split("Act {")
+        .nth(1)
+        .and_then(|rest| rest.split("\n}").next());
     let words: BTreeSet<&str> = acts
         .expect("the list of acts")
         .lines()

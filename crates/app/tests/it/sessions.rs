@@ -7,8 +7,6 @@ use stagedoor_app::csrf::Spent;
 use stagedoor_app::password::Password;
 use stagedoor_app::sessions::SignedIn;
 
-use stagedoor_domain::audit::Origin;
-
 use crate::house::House;
 
 pub const PASSWORD: &str = "violet tractor ninety owls";
