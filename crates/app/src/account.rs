@@ -43,6 +43,9 @@ pub enum ChangePasswordError {
     /// The new one is not good enough.
     #[error(transparent)]
     Weak(#[from] Weak),
+    /// The operator's command knows it, and not this server.
+    #[error("your password is not kept here; change it where your other programs ask for it")]
+    External,
     /// The session ended meanwhile.
     #[error("you are signed out")]
     Over,
@@ -61,11 +64,11 @@ impl From<Busy> for ChangePasswordError {
 }
 
 impl App {
-    /// One's own sessions that are not over, the one that was used last first.
+    /// One's own sessions that are not over: this one, then the one that was used last.
     pub async fn own_sessions(&self, who: &SignedIn) -> Result<Vec<OwnSession>, StoreError> {
         let (now, rules) = (self.clock().now(), self.options().session);
         let sessions = self.inner.store.sessions_of(who.user.id).await?;
-        Ok(sessions
+        let mut own: Vec<OwnSession> = sessions
             .into_iter()
             .filter(|session| {
                 now.since(session.created_at) < rules.absolute
@@ -79,7 +82,9 @@ impl App {
                 address: session.address,
                 browser: session.browser,
             })
-            .collect())
+            .collect();
+        own.sort_by_key(|session| !session.is_this);
+        Ok(own)
     }
 
     /// Ends one of one's own sessions; false when there is none of this name.
@@ -121,6 +126,10 @@ impl App {
     ) -> Result<NewSession, ChangePasswordError> {
         let is_same = old.expose_secret() == new.expose_secret();
         self.prove(who, old).await?;
+        let record = self.inner.store.user(who.user.id).await?;
+        if record.is_some_and(|record| record.is_external) {
+            return Err(ChangePasswordError::External);
+        }
         if is_same {
             return Err(ChangePasswordError::Same);
         }

@@ -20,6 +20,7 @@ use crate::audit::Denials;
 use crate::cookie_keys::CookieKeys;
 use crate::cookies::Forged;
 use crate::csrf::Csrf;
+use crate::external::{External, ExternalCommand};
 use crate::late::Late;
 use crate::live::LiveRun;
 use crate::password::Hasher;
@@ -42,6 +43,8 @@ pub struct Options {
     pub session: Session,
     /// How often signing in may fail.
     pub sign_in: Limits,
+    /// Who knows the passwords of accounts that are not local.
+    pub external: Option<Arc<ExternalCommand>>,
     /// Grants of stagedoor.toml.
     pub grants: Arc<Grants>,
     /// Variables that scripts may ask for with `inherit_env`, and `TZ`.
@@ -104,6 +107,7 @@ pub(crate) struct Inner {
     pub(crate) forged_cookies: Forged,
     pub(crate) rights: Rights,
     pub(crate) throttle: Throttle,
+    pub(crate) external: External,
     pub(crate) options: ArcSwap<Options>,
     pub(crate) permissions: Permissions,
     pub(crate) queue: Mutex<Queue>,
@@ -129,6 +133,7 @@ impl App {
         let inner = Inner {
             throttle: Throttle::new(&failures, parts.options.sign_in, &*parts.clock),
             permissions: Permissions::new(Arc::clone(&parts.options.grants), stored),
+            external: External::default(),
             hasher: parts.hasher,
             csrf: Csrf::new(Arc::clone(&parts.clock), Arc::clone(&parts.chance)),
             cookie_keys: ArcSwap::from_pointee(parts.cookie_keys),

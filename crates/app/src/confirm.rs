@@ -49,7 +49,8 @@ impl App {
         let proved = self
             .confirm_password(&who.user, password, who.address)
             .await;
-        if matches!(proved, Err(SignInError::Refused | SignInError::Blocked(_))) {
+        // One that was looked at and wrong has its record already.
+        if matches!(proved, Err(SignInError::Blocked(_))) {
             let entry = self.entry(Act::IdentityConfirmed, &who.origin());
             self.note(entry.on(who.user.name.as_str()).refused()).await;
         }

@@ -73,13 +73,18 @@ pub fn judge(password: &Password, user_name: &str) -> Result<(), Weak> {
     Ok(())
 }
 
+/// No account has such a password, so nobody needs to look at it.
+pub(crate) fn is_too_long(password: &Password) -> bool {
+    password.expose_secret().chars().count() > LONGEST
+}
+
 /// Hashes and compares passwords with argon2id, 19 MiB, two passes.
 #[derive(Clone)]
 pub struct Hasher {
     permits: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     /// How many work or wait, by address.
-    busy: Arc<Mutex<HashMap<String, usize>>>,
+    busy: Shares,
     /// Compared against when there is no such user, so that the answer takes as long.
     nobody: Arc<str>,
 }
@@ -129,7 +134,7 @@ impl Hasher {
         hash: Option<String>,
         address: String,
     ) -> Result<bool, Busy> {
-        if password.expose_secret().chars().count() > LONGEST {
+        if is_too_long(&password) {
             return Ok(false);
         }
         let known = hash.is_some();
@@ -146,7 +151,7 @@ impl Hasher {
         address: String,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let share = Share::take(&self.busy, address)?;
+        let share = Share::take(&self.busy, address, PER_ADDRESS)?;
         let place = Arc::clone(&self.queue)
             .try_acquire_owned()
             .map_err(|_| Busy)?;
@@ -164,17 +169,21 @@ impl Hasher {
     }
 }
 
+/// How many work or wait, by address.
+pub(crate) type Shares = Arc<Mutex<HashMap<String, usize>>>;
+
 /// A place in the share of one address, given back when it is dropped.
-struct Share {
-    busy: Arc<Mutex<HashMap<String, usize>>>,
+pub(crate) struct Share {
+    busy: Shares,
     address: String,
 }
 
 impl Share {
-    fn take(busy: &Arc<Mutex<HashMap<String, usize>>>, address: String) -> Result<Self, Busy> {
+    /// One of `most`.
+    pub(crate) fn take(busy: &Shares, address: String, most: usize) -> Result<Self, Busy> {
         let mut counts = busy.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(address.clone()).or_insert(0);
-        if *count >= PER_ADDRESS {
+        if *count >= most {
             return Err(Busy);
         }
         *count += 1;
@@ -307,7 +316,7 @@ mod tests {
     async fn one_address_does_not_take_the_places_of_the_others() {
         let hasher = Hasher::new(&Zero);
         let flood: Vec<_> = (0..PER_ADDRESS)
-            .map(|_| Share::take(&hasher.busy, here()).expect("a place"))
+            .map(|_| Share::take(&hasher.busy, here(), PER_ADDRESS).expect("a place"))
             .collect();
         let guess = |address: &str| {
             let (hasher, address) = (hasher.clone(), address.to_owned());

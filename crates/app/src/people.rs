@@ -7,13 +7,13 @@ use stagedoor_domain::access::User;
 use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::name::{BadName, GroupName, UserName};
 use stagedoor_domain::network::Network;
-use stagedoor_store::{NewUser, SetupError as StoreSetupError, StoreError, UserRecord};
+use stagedoor_store::{NewUser, SetupError as StoreSetupError, StoreError};
 
 use crate::app::App;
 use crate::password::{Busy, Password, Weak};
 use crate::session_key::{setup_hash, token_hash};
 use crate::sessions::{NewSession, Visitor};
-use crate::throttle::{AttemptError, Blocked, Network as ClientNetwork, canonical};
+use crate::throttle::{AttemptError, Blocked, Network as ClientNetwork};
 
 /// A request that came with a good token.
 #[derive(Debug, Clone)]
@@ -123,82 +123,9 @@ impl App {
         Ok(self.open_session(user, visitor).await?)
     }
 
-    /// Whose link to choose a password this is, if it is good.
-    pub async fn link_owner(&self, key: &str) -> Result<Option<UserName>, StoreError> {
-        let now = self.clock().now();
-        let owner = self.inner.store.password_link(setup_hash(key), now).await?;
-        Ok(owner.map(|owner| owner.user.name))
-    }
-
-    /// Sets the password that the owner of a link has chosen, and signs them in.
-    pub async fn choose_password(
-        &self,
-        key: &str,
-        password: Password,
-        visitor: Visitor,
-    ) -> Result<NewSession, SetUpError> {
-        let address = visitor.address;
-        let (hash, now) = (setup_hash(key), self.clock().now());
-        let owner = self.inner.store.password_link(hash, now).await?;
-        // Whoever has no good link makes the server do no work.
-        let owner = owner.ok_or(SetUpError::UnknownLink)?.user;
-        let hasher = &self.inner.hasher;
-        let judged = hasher.judge(password.clone(), owner.name.clone(), bound_address(address));
-        judged.await?.map_err(SetUpError::WeakPassword)?;
-        let chosen = hasher
-            .hash(password, self.chance(), bound_address(address))
-            .await?;
-        let by = Origin::stranger(address);
-        let entry = self
-            .entry(Act::PasswordChanged, &by)
-            .on(owner.name.as_str());
-        let store = self.recorded(entry.with("by", "link"));
-        let used = store.use_password_link(hash, now, chosen).await?;
-        used.ok_or(SetUpError::UnknownLink)?;
-        Ok(self.open_session(owner, visitor).await?)
-    }
-
     /// Can the first administrator still be made?
     pub async fn setup_is_open(&self) -> Result<bool, StoreError> {
         self.inner.store.setup_open(self.clock().now()).await
-    }
-
-    /// Signs in with name and password. Unknown, disabled and wrong look and take the same, and so
-    /// they do once too much has failed.
-    pub async fn sign_in(
-        &self,
-        name: &str,
-        password: Password,
-        visitor: Visitor,
-    ) -> Result<NewSession, SignInError> {
-        let address = visitor.address;
-        let name = canonical(name);
-        let attempt = self.attempt(&name, address).await?;
-        let record = match UserName::parse(&name) {
-            Ok(name) => self.inner.store.user_by_name(&name).await?,
-            Err(_) => None,
-        };
-        let whose = record.as_ref().map(|record| record.user.clone());
-        let record = record.filter(|record| !record.disabled);
-        let hash = record.as_ref().map(|record| record.password_hash.clone());
-        let hasher = &self.inner.hasher;
-        let matches = hasher
-            .matches(password, hash, bound_address(address))
-            .await?;
-        match record {
-            Some(UserRecord { user, .. }) if matches => {
-                let session = self.open_session(user, visitor).await?;
-                attempt.succeeded(session.user.id).await;
-                tracing::info!(user = %session.user.name, %address, "signed in");
-                Ok(session)
-            }
-            _ => {
-                let by = Origin::stranger(address);
-                attempt.failed(Act::SignIn, &by, whose.as_ref()).await;
-                tracing::info!(%address, "a sign-in was refused");
-                Err(SignInError::Refused)
-            }
-        }
     }
 
     /// Who this API token belongs to, if it is good and may be sent from this address. They may

@@ -36,6 +36,9 @@ pub(crate) async fn listen(
 }
 
 pub(crate) fn handle_report(app: &App, report: Report) {
+    let Some(report) = app.inner.external.hear(report) else {
+        return;
+    };
     match report {
         Report::Started(started) => process_started(app, started),
         Report::Refused { run, epoch, reason } => match app.live_run(run) {

@@ -38,4 +38,4 @@ pub use docs::Docs;
 pub use options::Options;
 pub use paths::{path_choices, path_exists};
 pub use snapshot::{Broken, Folder, Skipped, Snapshot};
-pub use stagedoor_config::document::Problem;
+pub use stagedoor_config::document::{Problem, harmless_text};

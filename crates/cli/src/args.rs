@@ -204,6 +204,11 @@ pub enum UserCommand {
         /// Whose
         name: String,
     },
+    /// Sign an account out everywhere; `keys rotate --end-sessions` does so for all
+    SignOut {
+        /// Whom
+        name: String,
+    },
     /// Set a new password, read from standard input; ends the account's sessions
     Passwd {
         /// Whose
@@ -328,7 +333,7 @@ pub struct NewTokenOptions {
     /// With which scripts: a name, `folder/*` or `*` [default: *]
     #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
     pub scripts: Vec<String>,
-    /// From which addresses it may be sent: 10.0.0.0/8, fd00::/8, one address [default: all]
+    /// From which networks or addresses it may be sent, such as 10.0.0.0/8 [default: all]
     #[arg(long, value_name = "NETWORKS", value_delimiter = ',')]
     pub from: Vec<String>,
     /// How long it works: 12h, 30d; `never` is possible

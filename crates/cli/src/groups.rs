@@ -50,9 +50,10 @@ async fn join(db: &Database, group: &str, user: &str) -> anyhow::Result<()> {
         .recorded(entry)
         .join_group(record.user.id, group.clone())
         .await;
-    match joined.map_err(|error| not_changed(user, error))? {
-        true => println!("{user} is in {group} now."),
-        false => println!("{user} was in {group} already."),
+    if joined.map_err(|error| not_changed(user, error))? {
+        println!("{user} is in {group} now.");
+    } else {
+        println!("{user} was in {group} already.");
     }
     Ok(())
 }
@@ -65,9 +66,10 @@ async fn leave(db: &Database, group: &str, user: &str) -> anyhow::Result<()> {
         .recorded(entry)
         .leave_group(record.user.id, group.clone())
         .await;
-    match left.map_err(|error| not_changed(user, error))? {
-        true => println!("{user} is not in {group} any more."),
-        false => println!("{user} was not in {group}."),
+    if left.map_err(|error| not_changed(user, error))? {
+        println!("{user} is not in {group} any more.");
+    } else {
+        println!("{user} was not in {group}.");
     }
     Ok(())
 }

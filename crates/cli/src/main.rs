@@ -7,6 +7,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use stagedoor_runner::RunnerArgs;
 
+// First: its macros print for all that follow.
+#[macro_use]
+mod terminal;
+
 mod accounts;
 mod announce;
 mod args;
@@ -23,6 +27,7 @@ mod may;
 mod people;
 mod rights;
 mod serve;
+mod sign_in_command;
 mod signals;
 mod state;
 mod system;

@@ -25,6 +25,7 @@ pub fn user(state: &StateOption, command: UserCommand) -> anyhow::Result<u8> {
             UserCommand::Groups { name, groups } => set_groups(&db, &name, &groups).await,
             UserCommand::Disable { name } => set_disabled(&db, &name, true).await,
             UserCommand::Enable { name } => set_disabled(&db, &name, false).await,
+            UserCommand::SignOut { name } => sign_out(&db, &name).await,
             UserCommand::Passwd { name, .. } => set_password(&db, &name).await,
             UserCommand::Delete { name, yes } => delete(&db, &name, yes).await,
         }
@@ -106,7 +107,12 @@ async fn list(store: &Store) -> anyhow::Result<()> {
     }
     for record in users {
         let groups: Vec<&str> = record.user.groups.iter().map(GroupName::as_str).collect();
-        let note = if record.disabled { "  (disabled)" } else { "" };
+        let note = match (record.disabled, record.is_external) {
+            (false, false) => "",
+            (true, false) => "  (disabled)",
+            (false, true) => "  (external)",
+            (true, true) => "  (external, disabled)",
+        };
         println!(
             "{:<20} {}{note}",
             record.user.name.as_str(),
@@ -130,6 +136,17 @@ async fn set_disabled(db: &Database, name: &str, disabled: bool) -> anyhow::Resu
         "User {name} is {}.",
         if disabled { "disabled" } else { "enabled" }
     );
+    Ok(())
+}
+
+async fn sign_out(db: &Database, name: &str) -> anyhow::Result<()> {
+    let record = find_user(&db.store, name).await?;
+    let store = db.recorded(Act::SessionsEnded, name);
+    match store.end_sessions_of(record.user.id).await? {
+        0 => println!("User {name} was not signed in."),
+        1 => println!("User {name} is signed out."),
+        count => println!("User {name} is signed out, in {count} places."),
+    }
     Ok(())
 }
 

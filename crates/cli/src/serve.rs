@@ -12,11 +12,12 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use rustix::process::{Resource, Rlimit};
 use stagedoor_app::app::{App, Options, Parts};
+use stagedoor_app::external::ExternalCommand;
 use stagedoor_app::password::Hasher;
 use stagedoor_app::session_key::digest;
 use stagedoor_app::throttle::Limits;
 use stagedoor_catalog::Catalog;
-use stagedoor_config::{Environment, Flags, Settings, Sources};
+use stagedoor_config::{Environment, Flags, Settings, SignInCommand, Sources};
 use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::queue::Capacity;
 use stagedoor_domain::time::Clock as _;
@@ -32,7 +33,7 @@ use crate::cookie_keys::{self, Given, Kept};
 use crate::signals::{self, Reload};
 use crate::state::{State, apart};
 use crate::system::{KernelChance, SystemClock};
-use crate::{EXIT_OK, EXIT_RUNNER_GONE, announce, listen, logging, rights};
+use crate::{EXIT_OK, EXIT_RUNNER_GONE, announce, listen, logging, rights, sign_in_command};
 
 /// How long outcomes that nobody can follow any more may take to reach the disk.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
@@ -133,14 +134,19 @@ pub fn load(
         config: options.config.clone(),
         state: options.state.dir.clone(),
     };
-    Ok(stagedoor_config::load(Sources {
+    let settings = stagedoor_config::load(Sources {
         folder,
         folder_name: &options.dir,
         flags: &flags,
         environment,
         cores: u32::try_from(cores()).unwrap_or(u32::MAX),
         is_root,
-    })?)
+    })?;
+    let command = settings.sign_in.command.as_ref();
+    if let Some(program) = command.and_then(|command| command.argv.first()) {
+        sign_in_command::check(program)?;
+    }
+    Ok(settings)
 }
 
 /// Connections, pipes and files of many runs need more descriptors than the usual 1,024.
@@ -353,6 +359,14 @@ async fn assemble(
     Ok((app, doors, state))
 }
 
+fn external_of(command: &SignInCommand) -> Arc<ExternalCommand> {
+    Arc::new(ExternalCommand {
+        argv: command.argv.clone(),
+        timeout: command.timeout,
+        may_name_admins: command.names_admins,
+    })
+}
+
 pub fn options_of(settings: &Settings, environment: Environment) -> Options {
     let count = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
     Options {
@@ -368,6 +382,7 @@ pub fn options_of(settings: &Settings, environment: Environment) -> Options {
             failures: settings.sign_in.failures,
             blocked_for: settings.sign_in.blocked_for,
         },
+        external: settings.sign_in.command.as_ref().map(external_of),
         grants: Arc::new(settings.grants.clone()),
         environment,
     }

@@ -4,6 +4,7 @@ use anyhow::{Context as _, bail};
 use stagedoor_app::session_key::{new_api_token, token_hash};
 use stagedoor_domain::access::{Actions, Scope};
 use stagedoor_domain::audit::Act;
+use stagedoor_domain::name::check_token_name;
 use stagedoor_domain::network::Network;
 use stagedoor_domain::pattern::{parse_patterns, say_patterns};
 use stagedoor_domain::quantity::parse_duration;
@@ -43,6 +44,7 @@ async fn create(db: &Database, options: NewTokenOptions) -> anyhow::Result<()> {
         text => Some(now.plus(parse_duration(text)?)),
     };
     let (scope, addresses) = (scope(&options)?, networks(&options.from)?);
+    check_token_name(&options.name)?;
     let token = new_api_token(&KernelChance);
     let user = options.user;
     eprintln!(

@@ -42,6 +42,7 @@ fn differing(old: &[Row], new: &[Row]) -> Vec<&'static str> {
 
 fn counting_now(settings: &Settings) -> Vec<Row> {
     let (limits, session) = (settings.limits, settings.session);
+    let command = settings.sign_in.command.as_ref();
     vec![
         row("limits.running", limits.running),
         row("limits.queued", limits.queued),
@@ -51,6 +52,15 @@ fn counting_now(settings: &Settings) -> Vec<Row> {
         row("session.idle", session.idle),
         row("sign_in.failures", settings.sign_in.failures),
         row("sign_in.blocked_for", settings.sign_in.blocked_for),
+        row("sign_in.command", command.map(|command| &command.argv)),
+        row(
+            "sign_in.command_timeout",
+            command.map(|command| command.timeout),
+        ),
+        row(
+            "sign_in.command_names_admins",
+            command.map(|command| command.names_admins),
+        ),
         row("grant", &settings.grants),
     ]
 }

@@ -11,7 +11,7 @@ mod text;
 
 pub use keys::{Keys, nearest};
 pub use node::{Node, Value};
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, harmless_text};
 pub use table::{Entry, Table};
 pub use text::{BlockLine, Mark, Text};
 

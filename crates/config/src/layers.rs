@@ -19,7 +19,7 @@ pub(crate) enum Form {
 }
 
 /// Every setting that is a single value or a list of texts.
-pub(crate) const SETTINGS: [(&str, Form); 29] = [
+pub(crate) const SETTINGS: [(&str, Form); 32] = [
     ("listen", Form::List),
     ("public_host", Form::List),
     ("allow_plain_http", Form::Flag),
@@ -46,6 +46,9 @@ pub(crate) const SETTINGS: [(&str, Form); 29] = [
     ("session.address", Form::Text),
     ("sign_in.failures", Form::Number),
     ("sign_in.blocked_for", Form::Text),
+    ("sign_in.command", Form::List),
+    ("sign_in.command_timeout", Form::Text),
+    ("sign_in.command_names_admins", Form::Flag),
     ("profile", Form::Text),
     ("debug.clients", Form::List),
     ("debug.lasts", Form::Text),
@@ -101,7 +104,13 @@ const SESSION: Keys = Keys {
 };
 const SIGN_IN: Keys = Keys {
     of: "`[sign_in]`",
-    now: &["failures", "blocked_for"],
+    now: &[
+        "failures",
+        "blocked_for",
+        "command",
+        "command_timeout",
+        "command_names_admins",
+    ],
     later: &[],
 };
 

@@ -18,6 +18,7 @@ mod listen;
 mod load;
 mod session;
 mod settings;
+mod sign_in;
 mod state;
 
 pub use changes::Changes;
@@ -27,7 +28,8 @@ pub use front::{Hsts, Proxy, Tls};
 pub use listen::Listen;
 pub use load::{ConfigError, Sources, load};
 pub use session::{Session, SessionAddress};
-pub use settings::{Limits, Settings, SignIn};
+pub use settings::{Limits, Settings};
+pub use sign_in::{SignIn, SignInCommand};
 pub use stagedoor_domain::network::{BadNetwork, Network};
 pub use state::{NoState, state_directory};
 

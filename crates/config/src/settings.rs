@@ -11,6 +11,7 @@ use crate::front::{self, Hsts, Proxy, Tls};
 use crate::layers::Layers;
 use crate::listen::{self, Listen};
 use crate::session::{self, Session, some_time};
+use crate::sign_in::{self, SignIn};
 use crate::{grants, hosts};
 
 /// Everything that the operator can set.
@@ -67,20 +68,6 @@ pub struct Limits {
     pub timeout: Option<Duration>,
 }
 
-/// How often signing in may fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SignIn {
-    /// Of one account from one address, 1 to 100; 5.
-    pub failures: u32,
-    /// How long it is blocked then, at most 30 days; 15 minutes.
-    pub blocked_for: Duration,
-}
-
-/// More failures than this would be no limit.
-const MOST_FAILURES: i64 = 100;
-/// Who was blocked for longer would have to be let in by hand.
-const LONGEST_BLOCK: Duration = Duration::from_hours(24 * 30);
-
 impl Settings {
     /// Reads the layers; all problems are told.
     pub(crate) fn read(
@@ -123,7 +110,7 @@ impl Settings {
             allow_root_scripts,
             limits: limits(layers, cores, problems),
             session: session::read(layers, problems),
-            sign_in: sign_in(layers, problems),
+            sign_in: sign_in::read(layers, problems),
             debug: debug::read(layers, problems),
             grants: grants::read(&layers.grants, problems),
             state,
@@ -174,27 +161,5 @@ fn limits(layers: &Layers, cores: u32, problems: &mut Problems) -> Limits {
         queued_per_user,
         output,
         timeout,
-    }
-}
-
-fn sign_in(layers: &Layers, problems: &mut Problems) -> SignIn {
-    let failures = layers
-        .get("sign_in.failures")
-        .and_then(|node| node.integer(1, MOST_FAILURES, problems))
-        .and_then(|failures| u32::try_from(failures).ok())
-        .unwrap_or(5);
-    let node = layers.get("sign_in.blocked_for");
-    let blocked_for = node
-        .and_then(|node| some_time(node, problems))
-        .unwrap_or(Duration::from_mins(15));
-    if let Some(node) = node.filter(|_| blocked_for > LONGEST_BLOCK) {
-        let problem = node
-            .mark
-            .problem("nobody is blocked for longer than 30 days");
-        problems.push(problem.mend("write a shorter time, such as \"15m\""));
-    }
-    SignIn {
-        failures,
-        blocked_for,
     }
 }

@@ -3,6 +3,7 @@
 //! Grants and a script's `access` add up; nothing subtracts but the scope of a token. Deny by
 //! default.
 
+mod grant;
 mod rule;
 mod scope;
 #[cfg(test)]
@@ -15,9 +16,10 @@ use std::sync::Arc;
 
 use crate::id::UserId;
 use crate::name::{GroupName, ScriptName, UserName};
-use crate::pattern::{ScriptPattern, say_patterns};
+use crate::pattern::ScriptPattern;
 use crate::script::Script;
 
+pub use grant::{Access, AccessRule, Gives, Grant, Grants, Origin, Place};
 pub use rule::{Action, Rule, Wish, deciding_rule};
 pub use scope::Scope;
 pub use verb::{Actions, BadAction, Verb, Verbs};
@@ -96,112 +98,6 @@ impl fmt::Display for Who {
             Who::Group(group) => group.fmt(f),
             Who::User(name) => write!(f, "user:{name}"),
         }
-    }
-}
-
-/// A place in a file that a person wrote.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
-    /// As it is shown.
-    pub file: String,
-    /// From 1.
-    pub line: usize,
-}
-
-/// A verb of a script's `access`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessRule {
-    /// What.
-    pub verb: Verb,
-    /// Who may.
-    pub who: Vec<Who>,
-    /// In the script's definition, or in its folder's.
-    pub place: Place,
-}
-
-impl fmt::Display for AccessRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let who: Vec<String> = self.who.iter().map(ToString::to_string).collect();
-        write!(f, "{} = {}", self.verb.word(), who.join(", "))
-    }
-}
-
-/// A script's own `access`, the folder's already merged in, verb by verb.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Access {
-    /// Verb and who.
-    pub rules: Vec<AccessRule>,
-}
-
-/// Where a grant stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// In stagedoor.toml.
-    File(Place),
-    /// In the store, under this number.
-    Stored(i64),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(place) => write!(f, "the grant in {}, line {}", place.file, place.line),
-            Self::Stored(id) => write!(f, "grant {id}"),
-        }
-    }
-}
-
-/// What a grant gives.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Gives {
-    /// Something with scripts.
-    Scripts {
-        /// Which.
-        scripts: Vec<ScriptPattern>,
-        /// What.
-        may: Verbs,
-    },
-    /// The pages below `/admin`, and `/metrics`.
-    Admin,
-}
-
-impl Gives {
-    /// In words, with the group that it is given to.
-    pub fn said_to(&self, group: &GroupName) -> String {
-        match self {
-            Gives::Scripts { scripts, may } => {
-                format!("{group} may {may}: {}", say_patterns(scripts, ", "))
-            }
-            Gives::Admin => format!("{group} may administer"),
-        }
-    }
-}
-
-/// What a group may, in stagedoor.toml or in the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
-    /// To whom.
-    pub group: GroupName,
-    /// What.
-    pub gives: Gives,
-    /// Where it stands.
-    pub origin: Origin,
-}
-
-impl fmt::Display for Grant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.gives.said_to(&self.group))
-    }
-}
-
-/// All grants that apply beside the scripts' own `access`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Grants(pub Vec<Grant>);
-
-impl Grants {
-    /// Those that mean this user.
-    fn of<'a>(&'a self, user: &User) -> impl Iterator<Item = &'a Grant> {
-        self.0.iter().filter(move |grant| user.is_in(&grant.group))
     }
 }
 

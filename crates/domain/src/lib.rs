@@ -14,6 +14,7 @@ pub mod name;
 pub mod network;
 pub mod param;
 pub mod pattern;
+pub mod plain;
 pub mod quantity;
 pub mod queue;
 pub mod run;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+use crate::plain::is_plain;
+
 /// Longest part of a script's name, parameter, user or group, in bytes.
 pub const LONGEST_PART: usize = 64;
 /// Most folders above a script.
@@ -30,6 +32,28 @@ pub enum BadName {
     /// More folders than [`DEEPEST`].
     #[error("a name may have at most 16 folders")]
     TooDeep,
+}
+
+/// Longest name of a token, in bytes.
+pub const LONGEST_TOKEN_NAME: usize = 100;
+
+/// Why a text is not the name of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadTokenName {
+    /// Longer than [`LONGEST_TOKEN_NAME`].
+    #[error("the name of a token may have at most 100 bytes")]
+    TooLong,
+    /// It would steer the terminal or the order of reading of whoever lists it.
+    #[error("the name of a token is one line without control characters")]
+    NotPlain,
+}
+
+/// What a token is for, in its owner's words, which others read in lists: one short line.
+pub fn check_token_name(text: &str) -> Result<(), BadTokenName> {
+    if text.len() > LONGEST_TOKEN_NAME {
+        return Err(BadTokenName::TooLong);
+    }
+    is_plain(text).then_some(()).ok_or(BadTokenName::NotPlain)
 }
 
 const SCRIPT_ALLOWED: &str =
@@ -181,6 +205,29 @@ impl GroupName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_a_token_is_one_short_line_of_any_letters() {
+        for good in [
+            "",
+            "nightly backup",
+            "Sicherung für “ops” 🦀",
+            &"x".repeat(100),
+        ] {
+            assert_eq!(check_token_name(good), Ok(()), "{good}");
+        }
+        assert_eq!(
+            check_token_name(&"x".repeat(101)),
+            Err(BadTokenName::TooLong)
+        );
+        for bad in ["a\nb", "\u{1b}[2J", "a\u{202e}b", "\u{9b}m", "\0"] {
+            assert_eq!(
+                check_token_name(bad),
+                Err(BadTokenName::NotPlain),
+                "{bad:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_script_name_keeps_its_folders_apart() {

@@ -39,7 +39,7 @@ pub use failures::{FailureKind, FailurePlace, FailureRecord};
 pub use grants::{GrantId, StoredGrants};
 pub use groups::{RenameError, Renamed};
 pub use runs::{Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUpdate, Visible};
-pub use sessions::{Renewal, SessionRecord};
+pub use sessions::{MOST_SESSIONS, Renewal, SessionRecord};
 pub use setup::SetupError;
 pub use store::Store;
 pub use tokens::{NewToken, TokenId, TokenRecord};

@@ -44,7 +44,7 @@ impl Store {
         now: Timestamp,
         password_hash: String,
     ) -> Result<Option<UserId>, StoreError> {
-        const SQL: &str = "UPDATE users SET password_hash = ?2 WHERE id = ?1";
+        const SQL: &str = "UPDATE users SET password_hash = ?2, origin = 'local' WHERE id = ?1";
         self.write(move |db| {
             let Some(owner) = owner(db, hash, now)? else {
                 return Ok(None);

@@ -45,13 +45,20 @@ macro_rules! session_columns {
     };
 }
 
+/// Sessions that one user may have at once.
+pub const MOST_SESSIONS: i64 = 100;
+
 impl Store {
-    /// Begins a session.
+    /// Begins a session. Where its user has [`MOST_SESSIONS`], the one that was used longest ago
+    /// makes room.
     pub async fn add_session(&self, session: &SessionRecord) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO sessions \
                            (id_hash, user_id, created_at, last_seen, address, confirmed_at, browser) \
                            VALUES (:id_hash, :user, :created_at, :last_seen, :address, \
                            :confirmed_at, :browser)";
+        const MAKE_ROOM: &str = "DELETE FROM sessions WHERE user_id = ?1 AND id_hash NOT IN \
+                                 (SELECT id_hash FROM sessions WHERE user_id = ?1 \
+                                 ORDER BY last_seen DESC, created_at DESC LIMIT ?2)";
         let session = session.clone();
         self.write(move |db| {
             db.prepare_cached(SQL)?.execute(named_params! {
@@ -63,7 +70,8 @@ impl Store {
                 ":confirmed_at": session.confirmed_at.map(Timestamp::millis),
                 ":browser": session.browser,
             })?;
-            Ok(())
+            let user = (session.user.0, MOST_SESSIONS);
+            db.prepare_cached(MAKE_ROOM)?.execute(user).map(|_| ())
         })
         .await
     }

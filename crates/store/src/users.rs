@@ -29,8 +29,10 @@ pub struct NewUser {
 pub struct UserRecord {
     /// Who.
     pub user: User,
-    /// In the PHC string format.
+    /// In the PHC string format; of an external account nothing.
     pub password_hash: String,
+    /// Its password is known to the operator's command, and not here.
+    pub is_external: bool,
     /// May not sign in; the caller checks it at each request.
     pub disabled: bool,
     /// When the account was made.
@@ -75,6 +77,7 @@ pub(crate) enum Changed<T> {
 macro_rules! user_columns {
     () => {
         "users.id AS user_id, users.name AS user_name, password_hash, disabled, \
+         users.origin = 'external' AS is_external, \
          users.created_at AS user_created_at, \
          (SELECT group_concat(group_name, ' ') FROM memberships WHERE user_id = users.id) AS groups, \
          (SELECT version FROM grants_version) AS grants_version"
@@ -88,6 +91,29 @@ impl Store {
         self.write(move |db| insert_user(db, &new, now))
             .await?
             .ok_or(AddUserError::NameTaken)
+    }
+
+    /// Makes an account whose password is not known here.
+    pub async fn add_external_user(
+        &self,
+        name: UserName,
+        groups: BTreeSet<GroupName>,
+        now: Timestamp,
+    ) -> Result<UserId, AddUserError> {
+        const SQL: &str = "UPDATE users SET origin = 'external' WHERE id = ?1";
+        let new = NewUser {
+            name,
+            password_hash: String::new(),
+            groups,
+        };
+        let added = self.write(move |db| {
+            let id = insert_user(db, &new, now)?;
+            if let Some(id) = id {
+                db.prepare_cached(SQL)?.execute([id.0])?;
+            }
+            Ok(id)
+        });
+        added.await?.ok_or(AddUserError::NameTaken)
     }
 
     /// The account of this id.
@@ -159,10 +185,10 @@ impl Store {
         .await
     }
 
-    /// Sets the password and ends the account's sessions in the same transaction. False when there
-    /// is no such account.
+    /// Sets the password and ends the account's sessions in the same transaction; an external
+    /// account is local from then on. False when there is no such account.
     pub async fn set_password(&self, user: UserId, hash: String) -> Result<bool, StoreError> {
-        const SQL: &str = "UPDATE users SET password_hash = ?2 WHERE id = ?1";
+        const SQL: &str = "UPDATE users SET password_hash = ?2, origin = 'local' WHERE id = ?1";
         self.write(move |db| {
             end_sessions(db, user)?;
             void_links(db, user)?;
@@ -292,6 +318,7 @@ pub(crate) fn read_user(row: &Row<'_>) -> rusqlite::Result<UserRecord> {
         ),
         password_hash: row.get("password_hash")?,
         disabled: row.get("disabled")?,
+        is_external: row.get("is_external")?,
         created_at: Timestamp::from_millis(row.get("user_created_at")?),
         grants_version: row.get("grants_version")?,
     })

@@ -1,4 +1,9 @@
 //! The pages: server-rendered, and working without JavaScript.
+//!
+//! Every `{{ }}` of a template is escaped: askama does that for each file whose name ends in `.html`,
+//! and all of ours do. Nothing can switch it off, for all templates or for one: a setting
+//! (`askama.toml`), a filter or a word at `#[template]` that would is found by the tests
+//! (`no_template_switches_escaping_off`, `b14_b15_that_templates_escape_stands_in_the_documents_and_beside_them`).
 
 pub(crate) mod account;
 pub(crate) mod admin;

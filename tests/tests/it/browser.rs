@@ -239,6 +239,27 @@ impl Browser {
             .expect("the page");
     }
 
+    /// Opens another tab, and looks at this page in it.
+    pub fn open_tab(&self, url: &str) {
+        self.runtime
+            .block_on(async {
+                let tab = self.client().new_window(true).await?;
+                self.client().switch_to_window(tab.handle).await?;
+                self.client().goto(url).await
+            })
+            .expect("a tab");
+    }
+
+    /// Looks at the tab that was opened as this one, from 0.
+    pub fn to_tab(&self, number: usize) {
+        self.runtime
+            .block_on(async {
+                let tabs = self.client().windows().await?;
+                self.client().switch_to_window(tabs[number].clone()).await
+            })
+            .expect("that tab");
+    }
+
     /// How many windows and tabs are open.
     pub fn windows(&self) -> usize {
         self.runtime
@@ -270,11 +291,26 @@ impl Browser {
             ("Emulation.setDeviceMetricsOverride", size),
             ("Emulation.setEmulatedMedia", json!({"features": [scheme]})),
         ] {
-            self.ask_driver(
-                "goog/cdp/execute",
-                &json!({"cmd": command, "params": params}),
-            );
+            self.command(command, &params);
         }
+    }
+
+    /// Each request has these headers too from now on.
+    pub fn send_headers(&self, headers: &Value) {
+        self.command("Network.enable", &json!({}));
+        self.command("Network.setExtraHTTPHeaders", &json!({"headers": headers}));
+    }
+
+    /// Plants a cookie for this address.
+    pub fn plant_cookie(&self, url: &str, name: &str, value: &str) {
+        let cookie = json!({"name": name, "value": value, "url": url});
+        let done = self.command("Network.setCookie", &cookie);
+        assert_eq!(done["value"]["success"], true, "{done}");
+    }
+
+    /// A command of the protocol behind the browser's own tools.
+    fn command(&self, name: &str, params: &Value) -> Value {
+        self.ask_driver("goog/cdp/execute", &json!({"cmd": name, "params": params}))
     }
 
     /// A command of chromedriver's own.

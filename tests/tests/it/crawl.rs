@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::person::Person;
 use crate::program::{Program, stagedoor};
+use crate::robot::PASSWORD;
 
 /// Method and path, as the table writes it.
 type Spot = (String, String);
@@ -182,6 +183,12 @@ fn somebody_to_manage(program: &Program, admin: &mut Person) -> String {
         ],
     ] {
         program.manage(words, "");
+    }
+    // Another session to end, and a block to lift.
+    let mut elsewhere = Person::stranger(program);
+    crate::person::led_to(&elsewhere.sign_in("admin", crate::robot::PASSWORD));
+    for _ in 0..5 {
+        elsewhere.sign_in("locked", "quite the wrong words");
     }
     let page = admin.get("/admin/users").expect(200).text();
     let form = crate::form::Form::of(&page, "/admin/users").fill("name", "new");

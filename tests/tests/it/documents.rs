@@ -62,17 +62,30 @@ fn every_requirement_that_is_met_names_a_test_that_exists() {
     assert_eq!(faults, Vec::<String>::new());
 }
 
-/// The last cell of each row below the heading, as names of tests.
-fn threats(document: &str) -> Vec<String> {
-    let section = document.split("## Threats").nth(1).unwrap_or_default();
-    let section = section.split("\n## ").next().unwrap_or_default();
+/// The last of the cells of each row of the section's table, as names of tests.
+fn last_cells(section: &str, cells_of_a_row: usize) -> Vec<String> {
     let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
     rows.map(|row| {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        assert_eq!(cells.len(), 4, "{row}");
-        cells[3].trim_matches('`').to_owned()
+        assert_eq!(cells.len(), cells_of_a_row, "{row}");
+        cells[cells_of_a_row - 1].trim_matches('`').to_owned()
     })
     .collect()
+}
+
+fn threats(document: &str) -> Vec<String> {
+    let section = document.split("## Threats").nth(1).unwrap_or_default();
+    last_cells(section.split("\n## ").next().unwrap_or_default(), 4)
+}
+
+#[test]
+fn every_kind_of_data_that_is_kept_names_a_test_that_exists() {
+    let named = last_cells(&tree::read("docs/data.md"), 6);
+    assert!(named.len() > 10, "{}", named.len());
+    let sources = sources();
+    let is_there = |name: &&String| sources.contains(&format!("fn {name}("));
+    let missing: Vec<&String> = named.iter().filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

@@ -3,9 +3,12 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod account;
+#[cfg(test)]
 mod administration;
 #[cfg(test)]
 mod asvs;
+#[cfg(test)]
 mod audit_log;
 #[cfg(test)]
 mod browser;
@@ -28,6 +31,10 @@ mod examples;
 #[cfg(test)]
 mod exposure;
 #[cfg(test)]
+mod external;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod faults_disk;
@@ -43,6 +50,12 @@ mod gate;
 mod headers;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod hostile_lines;
+#[cfg(test)]
+mod hostile_places;
+#[cfg(test)]
+mod hostile_texts;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
@@ -77,6 +90,7 @@ mod proxies;
 mod redirect;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod robot;
@@ -96,3 +110,5 @@ mod throttle;
 mod tls;
 #[cfg(test)]
 mod tree;
+#[cfg(test)]
+mod unpublished;

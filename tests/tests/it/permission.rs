@@ -148,10 +148,16 @@ fn a_running_server_knows_at_the_next_request_what_the_command_line_has_changed(
     assert_eq!(runs(&mut dan), (200, true));
     program.manage(&["grant", "remove", "1"], "");
     assert_eq!(runs(&mut dan), (200, false));
-    program.manage(&["group", "add", "ops", "dan"], "");
-    assert_eq!(runs(&mut dan), (200, true));
-    program.manage(&["group", "remove", "ops", "dan"], "");
-    assert_eq!(runs(&mut dan), (200, false));
+    for (command, may_run) in [("add", true), ("remove", false)] {
+        program.manage(&["group", command, "ops", "dan"], "");
+        assert_eq!(
+            dan.get("/").status,
+            303,
+            "new rights come with a new session"
+        );
+        crate::person::led_to(&dan.sign_in("dan", PASSWORD));
+        assert_eq!(runs(&mut dan), (200, may_run));
+    }
     program.manage(&["user", "delete", "dan", "--yes"], "");
     assert_eq!(dan.get("/").status, 303, "his session is over");
 }
@@ -280,4 +286,52 @@ fn the_last_administrator_stays_and_a_user_is_deleted_only_when_it_is_said_twice
     assert!(program.manage(&["user", "list"], "").contains("ann"));
     program.manage(&["user", "delete", "ann", "--yes"], "");
     assert!(!program.manage(&["user", "list"], "").contains("ann"));
+}
+
+#[test]
+fn what_the_command_line_changes_is_recorded_with_who_sat_there() {
+    let program = served();
+    for words in [
+        &[
+            "grant",
+            "add",
+            "--group",
+            "dev",
+            "--scripts",
+            "*",
+            "--may",
+            "run",
+        ][..],
+        &["grant", "remove", "1"],
+        &["group", "add", "dev", "ann"],
+        &["group", "remove", "dev", "ann"],
+        &["group", "rename", "dev", "devs"],
+        &["token", "create", "--user", "ann"],
+        &["token", "revoke", "1"],
+        &["user", "disable", "ann"],
+        &["user", "enable", "ann"],
+        &["user", "delete", "ann", "--yes"],
+    ] {
+        program.manage(words, "");
+    }
+    let mut root = Person::stranger(&program);
+    crate::person::led_to(&root.sign_in("root", PASSWORD));
+    let log = root.get("/api/v1/audit-log?limit=200").expect(200).json();
+    let items = log["items"].as_array().expect("a list");
+    let by_hand = items.iter().filter(|item| item["actor"] == "command_line");
+    let acts: Vec<&str> = by_hand.filter_map(|item| item["act"].as_str()).collect();
+    for act in [
+        "user_added",
+        "grant_added",
+        "grant_removed",
+        "groups_set",
+        "group_renamed",
+        "token_created",
+        "token_revoked",
+        "user_disabled",
+        "user_enabled",
+        "user_removed",
+    ] {
+        assert!(acts.contains(&act), "{act} is not in {acts:?}");
+    }
 }

@@ -10,6 +10,42 @@ fn unescapes(line: &str) -> bool {
         || tight.contains("|escape(\"none\")")
 }
 
+/// Anything but a file that is escaped because of the end of its name.
+fn is_no_page(line: &str) -> bool {
+    let rest = line.trim().strip_prefix("#[template(");
+    let is_page = |rest: &str| rest.starts_with("path = \"") && rest.ends_with(".html\")]");
+    rest.is_some_and(|rest| !is_page(rest))
+}
+
+/// Nothing sets how templates escape; people read that they do in the documents, and whoever
+/// writes one, where they are declared.
+#[test]
+fn b14_b15_that_templates_escape_stands_in_the_documents_and_beside_them() {
+    let sources = tree::files("crates", &[".rs"]);
+    let declared = |text: &str| text.matches("#[template(").count();
+    let count: usize = sources.iter().map(|(_, text)| declared(text)).sum();
+    assert!(count > 15, "{count}");
+    let bad: Vec<String> = sources
+        .iter()
+        .flat_map(|(path, text)| offending(path, text, is_no_page))
+        .collect();
+    assert_eq!(bad, Vec::<String>::new());
+    let settings = tree::files(".", &["askama.toml"]);
+    assert!(settings.is_empty(), "{settings:?}");
+    assert!(tree::read("docs/definitions.md").contains("templates escape always"));
+    assert!(
+        tree::read("crates/web/src/pages.rs")
+            .contains("//! Every `{{ }}` of a template is escaped")
+    );
+    for bad in [
+        "#[template(path = \"x.txt\")]",
+        "#[template(source = \"{{ x }}\", ext = \"html\")]",
+        "#[template(path = \"x.html\", escape = \"none\")]",
+    ] {
+        assert!(is_no_page(bad), "{bad}");
+    }
+}
+
 #[test]
 fn no_template_switches_escaping_off() {
     let templates = tree::files("crates/web/templates", &[".html", ".txt", ".xml"]);

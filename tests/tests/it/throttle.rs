@@ -1,7 +1,7 @@
 //! Row W21 from outside: whoever is wrong too often is let nowhere in for a while, by whatever door
 //! and dodge, and who is known goes on.
 
-mod somebody;
+pub mod somebody;
 
 use std::fs;
 use std::sync::Arc;

@@ -82,10 +82,12 @@ impl App {
     ) -> Result<(), SignInError> {
         let attempt = self.attempt(user.name.as_str(), address).await?;
         let record = self.inner.store.user(user.id).await?;
-        let record = record.filter(|record| !record.disabled);
-        let hash = record.map(|record| record.password_hash);
-        let place = Network::of(address).to_string();
-        if self.inner.hasher.matches(password, hash, place).await? {
+        let name = user.name.as_str();
+        if self
+            .is_right(name, record, password, address)
+            .await?
+            .is_some()
+        {
             attempt.succeeded(user.id).await;
             Ok(())
         } else {

@@ -196,6 +196,7 @@ impl House {
             output_cap: 64 << 20,
             session: stagedoor_config::Session::default(),
             sign_in: stagedoor_app::throttle::Limits::default(),
+            external: None,
             grants: Arc::new(self.grants.clone()),
             environment: stagedoor_config::Environment::default(),
         }

@@ -17,7 +17,7 @@ fn address(text: &str) -> IpAddr {
 }
 
 /// A cookie's value of somebody who signed in from here.
-async fn signed_in(house: &House, name: &'static str) -> String {
+pub async fn signed_in(house: &House, name: &'static str) -> String {
     signed_in_from(house, name, HERE).await
 }
 
@@ -47,7 +47,7 @@ async fn whose(house: &House, cookie: &str, from: &'static str) -> Option<String
         .await
 }
 
-async fn who(house: &House, cookie: &str) -> SignedIn {
+pub async fn who(house: &House, cookie: &str) -> SignedIn {
     let cookie = cookie.to_owned();
     house
         .inside(move |app| async move {
@@ -57,11 +57,11 @@ async fn who(house: &House, cookie: &str) -> SignedIn {
         .await
 }
 
-async fn is_good(house: &House, cookie: &str) -> bool {
+pub async fn is_good(house: &House, cookie: &str) -> bool {
     whose(house, cookie, HERE).await.is_some()
 }
 
-async fn house_of_ann() -> House {
+pub async fn house_of_ann() -> House {
     let house = House::with(&[]).await;
     house.person("ann", PASSWORD).await;
     house

@@ -69,7 +69,7 @@ async fn w21_how_long_a_refusal_takes_does_not_tell_whether_there_is_such_a_user
         ("disabled", PASSWORD),
     ];
     let mut times = [Vec::new(), Vec::new(), Vec::new()];
-    let address = [192, 0, 2, 7].into();
+    let address = [192, 0, 2, 7];
     for round in 0..tries() {
         for turn in 0..3 {
             // Each kind comes first, second and third equally often, behind each other one.
@@ -83,7 +83,7 @@ async fn w21_how_long_a_refusal_takes_does_not_tell_whether_there_is_such_a_user
             let took = house.inside(move |app| async move {
                 #[expect(clippy::disallowed_methods, reason = "measures")]
                 let began = Instant::now();
-                let refused = app.sign_in(name, password, address).await;
+                let refused = app.sign_in(name, password, address.into()).await;
                 assert!(refused.is_err(), "{name}");
                 began.elapsed()
             });

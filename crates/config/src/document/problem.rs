@@ -69,7 +69,10 @@ fn harmless(c: char) -> char {
     }
 }
 
-fn harmless_text(text: &str) -> String {
+/// A text as people see it who must not be fooled by it: U+FFFD stands for each character that would
+/// steer a terminal, end a line or turn the direction of reading.
+#[must_use]
+pub fn harmless_text(text: &str) -> String {
     text.chars().map(harmless).collect()
 }
 

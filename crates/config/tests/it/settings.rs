@@ -228,6 +228,29 @@ fn mistakes_in_the_file_are_told_with_place_and_mend() {
         ("[limits]\noutput = 10", ":2:10:", "has no unit"),
         ("[session]\nidle = '2h'", ":2:8:", "longer than it lasts"),
         ("[session]\nabsolute = '0s'", ":2:12:", "zero"),
+        ("[sign_in]\nfailures = 0", ":2:12:", "between 1 and 100"),
+        ("[sign_in]\nfailures = 101", ":2:12:", "between 1 and 100"),
+        ("[sign_in]\nblocked_for = '0s'", ":2:15:", "zero"),
+        (
+            "[sign_in]\nblocked_for = '31d'",
+            ":2:15:",
+            "at most \"30d\"",
+        ),
+        (
+            "[sign_in]\ncommand_timeout = '5s'",
+            ":2:19:",
+            "only with a command",
+        ),
+        (
+            "[sign_in]\ncommand = ['sh', '-c', 'x']",
+            ":2:11:",
+            "whole path",
+        ),
+        (
+            "[sign_in]\ncommand = '/bin/x'\ncommand_timeout = '2m'",
+            ":3:19:",
+            "at most \"1m\"",
+        ),
         ("[session]\nconfirmed_for = '0s'", ":2:17:", "zero"),
         (
             "[session]\naddress = 'subnet'",
@@ -568,4 +591,38 @@ fn w20_p2_nothing_is_debugged_in_production() {
     assert_eq!(mistakes(production, &variable).len(), 1);
     let told = mistakes("profile = 'prod'", &[]);
     assert!(told[0].contains("there is no profile `prod`"), "{told:?}");
+}
+
+#[test]
+fn w21_w30_signing_in_is_bounded_by_default_and_a_command_is_words_for_no_shell() {
+    let default = good("").sign_in;
+    assert_eq!(
+        (default.failures, default.blocked_for),
+        (5, Duration::from_mins(15))
+    );
+    assert_eq!(default.command, None);
+    let set = good(
+        "[sign_in]\nfailures = 3\nblocked_for = '1h'\ncommand = ['/bin/check me', '$HOME; x']\n\
+         command_names_admins = true",
+    );
+    let command = set.sign_in.command.expect("a command");
+    assert_eq!(
+        (set.sign_in.failures, set.sign_in.blocked_for),
+        (3, Duration::from_hours(1))
+    );
+    assert_eq!(command.argv, ["/bin/check me", "$HOME; x"]);
+    assert_eq!(
+        (command.timeout, command.names_admins),
+        (Duration::from_secs(10), true)
+    );
+    let variables = [
+        ("STAGEDOOR_SIGN_IN_FAILURES", "7"),
+        ("STAGEDOOR_SIGN_IN_COMMAND", "/bin/x,-q"),
+    ];
+    let by_variable = loaded("", &variables, &[]).expect("good").sign_in;
+    assert_eq!(by_variable.failures, 7);
+    assert_eq!(
+        by_variable.command.expect("a command").argv,
+        ["/bin/x", "-q"]
+    );
 }

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
+use stagedoor_domain::plain::ascii_json;
 use stagedoor_domain::time::Timestamp;
 
 use super::fields::{Fields, Hash};
@@ -35,7 +36,8 @@ pub(crate) fn line(record: &Fields<'_>, hash: &Hash) -> String {
     put("detail", detail.unwrap_or_else(|_| record.detail.into()));
     put("prev", hex(&record.prev).into());
     put("hash", hex(hash).into());
-    let mut line = ascii(&Value::Object(fields).to_string());
+    let json = Value::Object(fields).to_string();
+    let mut line = ascii_json(&json).into_owned();
     line.push('\n');
     line
 }
@@ -43,22 +45,6 @@ pub(crate) fn line(record: &Fields<'_>, hash: &Hash) -> String {
 /// What the number of an actor is of.
 pub(crate) fn number_name(actor: &str) -> &'static str {
     if actor == "token" { "token" } else { "uid" }
-}
-
-/// In JSON only texts hold other characters, and each of them may be written by its number.
-fn ascii(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for character in json.chars() {
-        match character {
-            ' '..='~' => text.push(character),
-            _ => {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(text, "\\u{unit:04x}");
-                }
-            }
-        }
-    }
-    text
 }
 
 /// In small letters.

@@ -9,6 +9,7 @@ mod durability;
 mod failures;
 mod fence;
 mod history;
+mod password_links;
 mod permission;
 mod runs;
 mod sessions;

@@ -1,5 +1,5 @@
 use stagedoor_domain::id::UserId;
-use stagedoor_store::SessionRecord;
+use stagedoor_store::{MOST_SESSIONS, Renewal, SessionRecord};
 
 use crate::world::{at, group_names, world};
 
@@ -138,4 +138,126 @@ async fn sessions_end_one_by_one_by_user_and_by_age() {
         1
     );
     assert_eq!(open().await, [4]);
+}
+
+#[tokio::test]
+async fn of_too_many_sessions_of_one_user_the_one_used_longest_ago_goes() {
+    let world = world();
+    let (ann, bob) = (world.user("ann").await, world.user("bob").await);
+    let most = u8::try_from(MOST_SESSIONS).expect("a few");
+    world
+        .store
+        .add_session(&session(bob, 255, -5))
+        .await
+        .expect("begun");
+    for n in 0..=most {
+        let begun = session(ann, n, i64::from(n));
+        world.store.add_session(&begun).await.expect("begun");
+    }
+    let kept = world.store.sessions_of(ann).await.expect("read");
+    assert_eq!(kept.len(), usize::from(most));
+    assert_eq!(kept[0].id_hash, [most; 32], "the last one used first");
+    assert!(kept.iter().all(|session| session.id_hash != [0; 32]));
+    assert_eq!(world.store.sessions_of(bob).await.expect("read").len(), 1);
+}
+
+#[tokio::test]
+async fn a_renewed_session_is_known_by_its_new_secret_alone() {
+    let world = world();
+    let ann = world.user("ann").await;
+    world
+        .store
+        .add_session(&session(ann, 1, 10))
+        .await
+        .expect("begun");
+    let renewal = Renewal {
+        old: [1; 32],
+        new: [2; 32],
+        confirmed_at: at(50),
+    };
+    assert!(world.store.renew_session(renewal).await.expect("renewed"));
+    assert!(!world.store.renew_session(renewal).await.expect("over"));
+    assert_eq!(world.store.session([1; 32]).await.expect("read"), None);
+    let (kept, _) = world
+        .store
+        .session([2; 32])
+        .await
+        .expect("read")
+        .expect("found");
+    assert_eq!(
+        (kept.created_at, kept.confirmed_at),
+        (at(10), Some(at(50))),
+        "it gets no older and no younger"
+    );
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_the_other_sessions_and_none_when_this_one_is_over() {
+    let world = world();
+    let ann = world.user("ann").await;
+    for n in [1, 2] {
+        world
+            .store
+            .add_session(&session(ann, n, 0))
+            .await
+            .expect("begun");
+    }
+    let renewal = |old: u8| Renewal {
+        old: [old; 32],
+        new: [9; 32],
+        confirmed_at: at(1),
+    };
+    let change = |old| {
+        world
+            .store
+            .change_password(ann, "new".to_owned(), renewal(old))
+    };
+    assert!(!change(7).await.expect("over"));
+    let user = world.store.user(ann).await.expect("read").expect("ann");
+    assert_ne!(user.password_hash, "new", "nothing was changed");
+    assert!(change(1).await.expect("changed"));
+    let left = world.store.sessions_of(ann).await.expect("read");
+    let left: Vec<[u8; 32]> = left.iter().map(|session| session.id_hash).collect();
+    assert_eq!(left, [[9; 32]]);
+    let user = world.store.user(ann).await.expect("read").expect("ann");
+    assert_eq!(user.password_hash, "new");
+}
+
+#[tokio::test]
+async fn the_number_of_rights_changes_with_every_end_of_a_right_and_with_nothing_else() {
+    let world = world();
+    let ann = world.user("ann").await;
+    let number = async || world.store.rights_changes().await.expect("read");
+    let mut last = number().await;
+    world
+        .store
+        .add_session(&session(ann, 1, 0))
+        .await
+        .expect("begun");
+    world
+        .store
+        .touch_session([1; 32], at(5))
+        .await
+        .expect("touched");
+    assert_eq!(number().await, last, "nobody has lost anything");
+    let mut has_changed = async |what: &str| {
+        let now = number().await;
+        assert_ne!(now, last, "{what}");
+        last = now;
+    };
+    world.store.end_session([1; 32]).await.expect("ended");
+    has_changed("a session ended").await;
+    world.store.set_disabled(ann, true).await.expect("disabled");
+    has_changed("disabled").await;
+    world
+        .store
+        .set_groups(ann, group_names(&["ops"]))
+        .await
+        .expect("set");
+    world
+        .store
+        .set_groups(ann, group_names(&[]))
+        .await
+        .expect("set");
+    has_changed("out of a group").await;
 }

@@ -1,5 +1,4 @@
-use stagedoor_domain::access::{Actions, Scope};
-use stagedoor_domain::pattern::parse_patterns;
+use stagedoor_domain::access::Scope;
 use stagedoor_store::NewToken;
 
 use crate::world::{at, world};

@@ -7,6 +7,7 @@ use axum::extract::State;
 use serde::Serialize;
 use stagedoor_app::administer::Admin;
 use stagedoor_domain::name::GroupName;
+use stagedoor_domain::time::Timestamp;
 use stagedoor_store::{TokenRecord, UserRecord};
 use utoipa::ToSchema;
 
@@ -109,11 +110,11 @@ pub(super) async fn users(
     arrival: Arrival,
 ) -> Result<Json<UsersJson>, Problem> {
     let users = state.app.accounts(admin(&state, &caller, arrival)?).await?;
-    let items = users.into_iter().map(user_json).collect();
+    let items = users.iter().map(user_json).collect();
     Ok(Json(UsersJson { items }))
 }
 
-fn user_json(record: UserRecord) -> UserJson {
+fn user_json(record: &UserRecord) -> UserJson {
     let groups = record.user.groups.iter();
     UserJson {
         name: record.user.name.to_string(),
@@ -181,8 +182,8 @@ fn token_json(token: TokenRecord, users: &[UserRecord]) -> TokenJson {
             .collect(),
         from: token.addresses.iter().map(ToString::to_string).collect(),
         created_at: token.created_at.rfc3339(),
-        expires_at: token.expires_at.map(|at| at.rfc3339()),
-        last_used: token.last_used.map(|at| at.rfc3339()),
+        expires_at: token.expires_at.map(Timestamp::rfc3339),
+        last_used: token.last_used.map(Timestamp::rfc3339),
         last_address: token.last_address,
     }
 }

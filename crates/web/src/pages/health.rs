@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use stagedoor_catalog::Problem;
+use stagedoor_catalog::{Problem, harmless_text};
 use stagedoor_domain::name::ScriptName;
 
 use super::shell::{Here, Shell};
@@ -54,7 +54,7 @@ pub(super) async fn page(state: &AppState, me: &Me, only: Option<&ScriptName>) -
         .iter()
         .filter(|broken| only.is_none_or(|only| broken.name.as_deref() == Some(only.as_str())))
         .map(|broken| BrokenView {
-            title: broken.name.clone().unwrap_or_else(|| broken.file.clone()),
+            title: harmless_text(broken.name.as_ref().unwrap_or(&broken.file)),
             problems: broken.problems.iter().map(problem_view).collect(),
         })
         .collect();
@@ -74,9 +74,10 @@ pub(super) async fn page(state: &AppState, me: &Me, only: Option<&ScriptName>) -
 fn problem_view(problem: &Problem) -> ProblemView {
     let (place, source) = match problem.line {
         // The file as a whole.
-        0 => (problem.file.clone(), String::new()),
+        0 => (harmless_text(&problem.file), String::new()),
         line => {
-            let place = format!("{}:{line}:{}", problem.file, problem.column);
+            let file = harmless_text(&problem.file);
+            let place = format!("{file}:{line}:{}", problem.column);
             // As on a terminal: after a line that says what is wrong stand the source and a caret.
             let printed = problem.to_string();
             let shown: Vec<&str> = printed.lines().skip(1).take(2).collect();
@@ -85,8 +86,11 @@ fn problem_view(problem: &Problem) -> ProblemView {
     };
     ProblemView {
         place,
-        message: problem.message.clone(),
+        message: harmless_text(&problem.message),
         source,
-        mend: problem.mend.as_deref().map(super::setup::sentence),
+        mend: problem
+            .mend
+            .as_deref()
+            .map(|mend| super::setup::sentence(&harmless_text(mend))),
     }
 }

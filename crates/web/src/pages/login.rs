@@ -171,11 +171,11 @@ fn blocked_for(blocked: Blocked) -> String {
 pub(crate) async fn leave(
     State(state): State<AppState>,
     arrival: Arrival,
-    me: Me,
+    Me(who): Me,
     form: SafeForm<()>,
 ) -> Result<Response, Problem> {
     let SafeForm { value: (), .. } = form;
-    state.app.sign_out(&me.0).await?;
+    state.app.sign_out(&who).await?;
     Ok(signed_out(&state, arrival))
 }
 

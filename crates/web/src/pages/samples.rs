@@ -1,6 +1,7 @@
 //! Every template, rendered with hostile texts in every place that takes text.
 
 mod admin;
+mod any_text;
 
 use askama::Template;
 use stagedoor_domain::run::State as RunState;

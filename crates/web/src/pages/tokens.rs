@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use stagedoor_app::own_tokens::WantedToken;
 use stagedoor_domain::access::{Actions, BadAction, Scope};
+use stagedoor_domain::name::{BadTokenName, check_token_name};
 use stagedoor_domain::network::Network;
 use stagedoor_domain::pattern::{BadPattern, ScriptPattern, parse_patterns, say_patterns};
 use stagedoor_domain::quantity::parse_duration;
@@ -22,8 +23,6 @@ use crate::safe_form::{Fields, SafeForm};
 use crate::session::{Arrival, Me};
 use crate::state::AppState;
 
-/// Longest name of a token, in bytes.
-const LONGEST_NAME: usize = 100;
 /// How long a token may be made to work, in the words of the form.
 const TERMS: [(&str, &str); 6] = [
     ("1d", "1 day"),
@@ -99,8 +98,8 @@ enum NoToken {
     Network(String),
     #[error("choose how long it works")]
     Term,
-    #[error("the name is too long")]
-    Name,
+    #[error(transparent)]
+    Name(#[from] BadTokenName),
 }
 
 /// `GET /account/tokens`
@@ -139,17 +138,16 @@ pub(crate) async fn revoke(
     _form: SafeForm<()>,
 ) -> Result<Response, Problem> {
     let (user, id) = (&me.0.user, TokenId(id));
-    match state.app.revoke_own_token(user, arrival.peer, id).await? {
-        true => Ok(Redirect::to(paths::OWN_TOKENS).into_response()),
-        false => Err(Problem::not_found()),
+    if state.app.revoke_own_token(user, arrival.peer, id).await? {
+        Ok(Redirect::to(paths::OWN_TOKENS).into_response())
+    } else {
+        Err(Problem::not_found())
     }
 }
 
 fn read(fields: &Fields, now: Timestamp) -> Result<WantedToken, NoToken> {
     let name = fields.text("name").trim();
-    if name.len() > LONGEST_NAME {
-        return Err(NoToken::Name);
-    }
+    check_token_name(name)?;
     let actions = Actions::parse(&fields.all("may").collect::<Vec<_>>().join(" "))?;
     if actions.words().next().is_none() {
         return Err(NoToken::Nothing);

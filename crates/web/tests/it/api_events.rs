@@ -21,7 +21,7 @@ const SLOW: (&str, &str) = (
 /// As `SLOW`, but whoever is in the group may see everybody's output.
 const SHARED: (&str, &str) = (
     "shared.sh",
-    "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"ops\"], output = [\"ops\"] }\n# ///\necho begun\nexec sleep 15\n",
+    "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"ops\"], output = [\"ops\"] }\n# ///\necho begun\nexec sleep 60\n",
 );
 
 /// The events of one stream as they come.
@@ -206,7 +206,8 @@ async fn ends_after(act: impl AsyncFnOnce(&TestServer), ends: bool) {
     }
     act(&server).await;
     let waiting = async { while events.next().await.is_some() {} };
-    let ended = tokio::time::timeout(Duration::from_secs(8), waiting).await;
+    let patience = Duration::from_secs(if ends { 20 } else { 4 });
+    let ended = tokio::time::timeout(patience, waiting).await;
     assert_eq!(ended.is_ok(), ends);
 }
 

@@ -16,6 +16,7 @@ mod api_runs;
 mod api_tokens;
 #[cfg(test)]
 mod audit_log;
+#[cfg(test)]
 mod base_path;
 #[cfg(test)]
 mod canonical;
@@ -35,6 +36,8 @@ mod form_arguments;
 mod front;
 #[cfg(test)]
 mod hidden;
+#[cfg(test)]
+mod matrix;
 #[cfg(test)]
 mod page_admin;
 #[cfg(test)]

@@ -110,9 +110,11 @@ async fn an_account_is_disabled_enabled_regrouped_and_deleted_and_the_last_admin
     assert_eq!(answer.status, 303, "{}", answer.text());
     assert_eq!(
         ann.get("/scripts/ops/hello").await.status,
-        404,
-        "at the next request"
+        303,
+        "with other groups she signs in again"
     );
+    let ann = server.browser("ann", &[]).await;
+    assert_eq!(ann.get("/scripts/ops/hello").await.status, 404);
     let answer = send(&root, page, "/admin/users/ann/groups", "groups=No+Group").await;
     assert_eq!(answer.status, 409, "{}", answer.text());
     let answer = send(&root, page, "/admin/users/ann/disable", "").await;
@@ -329,4 +331,142 @@ async fn one_makes_tokens_for_oneself_shown_once_and_an_administrator_ends_any()
             .status,
         404
     );
+}
+
+#[tokio::test]
+async fn every_act_of_administration_is_recorded_and_what_was_refused_is_not_called_done() {
+    let server = server().await;
+    let root = server.browser("root", &["admins"]).await;
+    let ann = server.browser("ann", &["crew"]).await;
+    let user = "/admin/users/ann";
+    let recorded = async || -> Vec<(String, String)> {
+        let log = root.get("/api/v1/audit-log?limit=200").await.json();
+        let items = log["items"].as_array().expect("a list").clone();
+        let word =
+            |item: &serde_json::Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
+        let done = items.iter().filter(|item| item["outcome"] == "done");
+        done.map(|item| (word(item, "act"), word(item, "target")))
+            .collect()
+    };
+    for (client, page, action, fields, act, target) in [
+        (
+            &root,
+            "/admin/users",
+            "/admin/users",
+            "name=bob&groups=dev",
+            "user_added",
+            "bob",
+        ),
+        (
+            &root,
+            user,
+            "/admin/users/ann/link",
+            "",
+            "password_link_made",
+            "ann",
+        ),
+        (
+            &root,
+            user,
+            "/admin/users/ann/groups",
+            "groups=dev",
+            "groups_set",
+            "ann",
+        ),
+        (
+            &root,
+            "/admin/groups",
+            "/admin/groups/rename",
+            "from=dev&to=devs",
+            "group_renamed",
+            "dev",
+        ),
+        (
+            &root,
+            "/admin/grants",
+            "/admin/grants",
+            "group=devs&scripts=*&may=run",
+            "grant_added",
+            "devs",
+        ),
+        (
+            &root,
+            "/admin/grants",
+            "/admin/grants/1/remove",
+            "",
+            "grant_removed",
+            "grant 1",
+        ),
+        (
+            &ann,
+            "/account/tokens",
+            "/account/tokens",
+            "may=run&term=1d",
+            "token_created",
+            "ann",
+        ),
+        (
+            &ann,
+            "/account/tokens",
+            "/account/tokens/1/revoke",
+            "",
+            "token_revoked",
+            "token 1",
+        ),
+        (
+            &root,
+            user,
+            "/admin/users/ann/sessions",
+            "",
+            "sessions_ended",
+            "ann",
+        ),
+        (
+            &root,
+            user,
+            "/admin/users/ann/disable",
+            "",
+            "user_disabled",
+            "ann",
+        ),
+        (
+            &root,
+            user,
+            "/admin/users/ann/enable",
+            "",
+            "user_enabled",
+            "ann",
+        ),
+        (
+            &root,
+            user,
+            "/admin/users/ann/delete",
+            "sure=yes",
+            "user_removed",
+            "ann",
+        ),
+    ] {
+        let expected = (act.to_owned(), target.to_owned());
+        assert!(!recorded().await.contains(&expected), "{act} too early");
+        let answer = send(client, page, action, fields).await;
+        assert!(answer.status < 400, "{act}: {}", answer.text());
+        assert!(
+            recorded().await.contains(&expected),
+            "{act}: {:?}",
+            recorded().await
+        );
+    }
+    let before = recorded().await.len();
+    let own = "/admin/users/root";
+    for (page, action, fields) in [
+        (own, "/admin/users/root/disable", ""),
+        (own, "/admin/users/root/delete", "sure=yes"),
+        ("/admin/users", "/admin/users", "name=bob"),
+        ("/admin/groups", "/admin/groups/rename", "from=nobody&to=x"),
+        ("/admin/grants", "/admin/grants/1/remove", ""),
+    ] {
+        let answer = send(&root, page, action, fields).await;
+        assert!(answer.status >= 400, "{action}");
+    }
+    assert_eq!(recorded().await.len(), before);
 }

@@ -83,3 +83,26 @@ fn a_script_imports_only_its_siblings() {
         }
     }
 }
+
+/// ASVS 14.3.3: what a page shows is not kept when it is closed.
+#[test]
+fn v14_no_script_keeps_anything_but_a_place_in_the_output() {
+    let keeps = [
+        "localStorage",
+        "indexedDB",
+        "document.cookie",
+        "caches.",
+        "serviceWorker",
+    ];
+    for (path, text) in scripts() {
+        let found = keeps.iter().find(|word| text.contains(**word));
+        assert_eq!(found, None, "{path}");
+        let puts: Vec<&str> = text
+            .lines()
+            .filter(|line| line.contains("sessionStorage.setItem("))
+            .collect();
+        let is_place = |line: &&str| line.contains("\"end\" : String(Math.floor(log.top))");
+        assert!(puts.iter().all(is_place), "{path}: {puts:?}");
+        assert!(puts.is_empty() || path.ends_with("/run.js"), "{path}");
+    }
+}

@@ -464,6 +464,7 @@ fn options_of_app(capacity: Capacity) -> Options {
         output_cap: 64 << 20,
         session: stagedoor_config::Session::default(),
         sign_in: stagedoor_app::throttle::Limits::default(),
+        external: None,
         grants: Arc::new(Grants::default()),
         environment: stagedoor_config::Environment::default(),
     }

@@ -42,12 +42,17 @@ impl Somebody {
         let form = Form::of(&page, "/login")
             .fill("name", name)
             .fill("password", password);
+        self.submit(&form)
+    }
+
+    /// Sends a form as a browser does.
+    pub fn submit(&mut self, form: &Form) -> Answer {
         let origin = format!("http://{}", self.to);
         let lines = [
             ("Content-Type", "application/x-www-form-urlencoded"),
             ("Origin", origin.as_str()),
         ];
-        self.send("POST", "/login", &lines, &form.body())
+        self.send("POST", &form.action, &lines, &form.body())
     }
 
     /// A call of the API with this token.

@@ -97,7 +97,9 @@ async fn refused(
             };
             Ok(why.answer(again(state, me, why.status, wrong).await?))
         }
-        ChangePasswordError::Same | ChangePasswordError::Weak(_) => {
+        ChangePasswordError::Same
+        | ChangePasswordError::Weak(_)
+        | ChangePasswordError::External => {
             let wrong = Wrong {
                 new,
                 ..Wrong::default()

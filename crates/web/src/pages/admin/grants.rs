@@ -118,9 +118,10 @@ pub(crate) async fn remove(
     _form: SafeForm<()>,
 ) -> Result<Response, Problem> {
     let by = admin(&state, &me, arrival)?;
-    match state.app.remove_grant(by, GrantId(id)).await? {
-        true => Ok(Redirect::to(paths::GRANTS).into_response()),
-        false => Err(Problem::not_found()),
+    if state.app.remove_grant(by, GrantId(id)).await? {
+        Ok(Redirect::to(paths::GRANTS).into_response())
+    } else {
+        Err(Problem::not_found())
     }
 }
 

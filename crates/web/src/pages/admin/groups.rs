@@ -86,6 +86,17 @@ async fn renamed(state: &AppState, old: &GroupName, new: &str) -> Said {
     }
 }
 
+/// Of `everyone`, most scripts say something.
+fn shortened(mut places: Vec<String>) -> Vec<String> {
+    const MOST: usize = 8;
+    let more = places.len().saturating_sub(MOST);
+    if more > 1 {
+        places.truncate(MOST);
+        places.push(format!("and {more} more"));
+    }
+    places
+}
+
 async fn show(
     state: &AppState,
     me: &Me,
@@ -116,7 +127,8 @@ async fn show(
     let rows = rows.into_iter().map(|(name, row)| GroupRow {
         is_everyone: name.as_str() == GroupName::EVERYONE,
         name: name.to_string(),
-        ..row
+        places: shortened(row.places),
+        members: row.members,
     });
     let status = match said.good {
         Some(_) => http::StatusCode::OK,

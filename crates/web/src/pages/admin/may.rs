@@ -6,8 +6,10 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 use stagedoor_app::may::{Answer, Question};
-use stagedoor_domain::access::{Action, Actions, Verb};
-use stagedoor_domain::name::{ScriptName, UserName};
+use stagedoor_catalog::Snapshot;
+use stagedoor_domain::access::{Action, Actions, Grants, Verb};
+use stagedoor_domain::name::ScriptName;
+use stagedoor_store::UserRecord;
 
 use super::super::setup::sentence;
 use super::super::shell::{Here, Shell};
@@ -53,50 +55,50 @@ pub(crate) async fn show(
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let asked = query.map(|Query(asked)| asked).unwrap_or_default();
-    let by = admin(&state, &me, arrival)?;
     let scripts = state.app.catalog().await;
-    let users = state.app.accounts(by).await?;
-    let mut said = Said::default();
-    let answer = if asked.user.is_empty() {
-        None
-    } else {
-        let name = UserName::parse(&asked.user).ok();
-        let record = users.iter().find(|r| Some(&r.user.name) == name.as_ref());
-        match (record, question(&asked)) {
-            (Some(record), Ok(question)) => {
-                Some(question.answer(record, &scripts, &state.app.grants()))
-            }
-            (None, _) => {
-                said = Said::bad(&"there is no such user");
-                None
-            }
-            (_, Err(why)) => {
-                said = Said::bad(&why);
-                None
-            }
-        }
+    let users = state.app.accounts(admin(&state, &me, arrival)?).await?;
+    let (answer, said) = match answer(&asked, &users, &scripts, &state.app.grants()) {
+        None => (None, Said::default()),
+        Some(Ok(answer)) => (Some(said_again(&asked, &answer)), Said::default()),
+        Some(Err(why)) => (None, Said::bad(&why)),
     };
+    let users = users.iter().map(|record| record.user.name.as_str());
     let words = Verb::ALL.map(|(word, _)| word).into_iter();
-    let choice = |word: &str, asked: &str| Choice {
-        word: word.to_owned(),
-        chosen: word == asked,
-    };
     let page = MayPage {
         shell: Shell::of(&state, &me, Here::Admin),
-        users: users
-            .iter()
-            .map(|record| choice(record.user.name.as_str(), &asked.user))
-            .collect(),
-        actions: words
-            .chain([Actions::ADMIN])
-            .map(|word| choice(word, &asked.action))
-            .collect(),
+        users: choices(users, &asked.user),
+        actions: choices(words.chain([Actions::ADMIN]), &asked.action),
         scripts: scripts.scripts().map(|s| s.name.to_string()).collect(),
-        answer: answer.map(|answer| said_again(&asked, answer)),
         script: asked.script,
+        answer,
         said,
     };
     Ok(super::super::page(page.said.status(), &page))
+}
+
+fn choices<'a>(words: impl Iterator<Item = &'a str>, chosen: &str) -> Vec<Choice> {
+    let choice = |word: &str| Choice {
+        word: word.to_owned(),
+        chosen: word == chosen,
+    };
+    words.map(choice).collect()
+}
+
+/// None: nothing was asked yet.
+fn answer(
+    asked: &Asked,
+    users: &[UserRecord],
+    scripts: &Snapshot,
+    grants: &Grants,
+) -> Option<Result<Answer, String>> {
+    if asked.user.is_empty() {
+        return None;
+    }
+    let record = users.iter().find(|r| r.user.name.as_str() == asked.user);
+    let Some(record) = record else {
+        return Some(Err("there is no such user".to_owned()));
+    };
+    Some(question(asked).map(|question| question.answer(record, scripts, grants)))
 }
 
 fn question(asked: &Asked) -> Result<Question, String> {
@@ -109,7 +111,7 @@ fn question(asked: &Asked) -> Result<Question, String> {
     Question::new(action, script).ok_or_else(|| "name a script".to_owned())
 }
 
-fn said_again(asked: &Asked, answer: Answer) -> (String, bool, String) {
+fn said_again(asked: &Asked, answer: &Answer) -> (String, bool, String) {
     let what = match asked.action.as_str() {
         Actions::ADMIN => format!("May {} administer?", asked.user),
         action => format!("May {} {action} {}?", asked.user, asked.script.trim()),

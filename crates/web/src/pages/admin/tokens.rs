@@ -52,8 +52,9 @@ pub(crate) async fn revoke(
     _form: SafeForm<()>,
 ) -> Result<Response, Problem> {
     let by = admin(&state, &me, arrival)?;
-    match state.app.revoke_any_token(by, TokenId(id)).await? {
-        true => Ok(Redirect::to(paths::ALL_TOKENS).into_response()),
-        false => Err(Problem::not_found()),
+    if state.app.revoke_any_token(by, TokenId(id)).await? {
+        Ok(Redirect::to(paths::ALL_TOKENS).into_response())
+    } else {
+        Err(Problem::not_found())
     }
 }

@@ -1,0 +1,256 @@
+//! Has the runner start the command, as an attempt that belongs to no run, and reads what it says.
+//!
+//! An attempt that nobody waits for any more is killed and forgotten like every one that no record
+//! vouches for: so is one that a server left which died meanwhile.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use stagedoor_domain::id::{Epoch, RunId};
+use stagedoor_domain::invocation::Invocation;
+use stagedoor_domain::script::Launch;
+use stagedoor_runner::{ExitRecord, Plan, Report, StopKind};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+
+use super::ExternalCommand;
+use super::answer::BadAnswer;
+use crate::app::App;
+use crate::password::{Busy, Share, Shares};
+use crate::people::bound_address;
+
+/// Commands that run at once.
+const AT_ONCE: usize = 4;
+/// Sign-ins that may wait for one.
+const WAITING: usize = 32;
+/// Of these, from one address.
+const PER_ADDRESS: usize = 2;
+/// Most bytes of an answer.
+const LARGEST: u64 = 64 << 10;
+/// Between TERM and KILL.
+const GRACE: Duration = Duration::from_secs(1);
+/// What the runner may take beside that, before the server gives up by itself.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// There is no second try.
+const EPOCH: Epoch = Epoch(1);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    #[error("it ended with exit code {0}")]
+    Exit(i32),
+    #[error("it was ended by signal {0}")]
+    Signal(i32),
+    #[error("it took too long")]
+    TooLate,
+    #[error("it said more than 64 KiB")]
+    TooMuch,
+    #[error("it was not started: {0}")]
+    NotStarted(String),
+    #[error("what it said could not be read: {0}")]
+    Unread(io::Error),
+    #[error(transparent)]
+    Bad(#[from] BadAnswer),
+}
+
+/// Commands that are being asked.
+pub(crate) struct External {
+    permits: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    busy: Shares,
+    heard: Mutex<HashMap<RunId, mpsc::UnboundedSender<Report>>>,
+    /// How many stand in `heard`, so that reports of runs need not look there.
+    asked: AtomicUsize,
+}
+
+impl Default for External {
+    fn default() -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(AT_ONCE)),
+            queue: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
+            busy: Shares::default(),
+            heard: Mutex::default(),
+            asked: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl External {
+    fn heard(&self) -> MutexGuard<'_, HashMap<RunId, mpsc::UnboundedSender<Report>>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a report that is about a command; gives back any other.
+    pub(crate) fn hear(&self, report: Report) -> Option<Report> {
+        if self.asked.load(Ordering::Relaxed) == 0 {
+            return Some(report);
+        }
+        let run = match &report {
+            Report::Started(started) => started.run,
+            Report::Refused { run, .. } | Report::Exited { run, .. } => *run,
+            Report::Complete { .. } | Report::Gone => return Some(report),
+        };
+        match self.heard().get(&run) {
+            Some(waiting) => waiting.send(report).err().map(|unsent| unsent.0),
+            None => Some(report),
+        }
+    }
+}
+
+/// Somebody who waits for the reports of one command.
+struct Hearing {
+    app: App,
+    run: RunId,
+    reports: mpsc::UnboundedReceiver<Report>,
+}
+
+impl Hearing {
+    fn new(app: &App) -> Self {
+        let run = RunId::new(app.clock().now(), app.chance());
+        let (sender, reports) = mpsc::unbounded_channel();
+        let external = &app.inner.external;
+        external.heard().insert(run, sender);
+        external.asked.fetch_add(1, Ordering::Relaxed);
+        let app = app.clone();
+        Self { app, run, reports }
+    }
+}
+
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        let external = &self.app.inner.external;
+        external.heard().remove(&self.run);
+        external.asked.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl App {
+    /// Asks the command in turn. It is asked to the end, even when nobody waits for it any more.
+    pub(super) async fn ask(
+        &self,
+        command: Arc<ExternalCommand>,
+        question: Vec<u8>,
+        address: IpAddr,
+    ) -> Result<Result<Vec<u8>, NoAnswer>, Busy> {
+        let external = &self.inner.external;
+        let share = Share::take(&external.busy, bound_address(address), PER_ADDRESS)?;
+        let place = Arc::clone(&external.queue).try_acquire_owned();
+        let place = place.map_err(|_| Busy)?;
+        let permit = Arc::clone(&external.permits).acquire_owned().await;
+        let permit = permit.map_err(|_| Busy)?;
+        let app = self.clone();
+        let asked = tokio::spawn(async move {
+            let _held = (permit, place, share);
+            app.ask_now(&command, question).await
+        });
+        asked.await.map_err(|_| Busy)
+    }
+
+    async fn ask_now(
+        &self,
+        command: &ExternalCommand,
+        question: Vec<u8>,
+    ) -> Result<Vec<u8>, NoAnswer> {
+        let mut hearing = Hearing::new(self);
+        let run = hearing.run;
+        let started = self.inner.runner.start(plan(run, command, question)).await;
+        started.map_err(|error| NoAnswer::NotStarted(error.to_string()))?;
+        let longest = command.timeout + GRACE + PATIENCE;
+        let said = tokio::time::timeout(longest, to_the_end(&mut hearing.reports)).await;
+        drop(hearing);
+        let said = said.unwrap_or(Err(NoAnswer::TooLate));
+        match &said {
+            Ok(_) | Err(NoAnswer::NotStarted(_)) => self.forget_attempt(run, EPOCH).await,
+            // Its end is heard like that of any attempt that nobody waits for.
+            Err(_) => self.stop_attempt(run, EPOCH, StopKind::Kill).await,
+        }
+        let (bytes, record) = said?;
+        match (record.exit_code, record.signal) {
+            _ if record.timed_out => Err(NoAnswer::TooLate),
+            (Some(0), None) => Ok(bytes),
+            (Some(code), _) => Err(NoAnswer::Exit(code)),
+            (None, signal) => Err(NoAnswer::Signal(signal.unwrap_or_default())),
+        }
+    }
+}
+
+fn plan(run: RunId, command: &ExternalCommand, question: Vec<u8>) -> Plan {
+    Plan {
+        run,
+        epoch: EPOCH,
+        launch: Launch::Command {
+            argv: command.argv.clone(),
+        },
+        folder: String::new(),
+        working_directory: Some("/".to_owned()),
+        fingerprint: None,
+        invocation: Invocation {
+            args: Vec::new(),
+            env: Vec::new(),
+            stdin: question,
+            files: Vec::new(),
+        },
+        env: Vec::new(),
+        timeout: Some(command.timeout),
+        stop_grace: GRACE,
+    }
+}
+
+/// What it wrote and how it ended.
+async fn to_the_end(
+    reports: &mut mpsc::UnboundedReceiver<Report>,
+) -> Result<(Vec<u8>, ExitRecord), NoAnswer> {
+    let mut reading: Option<JoinHandle<io::Result<Vec<u8>>>> = None;
+    let (mut said, mut ended) = (None, None);
+    loop {
+        tokio::select! {
+            report = reports.recv() => match report {
+                Some(Report::Started(started)) if reading.is_none() => {
+                    reading = Some(tokio::task::spawn_blocking(|| read(started.stdout)));
+                    tokio::task::spawn_blocking(|| discard(started.stderr));
+                }
+                Some(Report::Refused { reason, .. }) => {
+                    return Err(NoAnswer::NotStarted(reason.to_string()));
+                }
+                Some(Report::Exited { record, .. }) => ended = Some(record),
+                Some(_) => {}
+                None => return Err(NoAnswer::NotStarted("the server ends".to_owned())),
+            },
+            read = finished(&mut reading), if said.is_none() => {
+                let bytes = read.map_err(NoAnswer::Unread)?;
+                if bytes.len() as u64 > LARGEST {
+                    return Err(NoAnswer::TooMuch);
+                }
+                said = Some(bytes);
+            }
+        }
+        if let (Some(bytes), Some(record)) = (&mut said, &mut ended) {
+            return Ok((std::mem::take(bytes), std::mem::take(record)));
+        }
+    }
+}
+
+async fn finished(reading: &mut Option<JoinHandle<io::Result<Vec<u8>>>>) -> io::Result<Vec<u8>> {
+    match reading {
+        Some(reading) => reading.await.unwrap_or_else(|lost| Err(lost.into())),
+        None => std::future::pending().await,
+    }
+}
+
+/// All of it, or a little more than it may say. Ends when the command ends, which the runner sees to.
+fn read(pipe: OwnedFd) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::from(pipe).take(LARGEST + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Nobody keeps it: it may hold what was typed.
+fn discard(pipe: OwnedFd) {
+    let _ = io::copy(&mut File::from(pipe), &mut io::sink());
+}

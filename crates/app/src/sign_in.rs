@@ -1,0 +1,70 @@
+//! Signing in with name and password, whoever knows the password.
+
+use std::net::IpAddr;
+
+use stagedoor_domain::access::User;
+use stagedoor_domain::audit::{Act, Origin};
+use stagedoor_domain::name::UserName;
+use stagedoor_store::UserRecord;
+
+use crate::app::App;
+use crate::password::Password;
+use crate::people::{SignInError, bound_address};
+use crate::sessions::{NewSession, Visitor};
+use crate::throttle::canonical;
+
+impl App {
+    /// Signs in with name and password. Unknown, disabled and wrong look and take the same, and so
+    /// they do once too much has failed.
+    pub async fn sign_in(
+        &self,
+        name: &str,
+        password: Password,
+        visitor: Visitor,
+    ) -> Result<NewSession, SignInError> {
+        let address = visitor.address;
+        let name = canonical(name);
+        let attempt = self.attempt(&name, address).await?;
+        let record = match UserName::parse(&name) {
+            Ok(name) => self.inner.store.user_by_name(&name).await?,
+            Err(_) => None,
+        };
+        let whose = record.as_ref().map(|record| record.user.clone());
+        if let Some(user) = self.is_right(&name, record, password, address).await? {
+            let session = self.open_session(user, visitor).await?;
+            attempt.succeeded(session.user.id).await;
+            tracing::info!(user = %session.user.name, %address, "signed in");
+            return Ok(session);
+        }
+        let by = Origin::stranger(address);
+        attempt.failed(Act::SignIn, &by, whose.as_ref()).await;
+        tracing::info!(%address, "a sign-in was refused");
+        Err(SignInError::Refused)
+    }
+
+    /// Whose password this is, if it is that of `record` or, where nobody here has the name, of
+    /// somebody whom the operator's command knows. A local account is asked for here alone: no
+    /// command speaks for it, and it goes on when there is none.
+    pub(crate) async fn is_right(
+        &self,
+        name: &str,
+        record: Option<UserRecord>,
+        password: Password,
+        address: IpAddr,
+    ) -> Result<Option<User>, SignInError> {
+        let command = self.options().external.clone();
+        if let Some(command) = command
+            && record.as_ref().is_none_or(|record| record.is_external)
+        {
+            let asked = self.ask_command(command, name, record, password, address);
+            return asked.await;
+        }
+        let record = record.filter(|record| !record.disabled && !record.is_external);
+        let hash = record.as_ref().map(|record| record.password_hash.clone());
+        let hasher = &self.inner.hasher;
+        let matches = hasher
+            .matches(password, hash, bound_address(address))
+            .await?;
+        Ok(record.map(|record| record.user).filter(|_| matches))
+    }
+}

@@ -1,0 +1,80 @@
+//! One-time links to choose a password.
+
+use stagedoor_domain::id::UserId;
+use stagedoor_store::{ChangeUserError, SessionRecord};
+
+use crate::world::{World, at, world};
+
+async fn owner(world: &World, hash: [u8; 32], now: i64) -> Option<UserId> {
+    let found = world.store.password_link(hash, at(now)).await;
+    found.expect("read").map(|owner| owner.user.id)
+}
+
+async fn put(world: &World, hash: [u8; 32], user: UserId, ends: i64) {
+    let put = world.store.put_password_link(hash, user, at(ends));
+    put.await.expect("put");
+}
+
+#[tokio::test]
+async fn a_link_sets_the_password_once_and_ends_the_sessions() {
+    let world = world();
+    let (ann, bob) = (world.user("ann").await, world.user("bob").await);
+    for (user, byte) in [(ann, 1), (bob, 2)] {
+        let session = SessionRecord {
+            id_hash: [byte; 32],
+            user,
+            created_at: at(0),
+            last_seen: at(0),
+            address: "::1".into(),
+        };
+        world.store.add_session(&session).await.expect("begun");
+    }
+    put(&world, [7; 32], ann, 100).await;
+    assert_eq!(owner(&world, [7; 32], 99).await, Some(ann));
+    let use_it = || world.store.use_password_link([7; 32], at(99), "new".into());
+    assert_eq!(use_it().await.expect("used"), Some(ann));
+    assert_eq!(use_it().await.expect("used before"), None);
+    let record = world.store.user(ann).await.expect("read").expect("found");
+    assert_eq!(record.password_hash, "new");
+    let record = world.store.user(bob).await.expect("read").expect("found");
+    assert_eq!(record.password_hash, "hash of bob");
+    let is_open = async |byte| {
+        world
+            .store
+            .session([byte; 32])
+            .await
+            .expect("read")
+            .is_some()
+    };
+    assert!(!is_open(1).await && is_open(2).await);
+}
+
+#[tokio::test]
+async fn a_link_that_is_unknown_too_old_replaced_or_of_a_locked_account_is_good_for_nothing() {
+    let world = world();
+    let ann = world.user("ann").await;
+    put(&world, [1; 32], ann, 100).await;
+    assert_eq!(owner(&world, [9; 32], 1).await, None, "unknown");
+    assert_eq!(owner(&world, [1; 32], 100).await, None, "too old");
+    put(&world, [2; 32], ann, 100).await;
+    assert_eq!(owner(&world, [1; 32], 1).await, None, "replaced");
+    assert_eq!(owner(&world, [2; 32], 1).await, Some(ann));
+    world.store.set_disabled(ann, true).await.expect("disabled");
+    assert_eq!(owner(&world, [2; 32], 1).await, None, "locked");
+    let used = world.store.use_password_link([2; 32], at(1), "new".into());
+    assert_eq!(used.await.expect("refused"), None);
+    world.store.set_disabled(ann, false).await.expect("enabled");
+    assert_eq!(owner(&world, [2; 32], 1).await, Some(ann));
+    let set = world.store.set_password(ann, "other".into());
+    assert!(set.await.expect("set"));
+    assert_eq!(
+        owner(&world, [2; 32], 1).await,
+        None,
+        "a password was set otherwise"
+    );
+    put(&world, [3; 32], ann, 100).await;
+    world.store.delete_user(ann).await.expect("deleted");
+    assert_eq!(owner(&world, [3; 32], 1).await, None, "deleted");
+    let absent = world.store.put_password_link([4; 32], ann, at(100)).await;
+    assert!(matches!(absent, Err(ChangeUserError::Absent)));
+}
