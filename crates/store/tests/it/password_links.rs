@@ -26,6 +26,8 @@ async fn a_link_sets_the_password_once_and_ends_the_sessions() {
             created_at: at(0),
             last_seen: at(0),
             address: "::1".into(),
+            confirmed_at: None,
+            browser: String::new(),
         };
         world.store.add_session(&session).await.expect("begun");
     }
