@@ -130,6 +130,7 @@ impl Loop {
         let tally = judge.at_end(&load.notes());
         server.terminate();
         self.stage.check_database();
+        self.stage.check_audit_log();
         self.tell(&load, &tally);
     }
 

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::scripts;
 use crate::processes;
-use crate::program::Home;
+use crate::program::{Home, stagedoor};
 
 pub struct Stage {
     home: Arc<Home>,
@@ -113,6 +113,30 @@ impl Stage {
             }
         }
         assert_eq!(integrity(&copy.path().join("stagedoor.db")), ["ok"]);
+    }
+
+    /// Once no server is at work: each run has its record, and the log is whole to its last line.
+    pub fn check_audit_log(&self) {
+        let state = self.state();
+        let words = [
+            "audit-log",
+            "verify",
+            "--state",
+            state.to_str().expect("text"),
+        ];
+        let output = stagedoor(&words, "");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}{output:?}");
+        let database = Connection::open(state.join("stagedoor.db")).expect("a database");
+        let count = |what: &str| -> i64 {
+            let sql = format!("SELECT count(*) FROM {what}");
+            database
+                .query_row(&sql, [], |row| row.get(0))
+                .expect("counted")
+        };
+        let starts = count("audit_log WHERE act = 'run_started'");
+        assert_eq!(starts, count("runs"));
+        assert!(starts > 0);
     }
 }
 
