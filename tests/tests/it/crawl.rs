@@ -185,7 +185,7 @@ fn somebody_to_manage(program: &Program, admin: &mut Person) -> String {
     }
     // Another session to end, and a block to lift.
     let mut elsewhere = Person::stranger(program);
-    crate::person::led_to(&elsewhere.sign_in("admin", PASSWORD));
+    crate::person::led_to(&elsewhere.sign_in("admin", crate::robot::PASSWORD));
     for _ in 0..5 {
         elsewhere.sign_in("locked", "quite the wrong words");
     }
