@@ -272,7 +272,7 @@ mod tests {
             fake.seconds.fetch_add(300, Ordering::Relaxed);
             assert!(matches!(csrf.spend(&ann, &a), Spent::Fresh(_)), "{hours}");
             fake.seconds.fetch_add(1, Ordering::Relaxed);
-            assert_eq!(csrf.spend(&ann, &b), Spent::Unknown, "{hours}");
+            assert_eq!(csrf.spend(&ann, &b), Spent::Expired, "{hours}");
         }
     }
 

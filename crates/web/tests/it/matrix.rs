@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use stagedoor_web::routes::table;
 
 use crate::client::{Answer, Client};
-use crate::server::{ROOMY, TestServer};
+use crate::server::TestServer;
 use expected::{Csrf, Who, answer_to};
 use places::{Kind, PLACES, Place};
 
@@ -50,7 +50,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let server = TestServer::start(&SCRIPTS, ROOMY, stagedoor_web::WebOptions::default()).await;
+        let server = TestServer::patient(&SCRIPTS).await;
         let program = server.program("olga", &["ops"]).await;
         let answer = program
             .post("/api/v1/runs?wait=20", r#"{"script":"ops/page"}"#)
@@ -111,7 +111,7 @@ impl World {
             Who::Ungranted => server.browser("ugo", &["guests"]).await,
             Who::Granted => server.browser("greta", &["ops"]).await,
             Who::Admin => server.browser("root", &["admins"]).await,
-            Who::Unconfirmed => server.stale_browser("una", &["admins"]).await,
+            Who::Unconfirmed => server.unconfirmed_browser("una", &["admins"]).await,
             Who::Token => server.program("olga", &["ops"]).await,
             Who::UngrantedToken => server.program("uma", &["guests"]).await,
             Who::Disabled => {

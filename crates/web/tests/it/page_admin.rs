@@ -333,12 +333,28 @@ async fn one_makes_tokens_for_oneself_shown_once_and_an_administrator_ends_any()
     );
 }
 
+/// Whose browser, the page with the form, where it goes, what it sends; what is recorded, and of what.
+#[rustfmt::skip]
+const ACTS: [(&str, &str, &str, &str, &str, &str); 12] = [
+    ("ann", "/account/tokens", "/account/tokens", "may=run&term=1d", "token_created", "ann"),
+    ("ann", "/account/tokens", "/account/tokens/1/revoke", "", "token_revoked", "token 1"),
+    ("root", "/admin/users/ann", "/admin/users/ann/sessions", "", "sessions_ended", "ann"),
+    ("root", "/admin/users", "/admin/users", "name=bob&groups=dev", "user_added", "bob"),
+    ("root", "/admin/users/ann", "/admin/users/ann/link", "", "password_link_made", "ann"),
+    ("root", "/admin/users/ann", "/admin/users/ann/groups", "groups=dev", "groups_set", "ann"),
+    ("root", "/admin/groups", "/admin/groups/rename", "from=dev&to=devs", "group_renamed", "dev"),
+    ("root", "/admin/grants", "/admin/grants", "group=devs&scripts=*&may=run", "grant_added", "devs"),
+    ("root", "/admin/grants", "/admin/grants/1/remove", "", "grant_removed", "grant 1"),
+    ("root", "/admin/users/ann", "/admin/users/ann/disable", "", "user_disabled", "ann"),
+    ("root", "/admin/users/ann", "/admin/users/ann/enable", "", "user_enabled", "ann"),
+    ("root", "/admin/users/ann", "/admin/users/ann/delete", "sure=yes", "user_removed", "ann"),
+];
+
 #[tokio::test]
 async fn every_act_of_administration_is_recorded_and_what_was_refused_is_not_called_done() {
     let server = server().await;
     let root = server.browser("root", &["admins"]).await;
     let ann = server.browser("ann", &["crew"]).await;
-    let user = "/admin/users/ann";
     let recorded = async || -> Vec<(String, String)> {
         let log = root.get("/api/v1/audit-log?limit=200").await.json();
         let items = log["items"].as_array().expect("a list").clone();
@@ -349,104 +365,8 @@ async fn every_act_of_administration_is_recorded_and_what_was_refused_is_not_cal
             .collect()
     };
     // What she does herself comes before her groups change, which ends her session.
-    for (client, page, action, fields, act, target) in [
-        (
-            &ann,
-            "/account/tokens",
-            "/account/tokens",
-            "may=run&term=1d",
-            "token_created",
-            "ann",
-        ),
-        (
-            &ann,
-            "/account/tokens",
-            "/account/tokens/1/revoke",
-            "",
-            "token_revoked",
-            "token 1",
-        ),
-        (
-            &root,
-            user,
-            "/admin/users/ann/sessions",
-            "",
-            "sessions_ended",
-            "ann",
-        ),
-        (
-            &root,
-            "/admin/users",
-            "/admin/users",
-            "name=bob&groups=dev",
-            "user_added",
-            "bob",
-        ),
-        (
-            &root,
-            user,
-            "/admin/users/ann/link",
-            "",
-            "password_link_made",
-            "ann",
-        ),
-        (
-            &root,
-            user,
-            "/admin/users/ann/groups",
-            "groups=dev",
-            "groups_set",
-            "ann",
-        ),
-        (
-            &root,
-            "/admin/groups",
-            "/admin/groups/rename",
-            "from=dev&to=devs",
-            "group_renamed",
-            "dev",
-        ),
-        (
-            &root,
-            "/admin/grants",
-            "/admin/grants",
-            "group=devs&scripts=*&may=run",
-            "grant_added",
-            "devs",
-        ),
-        (
-            &root,
-            "/admin/grants",
-            "/admin/grants/1/remove",
-            "",
-            "grant_removed",
-            "grant 1",
-        ),
-        (
-            &root,
-            user,
-            "/admin/users/ann/disable",
-            "",
-            "user_disabled",
-            "ann",
-        ),
-        (
-            &root,
-            user,
-            "/admin/users/ann/enable",
-            "",
-            "user_enabled",
-            "ann",
-        ),
-        (
-            &root,
-            user,
-            "/admin/users/ann/delete",
-            "sure=yes",
-            "user_removed",
-            "ann",
-        ),
-    ] {
+    for (who, page, action, fields, act, target) in ACTS {
+        let client = if who == "ann" { &ann } else { &root };
         let expected = (act.to_owned(), target.to_owned());
         assert!(!recorded().await.contains(&expected), "{act} too early");
         let answer = send(client, page, action, fields).await;

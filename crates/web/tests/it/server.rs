@@ -15,6 +15,7 @@ use stagedoor_app::password::{Hasher, hash_now};
 use stagedoor_app::session_key::{
     SessionKey, new_api_token, new_session_value, new_setup_key, setup_hash, token_hash,
 };
+use stagedoor_app::throttle::Limits;
 use stagedoor_catalog::{Catalog, open_folder};
 use stagedoor_domain::access::{Actions, Grants, Scope};
 use stagedoor_domain::id::{Epoch, RunId, UserId};
@@ -124,6 +125,24 @@ impl TestServer {
 
     /// With what an operator has set of the web door.
     pub async fn start(files: &[(&str, &str)], capacity: Capacity, options: WebOptions) -> Self {
+        Self::with_limits(files, options, capacity, Limits::default()).await
+    }
+
+    /// Where signing in may fail so often that a test of something else need not mind it.
+    pub async fn patient(files: &[(&str, &str)]) -> Self {
+        let limits = Limits {
+            failures: 100,
+            ..Limits::default()
+        };
+        Self::with_limits(files, WebOptions::default(), ROOMY, limits).await
+    }
+
+    async fn with_limits(
+        files: &[(&str, &str)],
+        options: WebOptions,
+        capacity: Capacity,
+        limits: Limits,
+    ) -> Self {
         let scripts = tempfile::tempdir().expect("a folder");
         for (path, text) in files {
             write(&scripts.path().join(path), text);
@@ -140,7 +159,7 @@ impl TestServer {
             state.path(),
             &store,
             &machine,
-            capacity,
+            options_of_app(capacity, limits),
             connection,
         );
         let app = App::start(parts).await.expect("an application");
@@ -246,6 +265,11 @@ impl TestServer {
         let hash = hash_now(&password, &*self.machine).expect("a hash");
         let user = self.user(name, groups).await;
         self.store.set_password(user, hash).await.expect("set");
+        self.browser_confirmed_at(name, groups, None).await
+    }
+
+    /// A browser of somebody who has not given the password lately, and could not.
+    pub async fn unconfirmed_browser(&self, name: &str, groups: &[&str]) -> Client {
         self.browser_confirmed_at(name, groups, None).await
     }
 
@@ -427,7 +451,7 @@ fn parts(
     state: &Path,
     store: &Store,
     machine: &Arc<Machine>,
-    capacity: Capacity,
+    options: Options,
     connection: Connection,
 ) -> Parts {
     let clock: Arc<dyn Clock> = machine.clone();
@@ -448,7 +472,7 @@ fn parts(
         hasher: Hasher::new(&**machine),
         vault_key: zeroize::Zeroizing::new([7; 32]),
         cookie_keys: cookie_keys(),
-        options: options_of_app(capacity),
+        options,
     }
 }
 
@@ -458,12 +482,12 @@ fn cookie_keys() -> CookieKeys {
     CookieKeys::new(key, Vec::new())
 }
 
-fn options_of_app(capacity: Capacity) -> Options {
+fn options_of_app(capacity: Capacity, sign_in: Limits) -> Options {
     Options {
         capacity,
         output_cap: 64 << 20,
         session: stagedoor_config::Session::default(),
-        sign_in: stagedoor_app::throttle::Limits::default(),
+        sign_in,
         external: None,
         grants: Arc::new(Grants::default()),
         environment: stagedoor_config::Environment::default(),

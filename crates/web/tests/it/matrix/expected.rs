@@ -129,14 +129,11 @@ fn not_from_here(place: &Place, who: Who, state: Csrf) -> Option<Option<u16>> {
         (Kind::Form, Csrf::WrongType) => Some(415),
         _ if asks_for_the_password && who == Who::Unconfirmed => Some(403),
         // What a browser reports needs none, and a program's token is no cookie.
-        (Kind::Report, Csrf::Right) => None,
-        (Kind::Report, _) => return None,
-        (Kind::Json, Csrf::Right) => None,
+        (_, Csrf::Right) => None,
+        (Kind::Report, _) | (Kind::Json, Csrf::HeaderAndFormDiffer) => return None,
         (Kind::Json, Csrf::WrongType) if place.body.is_empty() => return None,
         (Kind::Json, Csrf::WrongType) => Some(415),
         (Kind::Json, _) if who.has_token() => return None,
-        (Kind::Json, Csrf::HeaderAndFormDiffer) => return None,
-        (_, Csrf::Right) => None,
         // A form sent twice, or a request repeated, leads to the run that it started.
         (_, Csrf::Replayed) if place.starts_a_run && !is_hidden(place, who) => Some(303),
         // Nobody is signed in any more, which is what was wanted.
