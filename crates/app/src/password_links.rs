@@ -43,6 +43,7 @@ impl App {
         let store = self.recorded(entry.with("by", "link"));
         let used = store.use_password_link(hash, now, chosen).await?;
         used.ok_or(SetUpError::UnknownLink)?;
-        Ok(self.open_session(owner, visitor).await?)
+        let opened = self.open_session(owner, visitor, None).await?;
+        opened.ok_or(SetUpError::UnknownLink)
     }
 }

@@ -120,7 +120,8 @@ impl App {
         let id = store.use_setup(setup_hash(key), now, new).await?;
         let user = User::new(id, name, groups);
         tracing::info!(user = %user.name, %address, "the first account was created");
-        Ok(self.open_session(user, visitor).await?)
+        let opened = self.open_session(user, visitor, None).await?;
+        opened.ok_or(SetUpError::UnknownLink)
     }
 
     /// Can the first administrator still be made?

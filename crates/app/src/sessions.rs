@@ -91,12 +91,14 @@ enum Over {
 }
 
 impl App {
-    /// Begins a session of somebody who has proved who they are.
+    /// Begins a session of somebody who has proved who they are, if their account is as it was when
+    /// that began: `compared` is the hash of the password that was found right, if one was.
     pub(crate) async fn open_session(
         &self,
         user: User,
         visitor: Visitor,
-    ) -> Result<NewSession, StoreError> {
+        compared: Option<String>,
+    ) -> Result<Option<NewSession>, StoreError> {
         let new = self.new_secret(user);
         let now = self.clock().now();
         let session = SessionRecord {
@@ -110,8 +112,9 @@ impl App {
         };
         let by = Origin::user(&new.user, visitor.address);
         let entry = self.entry(Act::SignIn, &by).on(new.user.name.as_str());
-        self.recorded(entry).add_session(&session).await?;
-        Ok(new)
+        let store = self.recorded(entry);
+        let is_open = store.add_proved_session(&session, compared).await?;
+        Ok(is_open.then_some(new))
     }
 
     /// Another secret for this session, whose user has just given the password. Forms that were

@@ -29,9 +29,15 @@ impl App {
             Ok(name) => self.inner.store.user_by_name(&name).await?,
             Err(_) => None,
         };
+        // What the password is compared with: it may be another one when that is done.
+        let compared = record
+            .as_ref()
+            .filter(|record| !record.is_external)
+            .map(|record| record.password_hash.clone());
         let whose = record.as_ref().map(|record| record.user.clone());
         if let Some(user) = self.is_right(&name, record, password, address).await? {
-            let session = self.open_session(user, visitor).await?;
+            let opened = self.open_session(user, visitor, compared).await?;
+            let session = opened.ok_or(SignInError::Refused)?;
             attempt.succeeded(session.user.id).await;
             tracing::info!(user = %session.user.name, %address, "signed in");
             return Ok(session);

@@ -80,14 +80,23 @@ async fn rename(db: &Database, folder: &Folder, old: &str, new: &str) -> anyhow:
     let renamed = db
         .store
         .recorded(entry)
-        .rename_group(from.clone(), to)
+        .rename_group(from.clone(), to.clone())
         .await?;
     println!(
         "{old} is called {new} now: {} accounts, {} grants of the store.",
         renamed.members, renamed.grants
     );
-    let left = mentions(&folder.grants, &folder.scripts);
-    let left: Vec<Mention> = left.into_iter().filter(|m| m.group == from).collect();
+    let said = mentions(&folder.grants, &folder.scripts);
+    let (left, given): (Vec<Mention>, Vec<Mention>) = said
+        .into_iter()
+        .filter(|m| m.group == from || m.group == to)
+        .partition(|m| m.group == from);
+    if !given.is_empty() {
+        println!("Files name `{new}`, so its members have these rights now:");
+    }
+    for mention in given {
+        println!("  {}", mention.place);
+    }
     if !left.is_empty() {
         println!("Files still say `{old}`, which nobody is in any more. Change them by hand:");
     }

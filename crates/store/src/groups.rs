@@ -121,6 +121,15 @@ fn rename(
     if is_named(db, to)? {
         return Ok(Err(RenameError::Taken(to.clone())));
     }
+    // What files and scripts say of either name counts for its members from now on: they sign in again,
+    // and whoever shows them something looks again.
+    db.prepare_cached(
+        "DELETE FROM sessions WHERE user_id IN \
+         (SELECT user_id FROM memberships WHERE group_name = ?1)",
+    )?
+    .execute([from.as_str()])?;
+    db.prepare_cached("UPDATE rights SET changes = changes + 1")?
+        .execute([])?;
     let names = (from.as_str(), to.as_str());
     let members = db
         .prepare_cached("UPDATE memberships SET group_name = ?2 WHERE group_name = ?1")?

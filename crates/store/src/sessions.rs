@@ -5,6 +5,7 @@ use stagedoor_domain::id::UserId;
 use stagedoor_domain::time::Timestamp;
 
 use crate::error::StoreError;
+use crate::password_links::void_links;
 use crate::store::Store;
 use crate::users::{UserRecord, end_sessions, read_user, user_columns};
 
@@ -45,6 +46,27 @@ macro_rules! session_columns {
     };
 }
 
+/// What an account must be like when its session begins.
+enum Still {
+    Anyhow,
+    Enabled,
+    /// And with this hash.
+    WithPassword(String),
+}
+
+impl Still {
+    fn holds(&self, db: &Connection, user: UserId) -> rusqlite::Result<bool> {
+        const SQL: &str = "SELECT 1 FROM users WHERE id = ?1 AND NOT disabled \
+                           AND (?2 IS NULL OR password_hash = ?2)";
+        let hash = match self {
+            Self::Anyhow => return Ok(true),
+            Self::Enabled => None,
+            Self::WithPassword(hash) => Some(hash),
+        };
+        db.prepare_cached(SQL)?.exists((user.0, hash))
+    }
+}
+
 /// Sessions that one user may have at once.
 pub const MOST_SESSIONS: i64 = 100;
 
@@ -52,6 +74,22 @@ impl Store {
     /// Begins a session. Where its user has [`MOST_SESSIONS`], the one that was used longest ago
     /// makes room.
     pub async fn add_session(&self, session: &SessionRecord) -> Result<(), StoreError> {
+        self.begin(session, Still::Anyhow).await.map(|_| ())
+    }
+
+    /// The same for somebody who proved who they are, which took a while: `compared` is the hash of the
+    /// password that was right, if one was. False, and nothing changed, when the account was disabled
+    /// meanwhile or has another password.
+    pub async fn add_proved_session(
+        &self,
+        session: &SessionRecord,
+        compared: Option<String>,
+    ) -> Result<bool, StoreError> {
+        let still = compared.map_or(Still::Enabled, Still::WithPassword);
+        self.begin(session, still).await
+    }
+
+    async fn begin(&self, session: &SessionRecord, still: Still) -> Result<bool, StoreError> {
         const SQL: &str = "INSERT INTO sessions \
                            (id_hash, user_id, created_at, last_seen, address, confirmed_at, browser) \
                            VALUES (:id_hash, :user, :created_at, :last_seen, :address, \
@@ -61,6 +99,9 @@ impl Store {
                                  ORDER BY last_seen DESC, created_at DESC LIMIT ?2)";
         let session = session.clone();
         self.write(move |db| {
+            if !still.holds(db, session.user)? {
+                return Ok(false);
+            }
             db.prepare_cached(SQL)?.execute(named_params! {
                 ":id_hash": session.id_hash,
                 ":user": session.user.0,
@@ -71,7 +112,7 @@ impl Store {
                 ":browser": session.browser,
             })?;
             let user = (session.user.0, MOST_SESSIONS);
-            db.prepare_cached(MAKE_ROOM)?.execute(user).map(|_| ())
+            db.prepare_cached(MAKE_ROOM)?.execute(user).map(|_| true)
         })
         .await
     }
@@ -166,6 +207,7 @@ impl Store {
                 db.prepare_cached(PASSWORD)?
                     .execute((user.0, hash.as_str()))?;
                 db.prepare_cached(OTHERS)?.execute((user.0, renewal.new))?;
+                void_links(db, user)?;
             }
             Ok(goes_on)
         })

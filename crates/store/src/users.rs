@@ -155,7 +155,8 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
-    /// Lets an account sign in or not; disabling ends its sessions in the same transaction.
+    /// Lets an account sign in or not; disabling ends its sessions, and voids its
+    /// links for a password, in the same transaction.
     pub async fn set_disabled(&self, user: UserId, disabled: bool) -> Result<(), ChangeUserError> {
         const SQL: &str = "UPDATE users SET disabled = ?2 WHERE id = ?1";
         self.change_user(user, move |db| {
@@ -164,6 +165,7 @@ impl Store {
                     return Ok(Changed::LastAdmin);
                 }
                 end_sessions(db, user)?;
+                void_links(db, user)?;
             }
             db.prepare_cached(SQL)?.execute((user.0, disabled))?;
             Ok(Changed::Done(()))

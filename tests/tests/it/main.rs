@@ -3,8 +3,6 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
-mod account;
-#[cfg(test)]
 mod administration;
 #[cfg(test)]
 mod asvs;
@@ -68,6 +66,8 @@ mod kill_loops;
 mod malformed;
 #[cfg(test)]
 mod odd_requests;
+#[cfg(test)]
+mod own_account;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]

@@ -66,7 +66,12 @@ async fn a_link_that_is_unknown_too_old_replaced_or_of_a_locked_account_is_good_
     let used = world.store.use_password_link([2; 32], at(1), "new".into());
     assert_eq!(used.await.expect("refused"), None);
     world.store.set_disabled(ann, false).await.expect("enabled");
-    assert_eq!(owner(&world, [2; 32], 1).await, Some(ann));
+    assert_eq!(
+        owner(&world, [2; 32], 1).await,
+        None,
+        "it does not come back"
+    );
+    put(&world, [2; 32], ann, 100).await;
     let set = world.store.set_password(ann, "other".into());
     assert!(set.await.expect("set"));
     assert_eq!(
@@ -79,4 +84,42 @@ async fn a_link_that_is_unknown_too_old_replaced_or_of_a_locked_account_is_good_
     assert_eq!(owner(&world, [3; 32], 1).await, None, "deleted");
     let absent = world.store.put_password_link([4; 32], ann, at(100)).await;
     assert!(matches!(absent, Err(ChangeUserError::Absent)));
+}
+
+#[tokio::test]
+async fn a_link_is_worth_nothing_once_its_owner_chose_a_password_or_was_locked() {
+    let world = world();
+    let ann = world.user("ann").await;
+    let session = SessionRecord {
+        id_hash: [1; 32],
+        user: ann,
+        created_at: at(0),
+        last_seen: at(0),
+        address: "::1".into(),
+        confirmed_at: None,
+        browser: String::new(),
+    };
+    world.store.add_session(&session).await.expect("begun");
+    put(&world, [7; 32], ann, 100).await;
+    let renewal = stagedoor_store::Renewal {
+        old: [1; 32],
+        new: [2; 32],
+        confirmed_at: at(1),
+    };
+    let changed = world
+        .store
+        .change_password(ann, "new".into(), renewal)
+        .await;
+    assert!(changed.expect("changed"));
+    assert_eq!(owner(&world, [7; 32], 2).await, None, "she has another one");
+    put(&world, [8; 32], ann, 100).await;
+    world.store.set_disabled(ann, true).await.expect("locked");
+    world
+        .store
+        .set_disabled(ann, false)
+        .await
+        .expect("unlocked");
+    assert_eq!(owner(&world, [8; 32], 2).await, None, "she was locked");
+    put(&world, [9; 32], ann, 100).await;
+    assert_eq!(owner(&world, [9; 32], 2).await, Some(ann));
 }

@@ -261,3 +261,51 @@ async fn the_number_of_rights_changes_with_every_end_of_a_right_and_with_nothing
         .expect("set");
     has_changed("out of a group").await;
 }
+
+#[tokio::test]
+async fn w74_a_session_begins_only_if_the_account_is_as_it_was_when_the_password_was_compared() {
+    let world = world();
+    let ann = world.user("ann").await;
+    let begin = async |byte, compared: Option<&str>| {
+        let compared = compared.map(str::to_owned);
+        let begun = session(ann, byte, 0);
+        let begun = world.store.add_proved_session(&begun, compared).await;
+        let begun = begun.expect("the store");
+        let is_there = world.store.session([byte; 32]).await.expect("read");
+        assert_eq!(begun, is_there.is_some());
+        begun
+    };
+    assert!(begin(1, Some("hash of ann")).await);
+    assert!(begin(2, None).await, "an external one has no hash");
+    let set = world.store.set_password(ann, "new".to_owned()).await;
+    assert!(set.expect("set"));
+    assert!(!begin(3, Some("hash of ann")).await);
+    assert!(begin(4, Some("new")).await);
+    world.user("admin").await;
+    world.store.set_disabled(ann, true).await.expect("disabled");
+    assert!(!begin(5, Some("new")).await);
+    assert!(!begin(6, None).await);
+}
+
+#[tokio::test]
+async fn who_is_in_a_group_that_is_renamed_signs_in_again_and_streams_look_again() {
+    let world = world();
+    let (ann, bob) = (world.user("ann").await, world.user("bob").await);
+    for (user, group, byte) in [(ann, "ops", 1), (bob, "dev", 2)] {
+        let groups = world.store.set_groups(user, group_names(&[group]));
+        groups.await.expect("set");
+        world
+            .store
+            .add_session(&session(user, byte, 0))
+            .await
+            .expect("begun");
+    }
+    let before = world.store.rights_changes().await.expect("read");
+    let group = |name: &str| group_names(&[name]).pop_first().expect("a name");
+    let renamed = world.store.rename_group(group("ops"), group("crew")).await;
+    assert_eq!(renamed.expect("renamed").members, 1);
+    assert_ne!(world.store.rights_changes().await.expect("read"), before);
+    assert_eq!(world.store.session([1; 32]).await.expect("read"), None);
+    let bobs = world.store.session([2; 32]).await.expect("read");
+    assert!(bobs.is_some());
+}

@@ -173,13 +173,20 @@ pub(crate) async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result
 /// # Errors
 /// As [`whole`].
 pub(crate) async fn up_to(most: usize, mut request: Request) -> Result<Bytes, Problem> {
+    let too_large = || {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The request is too large; at most {most} bytes are taken here."),
+        )
+    };
+    // One that says so is not waited for, and takes no room from others on the connection.
+    if request.body().size_hint().lower() > most as u64 {
+        return Err(too_large());
+    }
     DefaultBodyLimit::max(most).apply(&mut request);
     let read = Bytes::from_request(request, &()).await;
     read.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("The request is too large; at most {most} bytes are taken here."),
-        ),
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         _ => refused(&rejection),
     })
 }

@@ -101,8 +101,11 @@ const SAY: &str = r#"say() { echo "$1" >> "$mine.stdout"; echo "$1"; }
 complain() { echo "$1" >> "$mine.stderr"; echo "$1" >&2; }
 "#;
 
-const BULK: &str = r#"seq "$1" | sed "s/^/$STAGEDOOR_RUN_ID out /" | tee "$mine.stdout" &
-seq "$1" | sed "s/^/$STAGEDOOR_RUN_ID err /" | tee "$mine.stderr" >&2
+/// `tee` writes to its standard output first: that is the file of its own, so that who is killed
+/// between the two has printed what it says, or less.
+const BULK: &str = r#"exec 3>&1
+seq "$1" | sed "s/^/$STAGEDOOR_RUN_ID out /" | tee /dev/fd/3 >"$mine.stdout" &
+seq "$1" | sed "s/^/$STAGEDOOR_RUN_ID err /" | tee /dev/stderr >"$mine.stderr"
 wait
 "#;
 
