@@ -72,10 +72,7 @@ pub(crate) async fn disable(
     Path(name): Path<String>,
     _form: SafeForm<()>,
 ) -> Result<Response, Problem> {
-    let record = find(&state, &me, arrival, &name).await?;
-    let by = admin(&state, &me, arrival)?;
-    let changed = state.app.set_disabled(by, &record, true).await;
-    answer(&state, &me, arrival, &record, changed).await
+    set_disabled(&state, &me, arrival, &name, true).await
 }
 
 /// `POST /admin/users/{user}/enable`
@@ -86,10 +83,20 @@ pub(crate) async fn enable(
     Path(name): Path<String>,
     _form: SafeForm<()>,
 ) -> Result<Response, Problem> {
-    let record = find(&state, &me, arrival, &name).await?;
-    let by = admin(&state, &me, arrival)?;
-    let changed = state.app.set_disabled(by, &record, false).await;
-    answer(&state, &me, arrival, &record, changed).await
+    set_disabled(&state, &me, arrival, &name, false).await
+}
+
+async fn set_disabled(
+    state: &AppState,
+    me: &Me,
+    arrival: Arrival,
+    name: &str,
+    disabled: bool,
+) -> Result<Response, Problem> {
+    let record = find(state, me, arrival, name).await?;
+    let by = admin(state, me, arrival)?;
+    let changed = state.app.set_disabled(by, &record, disabled).await;
+    answer(state, me, arrival, &record, changed).await
 }
 
 /// `POST /admin/users/{user}/sessions`: signs the account out everywhere.
