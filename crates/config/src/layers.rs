@@ -74,8 +74,9 @@ const TOP: Keys = Keys {
         "profile",
         "debug",
         "grant",
+        "permit",
     ],
-    later: &["pools", "permit", "trigger"],
+    later: &["pools", "trigger"],
 };
 const TLS: Keys = Keys {
     of: "`[tls]`",
@@ -136,6 +137,8 @@ pub(crate) struct Layers {
     settings: BTreeMap<&'static str, Node>,
     /// `[[grant]]`, from the file only.
     pub grants: Vec<Table>,
+    /// `[[permit]]`, from the file only.
+    pub permits: Vec<Table>,
 }
 
 impl Layers {
@@ -171,11 +174,12 @@ impl Layers {
                 self.settings.insert(key, node.clone());
             }
         }
-        self.grants = table
-            .tables("grant", problems)
-            .into_iter()
-            .cloned()
-            .collect();
+        let mut tables = |key: &str| {
+            let tables = table.tables(key, problems);
+            tables.into_iter().cloned().collect()
+        };
+        self.grants = tables("grant");
+        self.permits = tables("permit");
     }
 
     /// `STAGEDOOR_…`, and `STAGEDOOR_…_FILE` that names a file which holds the value.
