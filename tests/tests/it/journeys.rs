@@ -235,6 +235,8 @@ fn the_main_pages_fit_a_phone_and_have_their_pictures_taken() {
     browser.wait("ended", |b| b.shows("#run[data-state=ended]"));
     browser.wait_for_text("#log", "all at once");
     shoot("run");
+    browser.look("const held = document.querySelector('details.held'); held.open = true; held.scrollIntoView()");
+    shoot("held");
     start(&browser, &program, "diagnostics/fails", &[]);
     browser.wait("ended", |b| b.shows("#run[data-state=ended]"));
     browser.goto(&format!("{}/scripts/diagnostics/every-type", program.url));
