@@ -2,6 +2,9 @@
 
 use std::fmt::Debug;
 
+use stagedoor_domain::access::{Gives, Grants};
+use stagedoor_domain::name::GroupName;
+
 use crate::settings::Settings;
 
 /// Keys of settings that differ.
@@ -17,14 +20,22 @@ impl Settings {
     /// What these settings change for a server that `began` with others and read `last` before.
     ///
     /// What counts at the next start is told at each reading, until the file says again what the
-    /// server began with.
+    /// server began with. A setting that nobody has set is not named, even where another one changes
+    /// what it is by default.
     pub fn changes(&self, began: &Self, last: &Self) -> Changes {
-        Changes {
-            now: differing(&counting_now(last), &counting_now(self)),
-            next_start: differing(&counting_at_start(began), &counting_at_start(self)),
-        }
+        let is_set = |key: &str, before: &Self| {
+            key == GRANT || self.set.contains(key) || before.set.contains(key)
+        };
+        let mut now = differing(&counting_now(last), &counting_now(self));
+        let mut next_start = differing(&counting_at_start(began), &counting_at_start(self));
+        now.retain(|key| is_set(key, last));
+        next_start.retain(|key| is_set(key, began));
+        Changes { now, next_start }
     }
 }
+
+/// `[[grant]]`, which is no single value.
+const GRANT: &str = "grant";
 
 /// A setting's key, and its value in words that are equal only for equal values.
 type Row = (&'static str, String);
@@ -63,8 +74,14 @@ fn counting_now(settings: &Settings) -> Vec<Row> {
             "sign_in.command_names_admins",
             command.map(|command| command.names_admins),
         ),
-        row("grant", &settings.grants),
+        row(GRANT, given(&settings.grants)),
     ]
+}
+
+/// What the grants give, on whatever lines they stand.
+fn given(grants: &Grants) -> Vec<(&GroupName, &Gives)> {
+    let grants = grants.0.iter();
+    grants.map(|grant| (&grant.group, &grant.gives)).collect()
 }
 
 fn counting_at_start(settings: &Settings) -> Vec<Row> {
@@ -112,7 +129,7 @@ mod tests {
             .map(|(key, _)| key)
             .collect();
         let mut all: Vec<_> = SETTINGS.iter().map(|(key, _)| *key).collect();
-        all.push("grant");
+        all.push(GRANT);
         told.sort_unstable();
         all.sort_unstable();
         assert_eq!(told, all);

@@ -1,5 +1,6 @@
 //! The settings, typed, with their defaults.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ pub struct Settings {
     pub state: PathBuf,
     /// The file that was read, as the operator would name it.
     pub file: Option<PathBuf>,
+    /// Keys that are set by somebody; the others have their defaults.
+    pub(crate) set: BTreeSet<&'static str>,
 }
 
 /// Limits of the whole server; a script's own come on top.
@@ -115,6 +118,7 @@ impl Settings {
             grants: grants::read(&layers.grants, problems),
             state,
             file,
+            set: layers.keys().collect(),
         }
     }
 }
