@@ -21,6 +21,10 @@ pub type Password = SecretString;
 pub const SHORTEST: usize = 12;
 /// Most characters; longer ones are refused before any work.
 pub const LONGEST: usize = 256;
+/// Letters that a password must have beside the words of the place, if it has one of them.
+const LEAST_LEFT: usize = 6;
+/// Shorter names stand in too many words by chance.
+const SHORTEST_WORD: usize = 3;
 /// Hashes computed at once. Each takes 19 MiB.
 const AT_ONCE: usize = 2;
 /// Sign-ins that may wait for a hash; beyond it they are told to try again.
@@ -40,6 +44,12 @@ pub enum Weak {
     /// Easy to guess; the text says why.
     #[error("this password is easy to guess: {0}")]
     Guessable(String),
+    /// Hardly more than [`words_of_the_place`].
+    #[error(
+        "this password is hardly more than your user name or what this server is called, which are \
+         guessed first; use other words"
+    )]
+    OfThePlace,
 }
 
 /// The server has as many passwords to check as it can.
@@ -47,8 +57,8 @@ pub enum Weak {
 #[error("too many sign-ins at once; try again in a moment")]
 pub struct Busy;
 
-/// Is this password good enough for this user?
-pub fn judge(password: &Password, user_name: &str) -> Result<(), Weak> {
+/// Is this password good enough for this user of a server on these hosts?
+pub fn judge(password: &Password, user_name: &str, hosts: &[String]) -> Result<(), Weak> {
     let text = password.expose_secret();
     let length = text.chars().count();
     if length < SHORTEST {
@@ -57,9 +67,14 @@ pub fn judge(password: &Password, user_name: &str) -> Result<(), Weak> {
     if length > LONGEST {
         return Err(Weak::Long);
     }
+    let words = words_of_the_place(user_name, hosts);
+    if is_of_the_place(text, &words) {
+        return Err(Weak::OfThePlace);
+    }
     // The estimate's cost grows with the length; the first 100 characters decide.
     let head: String = text.chars().take(100).collect();
-    let estimate = zxcvbn::zxcvbn(&head, &[user_name, "stagedoor"]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let estimate = zxcvbn::zxcvbn(&head, &words);
     if estimate.score() < zxcvbn::Score::Three {
         let why = estimate
             .feedback()
@@ -71,6 +86,37 @@ pub fn judge(password: &Password, user_name: &str) -> Result<(), Weak> {
         return Err(Weak::Guessable(why));
     }
     Ok(())
+}
+
+/// What somebody would try first here: the product, the user, and each part of a host's name. As
+/// letters only, the longest first.
+fn words_of_the_place(user_name: &str, hosts: &[String]) -> Vec<String> {
+    let parts = hosts.iter().flat_map(|host| host.split('.'));
+    let mut words: Vec<String> = ["stagedoor", user_name]
+        .into_iter()
+        .chain(parts)
+        .map(letters)
+        .filter(|word| word.chars().count() >= SHORTEST_WORD)
+        .collect();
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    words
+}
+
+/// Is too little left once such words are taken out? Digits and punctuation count for nothing
+/// then; a password without such a word is not judged here.
+fn is_of_the_place(password: &str, words: &[String]) -> bool {
+    let whole = letters(password);
+    let mut left = whole.clone();
+    // What is taken out may leave another one behind.
+    while let Some(word) = words.iter().find(|word| left.contains(word.as_str())) {
+        left = left.replace(word.as_str(), "");
+    }
+    left != whole && left.chars().count() < LEAST_LEFT
+}
+
+fn letters(text: &str) -> String {
+    let letters = text.chars().filter(|c| c.is_alphabetic());
+    letters.flat_map(char::to_lowercase).collect()
 }
 
 /// No account has such a password, so nobody needs to look at it.
@@ -87,6 +133,8 @@ pub struct Hasher {
     busy: Shares,
     /// Compared against when there is no such user, so that the answer takes as long.
     nobody: Arc<str>,
+    /// What the server is called, which is in no good password.
+    hosts: Arc<[String]>,
 }
 
 impl Hasher {
@@ -100,6 +148,16 @@ impl Hasher {
             queue: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
             busy: Arc::default(),
             nobody: nobody.into(),
+            hosts: Arc::default(),
+        }
+    }
+
+    /// The same, where the server is called so.
+    #[must_use]
+    pub fn on_hosts(self, hosts: Vec<String>) -> Self {
+        Self {
+            hosts: hosts.into(),
+            ..self
         }
     }
 
@@ -110,8 +168,9 @@ impl Hasher {
         user_name: UserName,
         address: String,
     ) -> Result<Result<(), Weak>, Busy> {
-        self.in_turn(address, move || judge(&password, user_name.as_str()))
-            .await
+        let hosts = Arc::clone(&self.hosts);
+        let judge = move || judge(&password, user_name.as_str(), &hosts);
+        self.in_turn(address, judge).await
     }
 
     /// The hash of a new password, in PHC form.
@@ -285,31 +344,46 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_weak_password_is_refused_with_the_reason() {
-        assert_eq!(judge(&password("short"), "ann"), Err(Weak::Short));
-        assert_eq!(judge(&password(&"x".repeat(257)), "ann"), Err(Weak::Long));
-        assert!(matches!(
-            judge(&password("password12345"), "ann"),
-            Err(Weak::Guessable(_))
-        ));
-        assert_eq!(
-            judge(&password("violet tractor ninety owls"), "ann"),
-            Ok(())
-        );
+    fn judged(text: &str, user: &str) -> Result<(), Weak> {
+        let hosts = ["scripts.example.org".to_owned(), "burbank-3".to_owned()];
+        judge(&password(text), user, &hosts)
     }
 
     #[test]
-    fn words_of_the_place_make_a_password_weak() {
-        for text in ["stagedoorstagedoor", "bartholomew1", "stagedoor2026"] {
-            let judged = judge(&password(text), "bartholomew");
-            assert!(
-                matches!(judged, Err(Weak::Guessable(_))),
-                "{text}: {judged:?}"
-            );
+    fn a_weak_password_is_refused_with_the_reason() {
+        assert_eq!(judged("short", "ann"), Err(Weak::Short));
+        assert_eq!(judged(&"x".repeat(257), "ann"), Err(Weak::Long));
+        assert!(matches!(
+            judged("password12345", "ann"),
+            Err(Weak::Guessable(_))
+        ));
+        assert_eq!(judged("violet tractor ninety owls", "ann"), Ok(()));
+    }
+
+    #[test]
+    fn words_of_the_place_are_no_password_however_they_are_put_together() {
+        for text in [
+            "ann-stagedoor-2026",
+            "Stagedoor_2026!ANN",
+            "s.t.a.g.e.d.o.o.r.7.7",
+            "stagestagedoordoor",
+            "burbank-2026-11-22",
+            "scripts.example.org/ann",
+            "ann example 93 kq!",
+        ] {
+            assert_eq!(judged(text, "ann"), Err(Weak::OfThePlace), "{text}");
         }
-        // For somebody of another name it is as good as other words.
-        assert_eq!(judge(&password("xqvbartholomewzk"), "ann"), Ok(()));
+        assert_eq!(judged("bartholomew1", "bartholomew"), Err(Weak::OfThePlace));
+        // With enough beside them they do no harm, nor do those of others.
+        for (text, user) in [
+            ("ann walks nine quiet herons", "ann"),
+            ("planning channel quartz owls", "ann"),
+            ("xqvbartholomewzk", "ann"),
+            ("8472 9913 7712 0034", "ann"),
+            ("al-fq7-kzw9-xbm2", "al"),
+        ] {
+            assert_eq!(judged(text, user), Ok(()), "{text}");
+        }
     }
 
     #[tokio::test]

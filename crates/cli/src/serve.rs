@@ -251,7 +251,7 @@ async fn assemble(
         pump_events,
         clock,
         chance: chance.clone(),
-        hasher: Hasher::new(&*chance),
+        hasher: Hasher::new(&*chance).on_hosts(options::hosts(&settings)),
         vault_key: state.vault_key(&*chance)?,
         cookie_keys,
         options: options_of(&settings, environment),

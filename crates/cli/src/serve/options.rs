@@ -12,6 +12,7 @@ use stagedoor_domain::queue::Capacity;
 use super::machine::{cores, starts_in_flight};
 use crate::args::ServeOptions;
 use crate::sign_in_command;
+use crate::system::host_name;
 
 /// The settings as the operator gives them. What cannot work is an error.
 pub fn load(
@@ -68,4 +69,10 @@ fn external_of(command: &SignInCommand) -> Arc<ExternalCommand> {
         timeout: command.timeout,
         may_name_admins: command.names_admins,
     })
+}
+
+/// What the server is called: by the operator, and by the machine.
+pub fn hosts(settings: &Settings) -> Vec<String> {
+    let public = settings.public_host.iter().cloned();
+    public.chain(host_name()).collect()
 }
