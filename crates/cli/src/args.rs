@@ -5,7 +5,7 @@ mod records;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 pub use people::{
     GrantCommand, GroupCommand, MayOptions, NewTokenOptions, TokenCommand, UserCommand,
@@ -168,10 +168,19 @@ pub struct FolderOption {
     pub config: Option<PathBuf>,
 }
 
+/// What the help of the command that these words name ends with: examples, mostly.
+pub fn example(words: impl Iterator<Item = String>) -> Option<String> {
+    let whole = Arguments::command();
+    let mut named = &whole;
+    for word in words {
+        named = named.find_subcommand(word).unwrap_or(named);
+    }
+    named.get_after_help().map(ToString::to_string)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {

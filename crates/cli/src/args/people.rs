@@ -52,6 +52,9 @@ pub enum UserCommand {
         name: String,
     },
     /// Set a new password, read from standard input; ends the account's sessions
+    #[command(
+        after_help = "Example:\n  printf %s 'four words are better' | stagedoor user passwd ann --password-stdin"
+    )]
     Passwd {
         /// Whose
         name: String,
@@ -66,6 +69,7 @@ pub enum GroupCommand {
     /// List the groups: members, grants, and where files name them
     List,
     /// Give a group another name, with its members and the grants of the store
+    #[command(after_help = "Example:\n  stagedoor group rename ops operators")]
     Rename {
         /// The present name
         old: String,
@@ -73,6 +77,7 @@ pub enum GroupCommand {
         new: String,
     },
     /// Put an account into a group
+    #[command(after_help = "Example:\n  stagedoor group add ops ann")]
     Add {
         /// Which
         group: String,
@@ -80,6 +85,7 @@ pub enum GroupCommand {
         user: String,
     },
     /// Take an account out of a group
+    #[command(after_help = "Example:\n  stagedoor group remove ops ann")]
     Remove {
         /// Which
         group: String,
@@ -108,6 +114,7 @@ pub enum GrantCommand {
     /// List the grants, those of stagedoor.toml too
     List,
     /// Take a grant of the store away; one of stagedoor.toml is removed there
+    #[command(after_help = "Example:\n  stagedoor grant remove 3")]
     Remove {
         /// The number that `grant list` shows
         id: i64,
@@ -138,6 +145,7 @@ pub enum TokenCommand {
         user: Option<String>,
     },
     /// End a token at once
+    #[command(after_help = "Example:\n  stagedoor token revoke 3")]
     Revoke {
         /// The number that `token list` shows
         id: i64,

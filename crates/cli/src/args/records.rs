@@ -38,7 +38,7 @@ pub enum AuditLogCommand {
     },
     /// Write the whole log for another program, oldest record first
     #[command(
-        after_help = "Example:\n  stagedoor audit-log export --format zeek --output stagedoor_audit.log"
+        after_help = "Examples:\n  stagedoor audit-log export > audit.jsonl\n  stagedoor audit-log export --format zeek --output stagedoor_audit.log"
     )]
     Export {
         /// `json`: one object on each line; `zeek`: tab-separated, with Zeek's header
@@ -62,6 +62,9 @@ pub enum BlockedCommand {
     /// List what is blocked, from where and until when
     List,
     /// End a block at once, or all of them
+    #[command(
+        after_help = "Examples:\n  stagedoor blocked list\n  stagedoor blocked lift 4f1c09ab27d0   the one with this id\n  stagedoor blocked lift --all"
+    )]
     Lift {
         /// What `blocked list` shows in its first column
         #[arg(required_unless_present = "all", conflicts_with = "all")]
