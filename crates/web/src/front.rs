@@ -17,7 +17,7 @@ mod heads;
 mod held;
 mod http2;
 mod limits;
-mod log;
+pub(crate) mod log;
 mod preface;
 mod reception;
 mod redirect;

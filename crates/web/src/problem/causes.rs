@@ -6,6 +6,7 @@ use stagedoor_app::throttle::BearerError;
 use stagedoor_store::StoreError;
 
 use super::{LATER, Problem, SOON};
+use crate::guard::unauthorized;
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
@@ -45,6 +46,7 @@ impl From<BearerError> for Problem {
             )
             .with_code("blocked")
             .with_header(RETRY_AFTER, HeaderValue::from(blocked.seconds())),
+            BearerError::Bad(_) => unauthorized(),
             BearerError::Store(error) => error.into(),
         }
     }
