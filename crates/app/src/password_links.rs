@@ -1,8 +1,7 @@
 //! One-time links that administrators give: who has one chooses a password and is signed in.
 
 use stagedoor_domain::audit::{Act, Origin};
-use stagedoor_domain::name::UserName;
-use stagedoor_store::StoreError;
+use stagedoor_store::{StoreError, UserRecord};
 
 use crate::app::App;
 use crate::password::Password;
@@ -12,10 +11,9 @@ use crate::sessions::{NewSession, Visitor};
 
 impl App {
     /// Whose link to choose a password this is, if it is good.
-    pub async fn link_owner(&self, key: &str) -> Result<Option<UserName>, StoreError> {
+    pub async fn link_owner(&self, key: &str) -> Result<Option<UserRecord>, StoreError> {
         let now = self.clock().now();
-        let owner = self.inner.store.password_link(setup_hash(key), now).await?;
-        Ok(owner.map(|owner| owner.user.name))
+        self.inner.store.password_link(setup_hash(key), now).await
     }
 
     /// Sets the password that the owner of a link has chosen, and signs them in.

@@ -142,6 +142,7 @@ async fn run(
     });
     let web = stagedoor_web::WebOptions {
         public_hosts: prepared.settings.public_host.clone(),
+        public_address: announce::public_address(&prepared.settings, &prepared.doors),
         tls: prepared.settings.tls.clone(),
         proxy: prepared.settings.proxy.clone(),
         allow_plain_http: prepared.settings.allow_plain_http,

@@ -250,12 +250,158 @@ async fn a_group_is_renamed_and_the_files_that_still_say_its_old_name_are_told()
     let text = answer.text();
     assert_eq!(answer.status, 200, "{text}");
     assert!(text.contains("crew is called mates now"), "{text}");
-    assert!(text.contains("access` in ops/hello.sh, line 3"), "{text}");
+    assert!(
+        text.contains("<code>access</code> in ops/hello.sh, line 3"),
+        "{text}"
+    );
     let answer = rename("from=dev&to=devs").await;
     assert!(!answer.text().contains("by hand"), "{}", answer.text());
     assert_eq!(rename("from=devs&to=mates").await.status, 422);
     assert_eq!(rename("from=admins&to=x").await.status, 422);
     assert_eq!(rename("from=nobody&to=x").await.status, 422);
+}
+
+#[tokio::test]
+async fn a_rename_into_a_name_that_files_give_rights_to_is_asked_about_first() {
+    let server = server().await;
+    let root = server.browser("root", &["admins"]).await;
+    let dan = server.browser("dan", &["dev"]).await;
+    let page = "/admin/groups";
+    let rename = |fields: &'static str| send(&root, page, "/admin/groups/rename", fields);
+    let asked = rename("from=dev&to=crew").await;
+    assert_eq!(asked.status, 409, "{}", asked.text());
+    let text = asked.text();
+    assert!(
+        text.contains("<li><code>access</code> in ops/hello.sh, line 3</li>"),
+        "{text}"
+    );
+    assert!(text.contains("name=\"sure\" value=\"yes\""), "{text}");
+    assert_eq!(dan.get("/scripts/ops/hello").await.status, 404);
+    let done = rename("from=dev&to=crew&sure=yes").await;
+    assert_eq!(done.status, 200, "{}", done.text());
+    let dan = server.browser("dan", &[]).await;
+    assert_eq!(dan.get("/scripts/ops/hello").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_group_that_nobody_is_in_is_listed_and_everyone_is_not() {
+    let server = server().await;
+    let root = server.browser("root", &["admins"]).await;
+    let page = "/admin/grants";
+    for fields in [
+        "group=idle&scripts=*&may=run",
+        "group=everyone&scripts=*&may=view",
+    ] {
+        assert_eq!(send(&root, page, page, fields).await.status, 303);
+    }
+    let groups = root.get("/api/v1/groups").await.json();
+    let expected = serde_json::json!({"items": [
+        {"name": "admins", "members": ["root"]},
+        {"name": "crew", "members": []},
+        {"name": "idle", "members": []},
+    ]});
+    assert_eq!(groups, expected);
+}
+
+#[tokio::test]
+async fn many_grants_of_one_group_are_folded_and_do_not_hide_the_others() {
+    let server = server().await;
+    let root = server.browser("root", &["admins"]).await;
+    let page = "/admin/grants";
+    let add = async |group: &str, n: u32| {
+        let fields = format!("group={group}&scripts=some%2F{n}&may=view");
+        assert_eq!(send(&root, page, page, &fields).await.status, 303);
+    };
+    for n in 1..=9 {
+        add("everyone", n).await;
+    }
+    add("crew", 1).await;
+    let text = root.get(page).await.text();
+    let (before, folded) = text.split_once("<details class=\"docs").expect("folded");
+    let remove = |n: u32| format!("/admin/grants/{n}/remove");
+    assert!(before.contains(&remove(10)), "of crew: {text}");
+    assert!(!before.contains(&remove(9)), "{text}");
+    assert!(
+        folded.contains("everyone <span class=\"count\">9 grants"),
+        "{text}"
+    );
+    assert!(folded.contains(&remove(9)), "{text}");
+    assert!(
+        text.contains("no script fits <code>some/1</code>"),
+        "{text}"
+    );
+    send(&root, page, "/admin/grants/9/remove", "").await;
+    let text = root.get(page).await.text();
+    assert!(!text.contains("<details class=\"docs"), "{text}");
+}
+
+#[tokio::test]
+async fn w30_whose_password_the_command_knows_is_called_external_and_made_local_only_knowingly() {
+    let server = server().await;
+    let root = server.browser("root", &["admins"]).await;
+    server.external_user("eve").await;
+    let (eve, dan) = (
+        server.browser("eve", &[]).await,
+        server.browser("dan", &[]).await,
+    );
+    let tag = ">external</span>";
+    assert_eq!(
+        root.get("/admin/users").await.text().matches(tag).count(),
+        1
+    );
+    for (user, is_external) in [("eve", true), ("dan", false)] {
+        let page = root.get(&format!("/admin/users/{user}")).await.text();
+        assert_eq!(page.contains(tag), is_external, "{page}");
+    }
+    for (client, is_external) in [(&eve, true), (&dan, false)] {
+        let own = client.get("/account").await.text();
+        assert_eq!(own.contains("not kept here"), is_external, "{own}");
+        assert_eq!(own.contains("type=\"password\""), !is_external, "{own}");
+    }
+    let link = |user: &'static str, fields: &'static str| {
+        let (page, action) = (
+            format!("/admin/users/{user}"),
+            format!("/admin/users/{user}/link"),
+        );
+        let root = &root;
+        async move { send(root, &page, &action, fields).await }
+    };
+    let asked = link("eve", "").await;
+    assert_eq!(asked.status, 409, "{}", asked.text());
+    assert!(asked.text().contains("local account"), "{}", asked.text());
+    let made = link("eve", "sure=yes").await.text();
+    let path = secret(&made);
+    let path = path
+        .split_once(&server.address.to_string())
+        .expect("ours")
+        .1;
+    let page = server.anonymous().get(path).await.text();
+    assert!(page.contains("only the one that you choose"), "{page}");
+    let made = link("dan", "").await.text();
+    let path = secret(&made);
+    let path = path
+        .split_once(&server.address.to_string())
+        .expect("ours")
+        .1;
+    let page = server.anonymous().get(path).await.text();
+    assert!(!page.contains("only the one that you choose"), "{page}");
+}
+
+#[tokio::test]
+async fn a_link_leads_to_the_public_host_even_when_it_is_made_at_another_name() {
+    let options = stagedoor_web::WebOptions {
+        public_hosts: vec!["scripts.example.org".to_owned()],
+        public_address: Some("https://scripts.example.org".to_owned()),
+        ..stagedoor_web::WebOptions::default()
+    };
+    let server = TestServer::start(&[HELLO], crate::server::ROOMY, options).await;
+    let root = server.browser("root", &["admins"]).await;
+    let made = send(&root, "/admin/users", "/admin/users", "name=ann").await;
+    let link = secret(&made.text());
+    assert!(
+        link.starts_with("https://scripts.example.org/password?key="),
+        "{link}"
+    );
 }
 
 #[tokio::test]
@@ -268,7 +414,7 @@ async fn the_page_and_the_check_give_the_same_answer() {
     let yes = ask("user=ann&action=run&script=ops/hello").await.text();
     assert!(yes.contains("<span>yes</span>"), "{yes}");
     assert!(
-        yes.contains("`access` in ops/hello.sh, line 3: run = crew"),
+        yes.contains("<code>access</code> in ops/hello.sh, line 3: run = crew"),
         "{yes}"
     );
     assert_eq!(ann.get("/scripts/ops/hello").await.status, 200);
