@@ -145,7 +145,7 @@ fn where_an_argument_is_missing_the_error_shows_how_it_is_written() {
     for (words, missing, example) in [
         (
             &["blocked", "lift"][..],
-            "<ID|--all>",
+            "<ID>",
             "stagedoor blocked lift --all",
         ),
         (
