@@ -114,6 +114,12 @@ pub(crate) async fn add(
         Ok(read) => read,
         Err(error) => return show(&state, &me, Said::bad(&error), &form.value).await,
     };
+    let grants = state.app.grants();
+    let is_same = |grant: &&Grant| grant.group == group && grant.gives == gives;
+    if let Some(same) = grants.0.iter().find(is_same) {
+        let said = Said::bad(&format!("{} says this already", same.origin));
+        return show(&state, &me, said, &form.value).await;
+    }
     let by = admin(&state, &me, arrival)?;
     state.app.add_grant(by, group, gives).await?;
     Ok(Redirect::to(paths::GRANTS).into_response())
