@@ -27,7 +27,8 @@ impl App {
         let (hash, now) = (setup_hash(key), self.clock().now());
         let owner = self.inner.store.password_link(hash, now).await?;
         // Whoever has no good link makes the server do no work.
-        let owner = owner.ok_or(SetUpError::UnknownLink)?.user;
+        let owner = owner.ok_or(SetUpError::UnknownLink)?;
+        let (owner, is_external) = (owner.user, owner.is_external);
         let hasher = &self.inner.hasher;
         let judged = hasher.judge(password.clone(), owner.name.clone(), bound_address(address));
         judged.await?.map_err(SetUpError::WeakPassword)?;
@@ -38,7 +39,8 @@ impl App {
         let entry = self
             .entry(Act::PasswordChanged, &by)
             .on(owner.name.as_str());
-        let store = self.recorded(entry.with("by", "link"));
+        let became = if is_external { "local" } else { "" };
+        let store = self.recorded(entry.with("by", "link").with("became", became));
         let used = store.use_password_link(hash, now, chosen).await?;
         used.ok_or(SetUpError::UnknownLink)?;
         let opened = self.open_session(owner, visitor, None).await?;

@@ -19,15 +19,8 @@ use crate::system::SystemClock;
 use crate::{EXIT_FAILED, EXIT_OK};
 
 pub fn run(state: &StateOption, command: AuditLogCommand) -> anyhow::Result<u8> {
-    if let AuditLogCommand::Export { format, output } = command {
-        // Before the rights of whoever asks are given up, for the file is theirs.
-        database::find(state)?;
-        let file = output.as_deref().map(make).transpose()?;
-        return export(&open(state)?, format, file);
-    }
-    let log = open(state)?;
     match command {
-        AuditLogCommand::Verify { end } => verify(&log, end.as_deref()),
+        AuditLogCommand::Verify { end } => verify(&open(state)?, end.as_deref()),
         AuditLogCommand::List {
             since,
             user,
@@ -45,9 +38,14 @@ pub fn run(state: &StateOption, command: AuditLogCommand) -> anyhow::Result<u8> 
                 },
                 ..AuditFilter::default()
             };
-            list(&log, filter, limit)
+            list(&open(state)?, filter, limit)
         }
-        AuditLogCommand::Export { .. } => Ok(EXIT_OK),
+        AuditLogCommand::Export { format, output } => {
+            // Before the rights of whoever asks are given up, for the file is theirs.
+            database::find(state)?;
+            let file = output.as_deref().map(make).transpose()?;
+            export(&open(state)?, format, file)
+        }
     }
 }
 

@@ -153,7 +153,9 @@ async fn sign_out(db: &Database, name: &str) -> anyhow::Result<()> {
 async fn set_password(db: &Database, name: &str) -> anyhow::Result<()> {
     let record = find_user(&db.store, name).await?;
     let hash = hash_from_stdin(&record.user.name)?;
-    let store = db.recorded(Act::PasswordChanged, name);
+    let became = if record.is_external { "local" } else { "" };
+    let entry = db.entry(Act::PasswordChanged, name).with("became", became);
+    let store = db.store.recorded(entry);
     store.set_password(record.user.id, hash).await?;
     println!("User {name} has a new password; their sessions are ended.");
     if record.is_external {

@@ -207,6 +207,9 @@ fn w30_local_accounts_go_on_and_no_command_speaks_for_them() {
     program.manage(&["user", "passwd", "good", "--password-stdin"], PASSWORD);
     let taken = Somebody::at(&program, 4).sign_in("good", PASSWORD);
     assert_eq!(taken.status, 303);
+    let words = ["audit-log", "list", "--act", "password_changed"];
+    let log = program.manage(&words, "");
+    assert_eq!(log.matches("became=local").count(), 1, "{log}");
 }
 
 #[test]
