@@ -117,6 +117,12 @@ impl App {
         entry.on(who.user.name.as_str())
     }
 
+    /// Does the operator's command know one's password, and not this server?
+    pub async fn is_external(&self, who: &SignedIn) -> Result<bool, StoreError> {
+        let record = self.inner.store.user(who.user.id).await?;
+        Ok(record.is_some_and(|record| record.is_external))
+    }
+
     /// Changes one's own password. The other sessions end; this one goes on under another secret.
     pub async fn change_password(
         &self,
@@ -126,8 +132,7 @@ impl App {
     ) -> Result<NewSession, ChangePasswordError> {
         let is_same = old.expose_secret() == new.expose_secret();
         self.prove(who, old).await?;
-        let record = self.inner.store.user(who.user.id).await?;
-        if record.is_some_and(|record| record.is_external) {
+        if self.is_external(who).await? {
             return Err(ChangePasswordError::External);
         }
         if is_same {

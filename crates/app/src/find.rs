@@ -90,11 +90,7 @@ impl App {
     }
 
     /// A run that this user may read, with the proof.
-    pub async fn readable<'a>(
-        &self,
-        user: &'a User,
-        id: RunId,
-    ) -> Result<(MayRead<'a>, RunView), FindError> {
+    pub async fn readable(&self, user: &User, id: RunId) -> Result<(MayRead, RunView), FindError> {
         self.permitted(id, |facts| may_read(user, facts, &self.grants()))
             .await
     }
@@ -130,7 +126,7 @@ impl App {
     /// caller may know.
     pub async fn wait_for(
         &self,
-        _permit: MayRead<'_>,
+        _permit: MayRead,
         id: RunId,
         at_most: Duration,
     ) -> Result<Option<RunView>, StoreError> {

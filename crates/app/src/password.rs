@@ -1,7 +1,9 @@
-//! Passwords: what is good enough, and how they are hashed and compared.
+//! Passwords: how they are hashed and compared, and what is good enough.
 //!
 //! Hashing runs in the blocking pool, a few at once, so a flood of sign-ins cannot take all
 //! cores or all memory.
+
+mod strength;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,13 +16,12 @@ use stagedoor_domain::name::UserName;
 use stagedoor_domain::time::Chance;
 use tokio::sync::Semaphore;
 
+pub(crate) use strength::is_too_long;
+pub use strength::{LONGEST, SHORTEST, Weak, judge};
+
 /// A password as somebody typed it; prints as `[REDACTED]`.
 pub type Password = SecretString;
 
-/// Fewest characters.
-pub const SHORTEST: usize = 12;
-/// Most characters; longer ones are refused before any work.
-pub const LONGEST: usize = 256;
 /// Hashes computed at once. Each takes 19 MiB.
 const AT_ONCE: usize = 2;
 /// Sign-ins that may wait for a hash; beyond it they are told to try again.
@@ -28,55 +29,10 @@ const WAITING: usize = 64;
 /// Of these, from one address.
 const PER_ADDRESS: usize = 8;
 
-/// Why a new password is not good enough.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Weak {
-    /// Fewer than [`SHORTEST`] characters.
-    #[error("use at least 12 characters")]
-    Short,
-    /// More than [`LONGEST`] characters.
-    #[error("use at most 256 characters")]
-    Long,
-    /// Easy to guess; the text says why.
-    #[error("this password is easy to guess: {0}")]
-    Guessable(String),
-}
-
 /// The server has as many passwords to check as it can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many sign-ins at once; try again in a moment")]
 pub struct Busy;
-
-/// Is this password good enough for this user?
-pub fn judge(password: &Password, user_name: &str) -> Result<(), Weak> {
-    let text = password.expose_secret();
-    let length = text.chars().count();
-    if length < SHORTEST {
-        return Err(Weak::Short);
-    }
-    if length > LONGEST {
-        return Err(Weak::Long);
-    }
-    // The estimate's cost grows with the length; the first 100 characters decide.
-    let head: String = text.chars().take(100).collect();
-    let estimate = zxcvbn::zxcvbn(&head, &[user_name, "stagedoor"]);
-    if estimate.score() < zxcvbn::Score::Three {
-        let why = estimate
-            .feedback()
-            .and_then(zxcvbn::feedback::Feedback::warning)
-            .map_or_else(
-                || "use more words, or less common ones".to_owned(),
-                |warning| warning.to_string().trim_end_matches('.').to_lowercase(),
-            );
-        return Err(Weak::Guessable(why));
-    }
-    Ok(())
-}
-
-/// No account has such a password, so nobody needs to look at it.
-pub(crate) fn is_too_long(password: &Password) -> bool {
-    password.expose_secret().chars().count() > LONGEST
-}
 
 /// Hashes and compares passwords with argon2id, 19 MiB, two passes.
 #[derive(Clone)]
@@ -87,6 +43,8 @@ pub struct Hasher {
     busy: Shares,
     /// Compared against when there is no such user, so that the answer takes as long.
     nobody: Arc<str>,
+    /// What the server is called, which is in no good password.
+    hosts: Arc<[String]>,
 }
 
 impl Hasher {
@@ -100,6 +58,16 @@ impl Hasher {
             queue: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
             busy: Arc::default(),
             nobody: nobody.into(),
+            hosts: Arc::default(),
+        }
+    }
+
+    /// The same, where the server is called so.
+    #[must_use]
+    pub fn on_hosts(self, hosts: Vec<String>) -> Self {
+        Self {
+            hosts: hosts.into(),
+            ..self
         }
     }
 
@@ -110,8 +78,9 @@ impl Hasher {
         user_name: UserName,
         address: String,
     ) -> Result<Result<(), Weak>, Busy> {
-        self.in_turn(address, move || judge(&password, user_name.as_str()))
-            .await
+        let hosts = Arc::clone(&self.hosts);
+        let judge = move || judge(&password, user_name.as_str(), &hosts);
+        self.in_turn(address, judge).await
     }
 
     /// The hash of a new password, in PHC form.
@@ -283,33 +252,6 @@ mod tests {
                 .await,
             Ok(false)
         );
-    }
-
-    #[test]
-    fn a_weak_password_is_refused_with_the_reason() {
-        assert_eq!(judge(&password("short"), "ann"), Err(Weak::Short));
-        assert_eq!(judge(&password(&"x".repeat(257)), "ann"), Err(Weak::Long));
-        assert!(matches!(
-            judge(&password("password12345"), "ann"),
-            Err(Weak::Guessable(_))
-        ));
-        assert_eq!(
-            judge(&password("violet tractor ninety owls"), "ann"),
-            Ok(())
-        );
-    }
-
-    #[test]
-    fn words_of_the_place_make_a_password_weak() {
-        for text in ["stagedoorstagedoor", "bartholomew1", "stagedoor2026"] {
-            let judged = judge(&password(text), "bartholomew");
-            assert!(
-                matches!(judged, Err(Weak::Guessable(_))),
-                "{text}: {judged:?}"
-            );
-        }
-        // For somebody of another name it is as good as other words.
-        assert_eq!(judge(&password("xqvbartholomewzk"), "ann"), Ok(()));
     }
 
     #[tokio::test]

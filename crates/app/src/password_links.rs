@@ -1,8 +1,7 @@
 //! One-time links that administrators give: who has one chooses a password and is signed in.
 
 use stagedoor_domain::audit::{Act, Origin};
-use stagedoor_domain::name::UserName;
-use stagedoor_store::StoreError;
+use stagedoor_store::{StoreError, UserRecord};
 
 use crate::app::App;
 use crate::password::Password;
@@ -12,10 +11,9 @@ use crate::sessions::{NewSession, Visitor};
 
 impl App {
     /// Whose link to choose a password this is, if it is good.
-    pub async fn link_owner(&self, key: &str) -> Result<Option<UserName>, StoreError> {
+    pub async fn link_owner(&self, key: &str) -> Result<Option<UserRecord>, StoreError> {
         let now = self.clock().now();
-        let owner = self.inner.store.password_link(setup_hash(key), now).await?;
-        Ok(owner.map(|owner| owner.user.name))
+        self.inner.store.password_link(setup_hash(key), now).await
     }
 
     /// Sets the password that the owner of a link has chosen, and signs them in.
@@ -29,7 +27,8 @@ impl App {
         let (hash, now) = (setup_hash(key), self.clock().now());
         let owner = self.inner.store.password_link(hash, now).await?;
         // Whoever has no good link makes the server do no work.
-        let owner = owner.ok_or(SetUpError::UnknownLink)?.user;
+        let owner = owner.ok_or(SetUpError::UnknownLink)?;
+        let (owner, is_external) = (owner.user, owner.is_external);
         let hasher = &self.inner.hasher;
         let judged = hasher.judge(password.clone(), owner.name.clone(), bound_address(address));
         judged.await?.map_err(SetUpError::WeakPassword)?;
@@ -40,7 +39,8 @@ impl App {
         let entry = self
             .entry(Act::PasswordChanged, &by)
             .on(owner.name.as_str());
-        let store = self.recorded(entry.with("by", "link"));
+        let became = if is_external { "local" } else { "" };
+        let store = self.recorded(entry.with("by", "link").with("became", became));
         let used = store.use_password_link(hash, now, chosen).await?;
         used.ok_or(SetUpError::UnknownLink)?;
         let opened = self.open_session(owner, visitor, None).await?;

@@ -24,6 +24,33 @@ pub struct ByToken {
     pub token: i64,
 }
 
+/// Why a token is good for nothing here: for log and audit log. Its sender is not told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadToken {
+    /// Never made, or revoked.
+    #[error("there is no such token")]
+    Unknown,
+    /// Its end has come.
+    #[error("token {0} has expired")]
+    Expired(i64),
+    /// Its owner is disabled.
+    #[error("the user of token {0} is disabled")]
+    Disabled(i64),
+    /// Its networks are others.
+    #[error("token {0} is not for the address that it was sent from")]
+    Elsewhere(i64),
+}
+
+impl BadToken {
+    /// Its number, if there is such a token.
+    pub fn token(&self) -> Option<i64> {
+        match self {
+            Self::Unknown => None,
+            Self::Expired(token) | Self::Disabled(token) | Self::Elsewhere(token) => Some(*token),
+        }
+    }
+}
+
 /// Why the setup link did not make an account.
 #[derive(Debug, thiserror::Error)]
 pub enum SetUpError {
@@ -136,7 +163,8 @@ impl App {
         token: &str,
         address: IpAddr,
     ) -> Result<Option<ByToken>, StoreError> {
-        self.bearer_noting(token, address, None).await
+        let found = self.bearer_noting(token, address, None).await?;
+        Ok(found.ok())
     }
 
     /// The same, and notes now and then that it works from this network.
@@ -145,16 +173,22 @@ impl App {
         token: &str,
         address: IpAddr,
         network: Option<ClientNetwork>,
-    ) -> Result<Option<ByToken>, StoreError> {
+    ) -> Result<Result<ByToken, BadToken>, StoreError> {
         let found = self.inner.store.token(token_hash(token)).await?;
         let now = self.clock().now();
-        let Some((record, owner)) = found.filter(|(record, owner)| {
-            !owner.disabled
-                && record.expires_at.is_none_or(|end| now < end)
-                && is_from(&record.addresses, address)
-        }) else {
-            return Ok(None);
+        let Some((record, owner)) = found else {
+            return Ok(Err(BadToken::Unknown));
         };
+        let number = record.id.0;
+        if owner.disabled {
+            return Ok(Err(BadToken::Disabled(number)));
+        }
+        if record.expires_at.is_some_and(|end| now >= end) {
+            return Ok(Err(BadToken::Expired(number)));
+        }
+        if !is_from(&record.addresses, address) {
+            return Ok(Err(BadToken::Elsewhere(number)));
+        }
         self.keep_up(owner.grants_version).await?;
         let is_due = record
             .last_used
@@ -168,9 +202,9 @@ impl App {
         if is_due && let Some(network) = network {
             self.remember_token(token, network, owner.user.id).await;
         }
-        Ok(Some(ByToken {
+        Ok(Ok(ByToken {
             user: owner.user.within(record.scope),
-            token: record.id.0,
+            token: number,
         }))
     }
 

@@ -158,11 +158,13 @@ impl App {
             .iter()
             .map(|place| {
                 let FailurePlace { kind, network, .. } = place.to_keep();
-                tracing::warn!(kind = kind.as_str(), %network, "too much failed: blocked");
                 let target = match kind {
                     FailureKind::Password => name,
                     _ => "",
                 };
+                // What is no account's name may be a password.
+                let user = (!target.is_empty()).then_some(target);
+                tracing::warn!(kind = kind.as_str(), user, %network, "too much failed: blocked");
                 let entry = self.entry(Act::BlockAdded, by).on(target);
                 entry.with("kind", kind.as_str()).with("network", network)
             })

@@ -24,7 +24,7 @@ impl App {
     /// may block.
     pub async fn look<T: Send + 'static>(
         &self,
-        _permit: MayRead<'_>,
+        _permit: MayRead,
         run: &RunView,
         what: impl FnOnce(View) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
@@ -34,7 +34,7 @@ impl App {
     }
 
     /// Listens to a run.
-    pub fn watch(&self, _permit: MayRead<'_>, run: &RunView) -> Watch {
+    pub fn watch(&self, _permit: MayRead, run: &RunView) -> Watch {
         Watch {
             state: self.live_run(run.id).map(|live| live.changes.subscribe()),
             tail: self.inner.outputs.watch(run.id, run.epoch),

@@ -25,23 +25,40 @@ pub fn site(settings: &Settings, doors: &Doors) -> Option<String> {
     Some(site_at(settings, address))
 }
 
-fn site_at(settings: &Settings, address: SocketAddr) -> String {
-    let (host, path) = (settings.public_host.first(), &settings.base_path);
+/// Its public address without a path, where `public_host` names it and the settings tell the rest.
+pub fn public_address(settings: &Settings, doors: &Doors) -> Option<String> {
+    let address = doors.listeners.first()?.local_addr().ok()?;
+    public_at(settings, address)
+}
+
+fn public_at(settings: &Settings, address: SocketAddr) -> Option<String> {
+    let host = settings.public_host.first()?;
     // People speak to the proxy, at the port that browsers take by themselves.
-    if let (Some(host), Some(_)) = (host, &settings.proxy) {
-        return format!("https://{host}{path}");
+    if settings.proxy.is_some() {
+        return Some(format!("https://{host}"));
     }
-    let (scheme, usual) = match settings.tls {
+    let (scheme, usual) = scheme(settings);
+    let is_public = settings.tls.is_some() || address.ip().is_unspecified();
+    is_public.then(|| match address.port() {
+        port if port == usual => format!("{scheme}://{host}"),
+        port => format!("{scheme}://{host}:{port}"),
+    })
+}
+
+/// And its usual port.
+fn scheme(settings: &Settings) -> (&'static str, u16) {
+    match settings.tls {
         Some(_) => ("https", 443),
         None => ("http", 80),
-    };
-    let is_public = settings.tls.is_some() || address.ip().is_unspecified();
-    let host = match host.filter(|_| is_public) {
-        Some(host) if address.port() == usual => host.clone(),
-        Some(host) => format!("{host}:{}", address.port()),
-        None => reachable(address).to_string(),
-    };
-    format!("{scheme}://{host}{path}")
+    }
+}
+
+fn site_at(settings: &Settings, address: SocketAddr) -> String {
+    let (path, (scheme, _)) = (&settings.base_path, scheme(settings));
+    match public_at(settings, address) {
+        Some(public) => format!("{public}{path}"),
+        None => format!("{scheme}://{}{path}", reachable(address)),
+    }
 }
 
 /// Nobody can open `0.0.0.0`.

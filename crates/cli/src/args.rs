@@ -1,8 +1,16 @@
 //! The command line. Help texts are written for somebody who sees Stagedoor for the first time.
 
+mod people;
+mod records;
+
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+pub use people::{
+    GrantCommand, GroupCommand, MayOptions, NewTokenOptions, TokenCommand, UserCommand,
+};
+pub use records::{AuditLogCommand, BlockedCommand, ExportFormat, KeysCommand};
 
 /// What `--version` prints: version, commit and the database that is compiled in.
 fn version() -> &'static str {
@@ -160,254 +168,19 @@ pub struct FolderOption {
     pub config: Option<PathBuf>,
 }
 
-#[derive(Debug, Subcommand)]
-pub enum UserCommand {
-    /// Make an account; the password is read from standard input
-    #[command(
-        after_help = "Example:\n  printf %s 'four words are better' | stagedoor user add ann --group ops --password-stdin"
-    )]
-    Add {
-        /// Small letters, digits, dot, dash, underscore
-        name: String,
-        /// A group, may be repeated; `admins` may do everything
-        #[arg(long = "group", value_name = "GROUP")]
-        groups: Vec<String>,
-        /// Read the password from standard input (required, so that it never stands in a command)
-        #[arg(long, required = true)]
-        password_stdin: bool,
-    },
-    /// List the accounts
-    List,
-    /// Lock an account: it cannot sign in, and its sessions and tokens end at once
-    Disable {
-        /// Whose
-        name: String,
-    },
-    /// Set the groups of an account; those not named are left
-    Groups {
-        /// Whose
-        name: String,
-        /// A group, may be repeated; `admins` may do everything
-        #[arg(long = "group", value_name = "GROUP")]
-        groups: Vec<String>,
-    },
-    /// Delete an account; its sessions and tokens end, its runs stay in the history
-    Delete {
-        /// Whose
-        name: String,
-        /// Really
-        #[arg(long)]
-        yes: bool,
-    },
-    /// Unlock an account
-    Enable {
-        /// Whose
-        name: String,
-    },
-    /// Sign an account out everywhere; `keys rotate --end-sessions` does so for all
-    SignOut {
-        /// Whom
-        name: String,
-    },
-    /// Set a new password, read from standard input; ends the account's sessions
-    Passwd {
-        /// Whose
-        name: String,
-        /// Read the password from standard input (required, so that it never stands in a command)
-        #[arg(long, required = true)]
-        password_stdin: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum AuditLogCommand {
-    /// Check that no record was changed, removed or moved; says which was the first
-    #[command(
-        after_help = "Example:\n  stagedoor audit-log verify\n  stagedoor audit-log verify --end 120:9f3c…   nothing up to record 120 was written anew\n\nExit codes: 0 everything is as it was written · 1 it is not, or it could not be read"
-    )]
-    Verify {
-        /// The end that an earlier `verify` printed, kept elsewhere: its record must still be there
-        #[arg(long, value_name = "NUMBER:HASH")]
-        end: Option<String>,
-    },
-    /// Show records, newest first
-    #[command(
-        after_help = "Example:\n  stagedoor audit-log list --since 7d --act sign_in --outcome refused"
-    )]
-    List {
-        /// Not older than this: 12h, 30d
-        #[arg(long, value_name = "TIME")]
-        since: Option<String>,
-        /// By this user, or by a token of theirs
-        #[arg(long, value_name = "NAME")]
-        user: Option<String>,
-        /// Only this act, such as `sign_in`
-        #[arg(long, value_name = "ACT")]
-        act: Option<String>,
-        /// Only those that ended so: done, refused or failed
-        #[arg(long, value_name = "OUTCOME")]
-        outcome: Option<String>,
-        /// At most so many
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
-    },
-    /// Write the whole log for another program, oldest record first
-    #[command(
-        after_help = "Example:\n  stagedoor audit-log export --format zeek --output stagedoor_audit.log"
-    )]
-    Export {
-        /// `json`: one object on each line; `zeek`: tab-separated, with Zeek's header
-        #[arg(long, default_value = "json")]
-        format: ExportFormat,
-        /// Into this new file, for its owner alone [default: standard output]
-        #[arg(long, value_name = "FILE")]
-        output: Option<PathBuf>,
-    },
-}
-
-/// What a log is written as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum ExportFormat {
-    Json,
-    Zeek,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum TokenCommand {
-    /// Make a token and print it once
-    #[command(
-        after_help = "Example:\n  stagedoor token create --user ci --may run --scripts 'ops/*' --from 10.0.0.0/8 --expires 30d\n  curl -H 'Authorization: Bearer sd_…' http://127.0.0.1:7373/api/v1/scripts"
-    )]
-    Create(NewTokenOptions),
-    /// List the tokens, without their texts
-    List {
-        /// Of this account only
-        #[arg(long)]
-        user: Option<String>,
-    },
-    /// End a token at once
-    Revoke {
-        /// The number that `token list` shows
-        id: i64,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum BlockedCommand {
-    /// List what is blocked, from where and until when
-    List,
-    /// End a block at once, or all of them
-    Lift {
-        /// What `blocked list` shows in its first column
-        #[arg(required_unless_present = "all", conflicts_with = "all")]
-        id: Option<String>,
-        /// All of them
-        #[arg(long)]
-        all: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum KeysCommand {
-    /// List the keys with their ages, without the keys themselves
-    List,
-    /// Sign with a new key from now on; a running server takes it within seconds
-    Rotate {
-        /// Forget the earlier keys too, as after one was seen by others: everybody signs in again
-        #[arg(long)]
-        end_sessions: bool,
-    },
-}
-
-#[derive(Debug, Args)]
-pub struct NewTokenOptions {
-    /// The account that the token acts as; it may never more than this account may
-    #[arg(long)]
-    pub user: String,
-    /// What it is for, shown in the list
-    #[arg(long, default_value = "")]
-    pub name: String,
-    /// What it may at most: view, run, stop, output, schedule, admin [default: all but admin]
-    #[arg(long, value_name = "ACTIONS", value_delimiter = ',')]
-    pub may: Vec<String>,
-    /// With which scripts: a name, `folder/*` or `*` [default: *]
-    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
-    pub scripts: Vec<String>,
-    /// From which networks or addresses it may be sent, such as 10.0.0.0/8 [default: all]
-    #[arg(long, value_name = "NETWORKS", value_delimiter = ',')]
-    pub from: Vec<String>,
-    /// How long it works: 12h, 30d; `never` is possible
-    #[arg(long, default_value = "30d")]
-    pub expires: String,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum GroupCommand {
-    /// List the groups: members, grants, and where files name them
-    List,
-    /// Give a group another name, with its members and the grants of the store
-    Rename {
-        /// The present name
-        old: String,
-        /// The new one; it may not be in use
-        new: String,
-    },
-    /// Put an account into a group
-    Add {
-        /// Which
-        group: String,
-        /// Whom
-        user: String,
-    },
-    /// Take an account out of a group
-    Remove {
-        /// Which
-        group: String,
-        /// Whom
-        user: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum GrantCommand {
-    /// Let a group do something; a running server knows it at the next request
-    #[command(
-        after_help = "Examples:\n  stagedoor grant add --group ops --scripts 'backup/*' --may view,run\n  stagedoor grant add --group wardens --may admin"
-    )]
-    Add {
-        /// To whom; `everyone` is every signed-in user
-        #[arg(long)]
-        group: String,
-        /// With which scripts: a name, `folder/*` or `*`
-        #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
-        scripts: Vec<String>,
-        /// view, run, stop, output, schedule; or `admin` alone, without --scripts
-        #[arg(long, value_name = "ACTIONS", value_delimiter = ',', required = true)]
-        may: Vec<String>,
-    },
-    /// List the grants, those of stagedoor.toml too
-    List,
-    /// Take a grant of the store away; one of stagedoor.toml is removed there
-    Remove {
-        /// The number that `grant list` shows
-        id: i64,
-    },
-}
-
-#[derive(Debug, Args)]
-pub struct MayOptions {
-    /// Who
-    pub user: String,
-    /// view, run, stop, output, schedule or admin
-    pub action: String,
-    /// With which script; not for `admin`
-    pub script: Option<String>,
+/// What the help of the command that these words name ends with: examples, mostly.
+pub fn example(words: impl Iterator<Item = String>) -> Option<String> {
+    let whole = Arguments::command();
+    let mut named = &whole;
+    for word in words {
+        named = named.find_subcommand(word).unwrap_or(named);
+    }
+    named.get_after_help().map(ToString::to_string)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -1,8 +1,8 @@
 //! `stagedoor audit-log`: reads the log of a state directory, with or without a running server, and
 //! writes nothing to it.
 
-use std::fs::OpenOptions;
-use std::io::{self, BufWriter, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -19,9 +19,8 @@ use crate::system::SystemClock;
 use crate::{EXIT_FAILED, EXIT_OK};
 
 pub fn run(state: &StateOption, command: AuditLogCommand) -> anyhow::Result<u8> {
-    let log = open(state)?;
     match command {
-        AuditLogCommand::Verify { end } => verify(&log, end.as_deref()),
+        AuditLogCommand::Verify { end } => verify(&open(state)?, end.as_deref()),
         AuditLogCommand::List {
             since,
             user,
@@ -39,9 +38,14 @@ pub fn run(state: &StateOption, command: AuditLogCommand) -> anyhow::Result<u8> 
                 },
                 ..AuditFilter::default()
             };
-            list(&log, filter, limit)
+            list(&open(state)?, filter, limit)
         }
-        AuditLogCommand::Export { format, output } => export(&log, format, output.as_deref()),
+        AuditLogCommand::Export { format, output } => {
+            // Before the rights of whoever asks are given up, for the file is theirs.
+            database::find(state)?;
+            let file = output.as_deref().map(make).transpose()?;
+            export(&open(state)?, format, file)
+        }
     }
 }
 
@@ -153,37 +157,39 @@ fn plain(text: &str) -> String {
     plain
 }
 
-fn export(log: &AuditLog, format: ExportFormat, output: Option<&Path>) -> anyhow::Result<u8> {
-    let Some(path) = output else {
-        let mut out = BufWriter::new(io::stdout().lock());
-        write_all(log, format, &mut out)?;
-        out.flush()?;
-        return Ok(EXIT_OK);
-    };
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("could not make {}", path.display()))?;
-    let mut out = BufWriter::new(file);
-    write_all(log, format, &mut out)
-        .and_then(|()| Ok(out.flush()?))
-        .with_context(|| format!("could not write {}", path.display()))?;
+/// A new file, for its owner alone.
+fn make(path: &Path) -> anyhow::Result<File> {
+    let mut options = OpenOptions::new();
+    let made = options.write(true).create_new(true).mode(0o600).open(path);
+    made.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => anyhow!("{} is there already; name a new file", path.display()),
+        _ => anyhow!(
+            "could not make {}: {error}; name another place, or leave --output out to get the log on \
+             standard output",
+            path.display()
+        ),
+    })
+}
+
+fn export(log: &AuditLog, format: ExportFormat, file: Option<File>) -> anyhow::Result<u8> {
+    match file {
+        Some(file) => write_all(log, format, file).context("could not write the whole log")?,
+        None => write_all(log, format, io::stdout().lock())?,
+    }
     Ok(EXIT_OK)
 }
 
-fn write_all(log: &AuditLog, format: ExportFormat, out: &mut impl Write) -> anyhow::Result<()> {
-    let now = SystemClock::new().now();
+fn write_all(log: &AuditLog, format: ExportFormat, to: impl Write) -> anyhow::Result<()> {
+    let (now, mut out) = (SystemClock::new().now(), BufWriter::new(to));
     match format {
         ExportFormat::Json => log.each(|record| out.write_all(record.line.as_bytes()))??,
         ExportFormat::Zeek => {
-            zeek::header(out, now)?;
-            log.each(|record| zeek::row(out, &record))??;
-            zeek::footer(out, now)?;
+            zeek::header(&mut out, now)?;
+            log.each(|record| zeek::row(&mut out, &record))??;
+            zeek::footer(&mut out, now)?;
         }
     }
-    Ok(())
+    Ok(out.flush()?)
 }
 
 /// A word of this list.

@@ -53,9 +53,16 @@ pub fn directory(option: &StateOption) -> Result<PathBuf, NoState> {
     stagedoor_config::state_directory(option.dir.as_deref(), &Environment::of_process(), is_root)
 }
 
-/// The state directory that a command works on, with the rights of its owner.
-pub fn enter(option: &StateOption) -> anyhow::Result<PathBuf> {
+/// The state directory that a command works on; it is there.
+pub fn find(option: &StateOption) -> anyhow::Result<PathBuf> {
     let dir = directory(option)?;
+    state::owner_of(&dir)?;
+    Ok(dir)
+}
+
+/// The same, with the rights of its owner.
+pub fn enter(option: &StateOption) -> anyhow::Result<PathBuf> {
+    let dir = find(option)?;
     state::become_owner(&dir)?;
     Ok(dir)
 }
@@ -83,6 +90,29 @@ pub struct Folder {
     pub grants: Grants,
     /// The catalog.
     pub scripts: Arc<Snapshot>,
+    /// Where that was read.
+    place: PathBuf,
+}
+
+impl Folder {
+    /// Is nothing there that is served? Then it is not the folder that was meant.
+    pub fn is_empty(&self) -> bool {
+        self.scripts.len() == 0 && self.scripts.broken().is_empty()
+    }
+
+    /// Tells what was read, on standard error: another folder would give another answer.
+    pub fn tell(&self) {
+        let (place, count) = (self.place.display(), self.scripts.len());
+        if self.is_empty() {
+            eprintln!(
+                "There are no scripts in {place}, so what they and their stagedoor.toml say is not known \
+                 here. Name the folder that is served: --folder DIR"
+            );
+        } else {
+            let s = if count == 1 { "" } else { "s" };
+            eprintln!("Read {place}: {count} script{s}.");
+        }
+    }
 }
 
 /// Reads a folder as `serve` would.
@@ -99,9 +129,11 @@ pub fn read_folder(option: &FolderOption) -> anyhow::Result<Folder> {
         cores: 1,
         is_root: rustix::process::geteuid().is_root(),
     })?;
+    let place = option.folder.canonicalize();
     Ok(Folder {
         grants: settings.grants,
         scripts: read_scripts(&option.folder, settings.permits)?,
+        place: place.unwrap_or_else(|_| option.folder.clone()),
     })
 }
 

@@ -1,8 +1,8 @@
 //! `stagedoor grant`.
 
 use anyhow::bail;
-use stagedoor_app::groups::idle_grants;
-use stagedoor_domain::access::{Actions, Gives, Grants};
+use stagedoor_app::groups::{idle_grants, why_idle};
+use stagedoor_domain::access::{Actions, Gives, Grant, Grants, Origin};
 use stagedoor_domain::audit::Act;
 use stagedoor_domain::pattern::parse_patterns;
 use stagedoor_domain::time::Clock as _;
@@ -26,12 +26,14 @@ pub fn grant(
             may,
         } => {
             let gives = gives(&scripts, &may)?;
+            let folder = known(read_folder(folder));
             let db = open(state)?;
-            block_on(add(&db, &group, gives))?;
+            block_on(add(&db, &group, gives, folder))?;
         }
         GrantCommand::List => {
             // Before the rights of root are given up, which the folder may ask for.
             let folder = read_folder(folder)?;
+            folder.tell();
             let db = open(state)?;
             block_on(list(&db.store, folder))?;
         }
@@ -64,22 +66,64 @@ fn gives(scripts: &[String], may: &[String]) -> anyhow::Result<Gives> {
     })
 }
 
-async fn add(db: &Database, group: &str, gives: Gives) -> anyhow::Result<()> {
+/// A grant may be made from wherever one is: then it is not known which scripts there are.
+fn known(read: anyhow::Result<Folder>) -> Option<Folder> {
+    match read {
+        Ok(folder) if folder.is_empty() => folder.tell(),
+        Ok(folder) => return Some(folder),
+        Err(error) => eprintln!("note: scripts and stagedoor.toml are not looked at: {error:#}"),
+    }
+    None
+}
+
+async fn add(
+    db: &Database,
+    group: &str,
+    gives: Gives,
+    folder: Option<Folder>,
+) -> anyhow::Result<()> {
     let group = parse_group(group)?;
     let said = gives.said_to(&group);
+    let (file, scripts) = folder.map_or_else(Default::default, |f| (f.grants, Some(f.scripts)));
+    let mut all = Grants(
+        file.0
+            .into_iter()
+            .chain(db.store.grants().await?.grants)
+            .collect(),
+    );
+    let is_same = |grant: &&Grant| grant.group == group && grant.gives == gives;
+    if let Some(same) = all.0.iter().find(is_same) {
+        println!(
+            "Nothing was added: {} says it already, {said}.",
+            same.origin
+        );
+        return Ok(());
+    }
     let entry = db
         .entry(Act::GrantAdded, group.as_str())
         .with("grant", said.as_str());
     let store = db.store.recorded(entry);
     let GrantId(id) = store
-        .add_grant(group, gives, SystemClock::new().now())
+        .add_grant(group.clone(), gives.clone(), SystemClock::new().now())
         .await?;
     println!("Grant {id}: {said}.");
+    let added = Grant {
+        group,
+        gives,
+        origin: Origin::Stored(id),
+    };
+    all.0.push(added.clone());
+    let inhabited = inhabited(&db.store).await?;
+    if let Some(why) = why_idle(&added, &all, scripts.as_deref(), Some(&inhabited)) {
+        println!("warning: it gives nobody anything now: {why}");
+    }
     Ok(())
 }
 
 async fn list(store: &Store, folder: Folder) -> anyhow::Result<()> {
-    let Folder { grants, scripts } = folder;
+    let Folder {
+        grants, scripts, ..
+    } = folder;
     let stored = store.grants().await?.grants;
     let all = Grants(grants.0.into_iter().chain(stored).collect());
     for grant in &all.0 {

@@ -1,10 +1,11 @@
 //! `stagedoor group`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use stagedoor_app::groups::{Mention, mentions};
+use stagedoor_app::groups::{KnownGroup, Mention, known_groups, mentions};
+use stagedoor_domain::access::Grants;
 use stagedoor_domain::audit::Act;
-use stagedoor_domain::name::GroupName;
+use stagedoor_domain::name::{GroupName, UserName};
 use stagedoor_store::Store;
 
 use crate::EXIT_OK;
@@ -20,11 +21,13 @@ pub fn group(
     match command {
         GroupCommand::List => {
             let folder = read_folder(folder)?;
+            folder.tell();
             let db = open(state)?;
             block_on(list(&db.store, &folder))?;
         }
         GroupCommand::Rename { old, new } => {
             let folder = read_folder(folder)?;
+            folder.tell();
             let db = open(state)?;
             block_on(rename(&db, &folder, &old, &new))?;
         }
@@ -107,34 +110,21 @@ async fn rename(db: &Database, folder: &Folder, old: &str, new: &str) -> anyhow:
 }
 
 async fn list(store: &Store, folder: &Folder) -> anyhow::Result<()> {
-    let mut groups: BTreeMap<GroupName, Vec<String>> = BTreeMap::new();
-    for record in store.list_users().await? {
-        for group in record.user.groups {
-            let members = groups.entry(group).or_default();
-            members.push(record.user.name.to_string());
-        }
-    }
-    let stored = store.grants().await?.grants;
-    let places = stored
-        .into_iter()
-        .map(|grant| (grant.group, grant.origin.to_string()));
-    let files = mentions(&folder.grants, &folder.scripts).into_iter();
-    let mut named: BTreeMap<GroupName, BTreeSet<String>> = BTreeMap::new();
-    for (group, place) in places.chain(files.map(|m| (m.group, m.place))) {
-        groups.entry(group.clone()).or_default();
-        named.entry(group).or_default().insert(place);
-    }
+    let grants = folder.grants.0.iter().cloned();
+    let all = Grants(grants.chain(store.grants().await?.grants).collect());
+    let groups = known_groups(store.list_users().await?, &all, &folder.scripts);
     if groups.is_empty() {
         println!("No groups. One exists by being named: stagedoor group add ops ann");
     }
-    for (group, members) in groups {
+    for (group, KnownGroup { members, places }) in groups {
+        let members: Vec<&str> = members.iter().map(UserName::as_str).collect();
         let members = match members.as_slice() {
             _ if group.as_str() == GroupName::EVERYONE => "every signed-in user".to_owned(),
             [] => "nobody".to_owned(),
             some => some.join(", "),
         };
         println!("{:<20} {members}", group.as_str());
-        for place in named.get(&group).into_iter().flatten() {
+        for place in places {
             println!("{:<20} named by {place}", "");
         }
     }

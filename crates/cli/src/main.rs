@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 use stagedoor_runner::RunnerArgs;
 
 // First: its macros print for all that follow.
@@ -48,13 +49,29 @@ fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == "runner") {
         return runner(words);
     }
-    match run(args::Arguments::parse()) {
+    let arguments = match args::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misread(&error),
+    };
+    match run(arguments) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("stagedoor: {error:#}");
             ExitCode::from(EXIT_FAILED)
         }
     }
+}
+
+/// Says what is wrong with the command line; where something is missing, with the command's example.
+fn misread(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.kind() == ErrorKind::MissingRequiredArgument {
+        let words = std::env::args().skip(1);
+        if let Some(example) = args::example(words) {
+            eprintln!("\n{example}");
+        }
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(EXIT_USAGE))
 }
 
 /// The process that starts scripts; started by `serve`, not by people.

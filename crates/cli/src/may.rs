@@ -12,6 +12,10 @@ use crate::{EXIT_FAILED, EXIT_OK};
 pub fn may(state: &StateOption, folder: &FolderOption, asked: &MayOptions) -> anyhow::Result<u8> {
     let question = question(asked)?;
     let folder = read_folder(folder)?;
+    folder.tell();
+    if folder.is_empty() && matches!(question, Question::Script(..)) {
+        bail!("it cannot be told without the scripts");
+    }
     let store = open(state)?.store;
     let answer: Answer = block_on(async {
         let record = find_user(&store, &asked.user).await?;

@@ -14,7 +14,7 @@ use stagedoor_store::{ChangeUserError, NewUser, Store};
 use crate::EXIT_OK;
 use crate::args::{StateOption, UserCommand};
 use crate::database::{Database, block_on, find_user, open, parse_group, parse_user};
-use crate::system::{KernelChance, SystemClock};
+use crate::system::{KernelChance, SystemClock, host_name};
 
 pub fn user(state: &StateOption, command: UserCommand) -> anyhow::Result<u8> {
     let db = open(state)?;
@@ -153,9 +153,16 @@ async fn sign_out(db: &Database, name: &str) -> anyhow::Result<()> {
 async fn set_password(db: &Database, name: &str) -> anyhow::Result<()> {
     let record = find_user(&db.store, name).await?;
     let hash = hash_from_stdin(&record.user.name)?;
-    let store = db.recorded(Act::PasswordChanged, name);
+    let became = if record.is_external { "local" } else { "" };
+    let entry = db.entry(Act::PasswordChanged, name).with("became", became);
+    let store = db.store.recorded(entry);
     store.set_password(record.user.id, hash).await?;
     println!("User {name} has a new password; their sessions are ended.");
+    if record.is_external {
+        println!(
+            "Their account is local from now on: the sign-in command is not asked about them."
+        );
+    }
     Ok(())
 }
 
@@ -167,6 +174,7 @@ fn hash_from_stdin(name: &UserName) -> anyhow::Result<String> {
         .context("could not read the password")?;
     let text = text.strip_suffix('\n').map(str::to_owned).unwrap_or(text);
     let password: Password = SecretString::from(text);
-    password::judge(&password, name.as_str())?;
+    let hosts: Vec<String> = host_name().into_iter().collect();
+    password::judge(&password, name.as_str(), &hosts)?;
     password::hash_now(&password, &KernelChance).context("could not hash the password")
 }

@@ -3,6 +3,10 @@
 //! As root the order matters: the folder, the state directory, the ports and the runner need
 //! root; everything that talks to the network runs after the server has dropped it.
 
+mod machine;
+mod options;
+mod scripts;
+
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -10,20 +14,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use rustix::process::{Resource, Rlimit};
-use stagedoor_app::app::{App, Options, Parts};
-use stagedoor_app::external::ExternalCommand;
+use stagedoor_app::app::{App, Parts};
 use stagedoor_app::password::Hasher;
-use stagedoor_app::session_key::digest;
-use stagedoor_app::throttle::Limits;
 use stagedoor_catalog::Catalog;
-use stagedoor_config::{Environment, Flags, Settings, SignInCommand, Sources};
+use stagedoor_config::{Environment, Settings};
 use stagedoor_domain::audit::{Act, Origin};
-use stagedoor_domain::queue::Capacity;
-use stagedoor_domain::sandbox::Level;
 use stagedoor_domain::time::Clock as _;
 use stagedoor_output::Outputs;
-use stagedoor_runner::{Connection, Reports, Runner, RunnerOptions};
+use stagedoor_runner::{Connection, Reports, Runner};
 use stagedoor_store::Store;
 use stagedoor_web::Doors;
 use tokio_util::sync::CancellationToken;
@@ -34,14 +32,16 @@ use crate::cookie_keys::{self, Given, Kept};
 use crate::signals::{self, Reload};
 use crate::state::{State, apart};
 use crate::system::{KernelChance, SystemClock};
-use crate::{EXIT_OK, EXIT_RUNNER_GONE, announce, listen, logging, rights, sign_in_command};
+use crate::{EXIT_OK, EXIT_RUNNER_GONE, announce, listen, logging, rights};
+use machine::{give_back_memory, raise_open_files, workers};
+use scripts::connect_runner;
+
+pub use options::{load, options_of};
 
 /// How long outcomes that nobody can follow any more may take to reach the disk.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
 /// How long a server that was stopped from a terminal waits for its runs.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How often memory that was freed is given back.
-const MEMORY: Duration = Duration::from_secs(30);
 /// Threads that move output.
 const PUMPS: usize = 2;
 
@@ -71,17 +71,6 @@ pub fn serve(options: &ServeOptions) -> anyhow::Result<u8> {
         .enable_all()
         .build()?;
     runtime.block_on(run(prepared, runner, options))
-}
-
-/// Threads that answer requests: half of the cores, because scripts run beside them. Two that take
-/// turns on what scripts leave free wake each other more than they share (a fifth of the time that
-/// a start takes of the server, measured on two cores).
-fn workers() -> usize {
-    (cores() / 2).max(1)
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn prepare(
@@ -124,44 +113,6 @@ fn prepare(
     Ok((prepared, runner))
 }
 
-pub fn load(
-    options: &ServeOptions,
-    folder: &Path,
-    environment: &Environment,
-    is_root: bool,
-) -> anyhow::Result<Settings> {
-    let flags = Flags {
-        listen: options.listen.clone(),
-        config: options.config.clone(),
-        state: options.state.dir.clone(),
-    };
-    let settings = stagedoor_config::load(Sources {
-        folder,
-        folder_name: &options.dir,
-        flags: &flags,
-        environment,
-        cores: u32::try_from(cores()).unwrap_or(u32::MAX),
-        is_root,
-    })?;
-    let command = settings.sign_in.command.as_ref();
-    if let Some(program) = command.and_then(|command| command.argv.first()) {
-        sign_in_command::check(program)?;
-    }
-    Ok(settings)
-}
-
-/// Connections, pipes and files of many runs need more descriptors than the usual 1,024.
-fn raise_open_files() {
-    let limit = rustix::process::getrlimit(Resource::Nofile);
-    let most = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    if let Err(error) = rustix::process::setrlimit(Resource::Nofile, most) {
-        tracing::debug!(%error, "could not raise the limit of open files");
-    }
-}
-
 fn open_folder(path: &Path) -> anyhow::Result<OwnedFd> {
     let folder = File::open(path)
         .with_context(|| format!("could not open the folder {}", path.display()))?;
@@ -172,44 +123,6 @@ fn open_folder(path: &Path) -> anyhow::Result<OwnedFd> {
         );
     }
     Ok(folder.into())
-}
-
-fn connect_runner(
-    state: &Path,
-    root_path: &Path,
-    root: &OwnedFd,
-    settings: &Settings,
-    accounts: &Accounts,
-) -> anyhow::Result<Connection> {
-    let options = RunnerOptions {
-        socket: state.join("runner.sock"),
-        root: root_path.to_owned(),
-        root_dir: root.try_clone()?,
-        scratch: scratch(state, accounts),
-        run_account: accounts.scripts.clone(),
-        allow_root_scripts: settings.allow_root_scripts,
-        some_go_without: settings.permits.iter().any(|p| p.level == Level::None),
-        server_uid: accounts.server.as_ref().map(|account| account.uid),
-    };
-    // The file that runs now, even when a newer one has taken its name meanwhile.
-    let binary = Path::new("/proc/self/exe");
-    Runner::ensure(binary, &options).with_context(|| {
-        format!(
-            "could not start the process that runs scripts; it is reached at {}",
-            options.socket.display()
-        )
-    })
-}
-
-/// Where runs have their homes. Scripts of another account cannot enter the state directory.
-fn scratch(state: &Path, accounts: &Accounts) -> PathBuf {
-    if accounts.scripts.is_none() {
-        return state.join("scratch");
-    }
-    // One folder for each state directory, with a name that does not tell where that is.
-    let digest = digest(&[state.as_os_str().as_encoded_bytes()]);
-    let short = digest.first_chunk().copied().map(u64::from_be_bytes);
-    Path::new("/var/tmp").join(format!("stagedoor-{:016x}", short.unwrap_or_default()))
 }
 
 async fn run(
@@ -229,6 +142,7 @@ async fn run(
     });
     let web = stagedoor_web::WebOptions {
         public_hosts: prepared.settings.public_host.clone(),
+        public_address: announce::public_address(&prepared.settings, &prepared.doors),
         tls: prepared.settings.tls.clone(),
         proxy: prepared.settings.proxy.clone(),
         allow_plain_http: prepared.settings.allow_plain_http,
@@ -266,15 +180,6 @@ async fn run(
             tracing::error!("the process that starts scripts has ended; start `stagedoor serve` again");
             Ok(EXIT_RUNNER_GONE)
         }
-    }
-}
-
-/// What a burst of connections took, the C library would keep.
-async fn give_back_memory() {
-    let mut ticks = tokio::time::interval(MEMORY);
-    loop {
-        ticks.tick().await;
-        let _ = tokio::task::spawn_blocking(stagedoor_runner::memory::give_back).await;
     }
 }
 
@@ -348,7 +253,7 @@ async fn assemble(
         pump_events,
         clock,
         chance: chance.clone(),
-        hasher: Hasher::new(&*chance),
+        hasher: Hasher::new(&*chance).on_hosts(options::hosts(&settings)),
         vault_key: state.vault_key(&*chance)?,
         cookie_keys,
         options: options_of(&settings, environment),
@@ -360,42 +265,4 @@ async fn assemble(
     tokio::spawn(keeper.watch(app.clone()));
     announce::serving(&doors, &root_path, &app).await;
     Ok((app, doors, state))
-}
-
-fn external_of(command: &SignInCommand) -> Arc<ExternalCommand> {
-    Arc::new(ExternalCommand {
-        argv: command.argv.clone(),
-        timeout: command.timeout,
-        may_name_admins: command.names_admins,
-    })
-}
-
-pub fn options_of(settings: &Settings, environment: Environment) -> Options {
-    let count = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
-    Options {
-        capacity: Capacity {
-            running: count(settings.limits.running),
-            starting: starts_in_flight(),
-            queued: count(settings.limits.queued),
-            queued_per_user: count(settings.limits.queued_per_user),
-        },
-        output_cap: settings.limits.output,
-        session: settings.session,
-        sign_in: Limits {
-            failures: settings.sign_in.failures,
-            blocked_for: settings.sign_in.blocked_for,
-        },
-        external: settings.sign_in.command.as_ref().map(external_of),
-        grants: Arc::new(settings.grants.clone()),
-        environment,
-    }
-}
-
-/// How many runs may be between their claim and the first instruction of their script. A start is
-/// work for a core, so more of them at once only wait for each other. Most of that time goes to the
-/// disk, which writes many at once: with fewer than this (measured with 32 callers on two cores)
-/// starts wait for the disk one after the other.
-fn starts_in_flight() -> usize {
-    const PER_CORE: usize = 16;
-    PER_CORE * cores()
 }

@@ -136,17 +136,26 @@ fn tell(settings: &Settings, changes: &Changes) {
         || "there is no file".to_owned(),
         |file| file.display().to_string(),
     );
-    match changes.now.join(", ") {
-        none if none.is_empty() => {
-            tracing::info!("read the settings again ({file}): nothing changes now");
+    match changes.now.as_slice() {
+        [] => tracing::info!("read the settings again ({file}): nothing changes now"),
+        [key] => tracing::info!("read the settings again ({file}): {key} counts from now on"),
+        keys => {
+            let keys = keys.join(", ");
+            tracing::info!("read the settings again ({file}): {keys} count from now on");
         }
-        keys => tracing::info!("read the settings again ({file}): {keys} counts from now on"),
     }
-    if !changes.next_start.is_empty() {
-        let keys = changes.next_start.join(", ");
-        tracing::warn!(
-            "not in force yet: {keys} is not what this server started with, and counts once \
+    match changes.next_start.as_slice() {
+        [] => {}
+        [key] => tracing::warn!(
+            "not in force yet: {key} is not what this server started with; it counts once \
              `stagedoor serve` is started again"
-        );
+        ),
+        keys => {
+            let keys = keys.join(", ");
+            tracing::warn!(
+                "not in force yet: {keys} are not what this server started with; they count once \
+                 `stagedoor serve` is started again"
+            );
+        }
     }
 }

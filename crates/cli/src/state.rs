@@ -104,7 +104,7 @@ impl State {
 }
 
 /// The owner of an existing state directory, for commands that work on it.
-fn owner_of(dir: &Path) -> anyhow::Result<u32> {
+pub fn owner_of(dir: &Path) -> anyhow::Result<u32> {
     match fs::metadata(dir) {
         Ok(metadata) => Ok(metadata.uid()),
         Err(error) => Err(error).with_context(|| {

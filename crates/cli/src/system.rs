@@ -1,4 +1,4 @@
-//! Real time and real chance: the only place where they are asked for.
+//! What the machine says: the time, chance, and its name. The only place where they are asked for.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -43,4 +43,10 @@ impl Chance for KernelChance {
             std::process::abort();
         }
     }
+}
+
+/// What the machine is called; none where it does not say.
+pub fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned())
 }

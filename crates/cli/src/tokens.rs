@@ -1,11 +1,11 @@
 //! `stagedoor token`.
 
-use anyhow::{Context as _, bail};
+use anyhow::{anyhow, bail};
 use stagedoor_app::session_key::{new_api_token, token_hash};
 use stagedoor_domain::access::{Actions, Scope};
 use stagedoor_domain::audit::Act;
 use stagedoor_domain::name::check_token_name;
-use stagedoor_domain::network::Network;
+use stagedoor_domain::network::{BadNetwork, Network};
 use stagedoor_domain::pattern::{parse_patterns, say_patterns};
 use stagedoor_domain::quantity::parse_duration;
 use stagedoor_domain::time::{Clock as _, Timestamp};
@@ -38,6 +38,12 @@ pub fn token(state: &StateOption, command: TokenCommand) -> anyhow::Result<u8> {
 
 async fn create(db: &Database, options: NewTokenOptions) -> anyhow::Result<()> {
     let record = find_user(&db.store, &options.user).await?;
+    if record.disabled {
+        bail!(
+            "{0} is disabled, and so would be the token; unlock the account first: stagedoor user enable {0}",
+            record.user.name
+        );
+    }
     let now = SystemClock::new().now();
     let expires_at = match options.expires.as_str() {
         "never" => None,
@@ -84,8 +90,10 @@ fn scope(options: &NewTokenOptions) -> anyhow::Result<Scope> {
 
 fn networks(texts: &[String]) -> anyhow::Result<Vec<Network>> {
     let parse = |text: &String| {
-        text.parse()
-            .with_context(|| format!("`{text}`: write 10.0.0.0/8, fd00::/8 or one address"))
+        let read = text.parse();
+        read.map_err(|error: BadNetwork| {
+            anyhow!("`{text}` {error}; write 10.0.0.0/8, fd00::/8 or one address")
+        })
     };
     texts.iter().map(parse).collect()
 }

@@ -2,6 +2,9 @@
 
 use std::fmt::Debug;
 
+use stagedoor_domain::access::{Gives, Grants};
+use stagedoor_domain::name::GroupName;
+
 use crate::settings::Settings;
 
 /// Keys of settings that differ.
@@ -17,14 +20,23 @@ impl Settings {
     /// What these settings change for a server that `began` with others and read `last` before.
     ///
     /// What counts at the next start is told at each reading, until the file says again what the
-    /// server began with.
+    /// server began with. A setting that nobody has set is not named, even where another one changes
+    /// what it is by default.
     pub fn changes(&self, began: &Self, last: &Self) -> Changes {
-        Changes {
-            now: differing(&counting_now(last), &counting_now(self)),
-            next_start: differing(&counting_at_start(began), &counting_at_start(self)),
-        }
+        let is_set = |key: &str, before: &Self| {
+            [GRANT, PERMIT].contains(&key) || self.set.contains(key) || before.set.contains(key)
+        };
+        let mut now = differing(&counting_now(last), &counting_now(self));
+        let mut next_start = differing(&counting_at_start(began), &counting_at_start(self));
+        now.retain(|key| is_set(key, last));
+        next_start.retain(|key| is_set(key, began));
+        Changes { now, next_start }
     }
 }
+
+/// `[[grant]]` and `[[permit]]`, which are no single values.
+const GRANT: &str = "grant";
+const PERMIT: &str = "permit";
 
 /// A setting's key, and its value in words that are equal only for equal values.
 type Row = (&'static str, String);
@@ -63,8 +75,14 @@ fn counting_now(settings: &Settings) -> Vec<Row> {
             "sign_in.command_names_admins",
             command.map(|command| command.names_admins),
         ),
-        row("grant", &settings.grants),
+        row(GRANT, given(&settings.grants)),
     ]
+}
+
+/// What the grants give, on whatever lines they stand.
+fn given(grants: &Grants) -> Vec<(&GroupName, &Gives)> {
+    let grants = grants.0.iter();
+    grants.map(|grant| (&grant.group, &grant.gives)).collect()
 }
 
 fn counting_at_start(settings: &Settings) -> Vec<Row> {
@@ -89,7 +107,7 @@ fn counting_at_start(settings: &Settings) -> Vec<Row> {
         row("run_user", &settings.run_user),
         row("allow_root_scripts", settings.allow_root_scripts),
         row("limits.timeout", settings.limits.timeout),
-        row("permit", &settings.permits),
+        row(PERMIT, &settings.permits),
         row("debug.clients", settings.debug.as_ref().map(|d| &d.clients)),
         row("debug.lasts", settings.debug.as_ref().map(|d| d.lasts)),
         // What it allows is checked at each reading; nothing of it is left then.
@@ -113,7 +131,7 @@ mod tests {
             .map(|(key, _)| key)
             .collect();
         let mut all: Vec<_> = SETTINGS.iter().map(|(key, _)| *key).collect();
-        all.extend(["grant", "permit"]);
+        all.extend([GRANT, PERMIT]);
         told.sort_unstable();
         all.sort_unstable();
         assert_eq!(told, all);

@@ -147,6 +147,11 @@ impl Layers {
         self.settings.get(key)
     }
 
+    /// The settings that have a value.
+    pub fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.settings.keys().copied()
+    }
+
     /// `stagedoor.toml`.
     pub fn add_file(&mut self, table: &Table, problems: &mut Problems) {
         TOP.check(table, problems);

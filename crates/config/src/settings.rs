@@ -1,5 +1,6 @@
 //! The settings, typed, with their defaults.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub struct Settings {
     pub state: PathBuf,
     /// The file that was read, as the operator would name it.
     pub file: Option<PathBuf>,
+    /// Keys that are set by somebody; the others have their defaults.
+    pub(crate) set: BTreeSet<&'static str>,
 }
 
 /// Limits of the whole server; a script's own come on top.
@@ -119,6 +122,7 @@ impl Settings {
             permits: permits::read(&layers.permits, problems),
             state,
             file,
+            set: layers.keys().collect(),
         }
     }
 }

@@ -109,7 +109,6 @@ pub struct Denied;
 /// Proof that the user may see the script.
 #[derive(Debug, Clone, Copy)]
 pub struct MayView<'a> {
-    user: &'a User,
     script: &'a Script,
 }
 
@@ -128,9 +127,7 @@ pub struct MayStop<'a> {
 
 /// Proof that the user may see the run and its output.
 #[derive(Debug, Clone, Copy)]
-pub struct MayRead<'a> {
-    user: &'a User,
-}
+pub struct MayRead(());
 
 /// Proof that the user administers this server.
 #[derive(Debug, Clone, Copy)]
@@ -144,7 +141,7 @@ macro_rules! accessors {
         pub fn user(&self) -> &'a User { self.user }
     })* };
 }
-accessors!(MayView, MayRun, MayStop, MayRead, MayAdmin);
+accessors!(MayRun, MayStop, MayAdmin);
 
 impl<'a> MayView<'a> {
     /// What may be seen.
@@ -177,11 +174,11 @@ fn of_script(verb: Verb, script: &Script) -> Wish<'_> {
 
 /// May this user see that the script exists?
 pub fn may_view<'a>(
-    user: &'a User,
+    user: &User,
     script: &'a Script,
     grants: &Grants,
 ) -> Result<MayView<'a>, Denied> {
-    may(user, of_script(Verb::View, script), grants).map(|()| MayView { user, script })
+    may(user, of_script(Verb::View, script), grants).map(|()| MayView { script })
 }
 
 /// May this user start the script?
@@ -206,13 +203,9 @@ pub struct RunFacts<'a> {
 }
 
 /// May this user see the run and its output? Who started a run always may.
-pub fn may_read<'a>(
-    user: &'a User,
-    run: RunFacts<'_>,
-    grants: &Grants,
-) -> Result<MayRead<'a>, Denied> {
+pub fn may_read(user: &User, run: RunFacts<'_>, grants: &Grants) -> Result<MayRead, Denied> {
     let verb = Verb::Output;
-    may(user, Wish::Run { verb, run }, grants).map(|()| MayRead { user })
+    may(user, Wish::Run { verb, run }, grants).map(|()| MayRead(()))
 }
 
 /// May this user stop the run? Who started a run always may.

@@ -271,10 +271,11 @@ impl Entry {
         self
     }
 
-    /// With this detail; a text is cut at [`LONGEST_DETAIL`].
+    /// With this detail; a text is cut at [`LONGEST_DETAIL`], and an empty one is left out.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         let value = match value.into() {
+            Value::String(text) if text.is_empty() => return self,
             Value::String(text) => Value::String(cut(text, LONGEST_DETAIL)),
             other => other,
         };
@@ -329,5 +330,12 @@ mod tests {
         assert_eq!(entry.clone().on("ann").target, "ann");
         let detail = entry.with("why", "x".repeat(5000)).detail;
         assert_eq!(detail["why"].as_str().map(str::len), Some(LONGEST_DETAIL));
+    }
+
+    #[test]
+    fn a_detail_that_says_nothing_is_left_out() {
+        let entry = Entry::new(Act::UserAdded, Origin::server(), Timestamp::default());
+        let detail = entry.with("groups", "").with("by", "link").detail;
+        assert_eq!(detail.keys().collect::<Vec<_>>(), ["by"]);
     }
 }

@@ -46,6 +46,16 @@ impl ScriptPattern {
             Self::One(only) => only == name,
         }
     }
+
+    /// Are all scripts that the other one means, now and later, meant by this?
+    pub fn includes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Below(folder), Self::Below(inner)) => inner.starts_with(&**folder),
+            (_, Self::One(name)) => self.covers(name),
+            (Self::All, _) => true,
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for ScriptPattern {
@@ -93,6 +103,28 @@ mod tests {
             let parsed = ScriptPattern::parse(pattern).expect("a pattern");
             assert_eq!(parsed.covers(&name), is_meant, "{pattern} {name}");
             assert_eq!(parsed.to_string(), pattern);
+        }
+    }
+
+    #[test]
+    fn a_pattern_includes_what_means_no_script_beside_its_own() {
+        for (all, one, is_in) in [
+            ("*", "*", true),
+            ("*", "ops/*", true),
+            ("*", "a", true),
+            ("ops/*", "ops/*", true),
+            ("ops/*", "ops/db/*", true),
+            ("ops/*", "ops/a", true),
+            ("ops/*", "*", false),
+            ("ops/db/*", "ops/*", false),
+            ("ops/*", "ops2/*", false),
+            ("a", "a", true),
+            ("a", "b", false),
+            ("a", "a/*", false),
+            ("a", "*", false),
+        ] {
+            let parse = |text| ScriptPattern::parse(text).expect("a pattern");
+            assert_eq!(parse(all).includes(&parse(one)), is_in, "{all} {one}");
         }
     }
 

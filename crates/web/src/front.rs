@@ -17,7 +17,7 @@ mod heads;
 mod held;
 mod http2;
 mod limits;
-mod log;
+pub(crate) mod log;
 mod preface;
 mod reception;
 mod redirect;
@@ -44,11 +44,13 @@ pub use framing::Framing;
 use crate::base_path::BasePath;
 use crate::debugging::Debugging;
 use crate::routes;
+use crate::site::Site;
 use crate::state::AppState;
 use crate::tls::Certificates;
 use astray::Astray;
 use connection::{Door, Patience};
 use desk::Desk;
+pub(crate) use gate::without_port;
 use limits::Limits;
 pub(crate) use limits::network;
 use reception::Reception;
@@ -64,6 +66,8 @@ pub(crate) const LARGEST_BODY: usize = 1 << 20;
 pub struct WebOptions {
     /// Host names that are served beside those of the loopback.
     pub public_hosts: Vec<String>,
+    /// The whole address of the first of these, for links.
+    pub public_address: Option<String>,
     /// HTTPS on every listener.
     pub tls: Option<Tls>,
     /// Proxies before this server.
@@ -144,7 +148,11 @@ pub async fn serve(
     };
     let base = BasePath::new(&options.base_path);
     let debugging = debugging(&app, &options, &shutdown);
-    let state = AppState::new(app.clone(), base, shutdown.clone(), debugging);
+    let site = Site {
+        hosts: options.public_hosts.clone(),
+        address: options.public_address.clone(),
+    };
+    let state = AppState::new(app.clone(), (base, site), shutdown.clone(), debugging);
     let reception = reception(state, &options);
     let mut all = Vec::new();
     for listener in doors.listeners {

@@ -15,11 +15,13 @@ use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use stagedoor_app::people::ByToken;
 use stagedoor_app::sessions::SignedIn;
+use stagedoor_app::throttle::BearerError;
 use stagedoor_domain::access::User;
 use stagedoor_domain::audit::Origin;
 
 use crate::cookies::Jar;
 use crate::debugging::Debugging;
+use crate::front::log;
 use crate::pages;
 use crate::problem::Problem;
 use crate::routes::{Access, CsrfClass, RouteSpec};
@@ -207,12 +209,13 @@ async fn caller(
 ) -> Result<Caller, Response> {
     let refuse = |problem: Problem| problem.into_response();
     if let Some(token) = bearer::token(headers, arrival).map_err(refuse)? {
-        let user = state
-            .app
-            .bearer_from(token, arrival.peer)
-            .await
-            .map_err(|e| refuse(e.into()))?;
-        let ByToken { user, token } = user.ok_or_else(|| refuse(unauthorized()))?;
+        let found = state.app.bearer_from(token, arrival.peer).await;
+        let found = found.inspect_err(|error| {
+            if let BearerError::Bad(bad) = error {
+                log::refused(arrival.peer, StatusCode::UNAUTHORIZED, &bad.to_string());
+            }
+        });
+        let ByToken { user, token } = found.map_err(|error| refuse(error.into()))?;
         return Ok(Caller {
             user,
             session: None,

@@ -22,6 +22,7 @@ mod problem;
 pub mod routes;
 mod safe_form;
 mod session;
+mod site;
 mod state;
 mod tls;
 mod user_agent;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base_path::BasePath;
 use crate::debugging::Debugging;
 use crate::policy_reports::PolicyReports;
+use crate::site::Site;
 
 /// Cheap to clone: the router does so some times for each request.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub(crate) struct Reachable {
     pub app: App,
     /// Before every address that a browser is given.
     pub base: BasePath,
+    /// Where people find this server.
+    pub site: Site,
     /// Cancelled when the server begins to drain: long answers (live streams) end then.
     pub shutdown: CancellationToken,
     /// Who sees the causes of failures.
@@ -31,13 +34,14 @@ pub(crate) struct Reachable {
 impl AppState {
     pub fn new(
         app: App,
-        base: BasePath,
+        (base, site): (BasePath, Site),
         shutdown: CancellationToken,
         debugging: Option<Debugging>,
     ) -> Self {
         let reachable = Reachable {
             app,
             base,
+            site,
             shutdown,
             debugging,
             policy_reports: PolicyReports::default(),

@@ -118,6 +118,24 @@ fn a_group_is_renamed_on_its_page() {
 }
 
 #[test]
+fn a_rename_that_gives_rights_is_asked_about_first() {
+    let script = "#!/bin/sh\n# /// stagedoor\n# title = \"Disk report\"\n# access = { run = [\"crew\"] }\n# ///\necho hello\n";
+    let mut program = Program::with_scripts(&[("ops/hello.sh", script)]);
+    let browser = Browser::new(JavaScript::Off);
+    set_up(&browser, &mut program);
+    let words = ["user", "add", "ann", "--group", "dev", "--password-stdin"];
+    program.manage(&words, WORDS);
+    go(&browser, "groups");
+    browser.fill("from", "dev");
+    browser.fill("to", "crew");
+    browser.click("form.stack[action=\"/admin/groups/rename\"] button");
+    browser.wait_for_text("main", "Give the members of dev these rights?");
+    shoot(&browser, "admin-groups-rename");
+    browser.click("button[name=sure]");
+    browser.wait_for_text("main", "dev is called crew now");
+}
+
+#[test]
 fn a_token_is_made_for_oneself_and_revoked_by_an_administrator() {
     let (program, browser) = begin(JavaScript::Off);
     browser.click("a.person");
@@ -138,6 +156,30 @@ fn a_token_is_made_for_oneself_and_revoked_by_an_administrator() {
     browser.click("form[action$=\"/revoke\"] button");
     browser.wait_for_text("main", "No tokens");
     assert_eq!(good(), 401);
+}
+
+/// As if the sign-in command had made this account.
+fn make_external(program: &Program, name: &str) {
+    let db = rusqlite::Connection::open(program.state().join("stagedoor.db")).expect("opens");
+    let sql = "UPDATE users SET origin = 'external' WHERE name = ?1";
+    assert_eq!(db.execute(sql, [name]).expect("changed"), 1);
+}
+
+/// At a desk and on a phone, light and dark; it is no wider than either.
+fn shoot(browser: &Browser, name: &str) {
+    let folder = crate::tree::root().join("target/screenshots");
+    std::fs::create_dir_all(&folder).expect("a folder for the pictures");
+    for (label, size) in [("wide", (1280, 900)), ("phone", (390, 844))] {
+        for (scheme, dark) in [("light", false), ("dark", true)] {
+            browser.pretend(size, dark);
+            let over = browser.look("return document.documentElement.scrollWidth - innerWidth");
+            let fits = over.as_i64().is_some_and(|pixels| pixels <= 0);
+            assert!(fits, "{name} is {over} px wider than {label}");
+            let file = folder.join(format!("{name}-{label}-{scheme}.png"));
+            std::fs::write(file, browser.picture()).expect("a picture");
+        }
+    }
+    browser.pretend((1280, 900), false);
 }
 
 /// Pictures to be looked at; and no page is wider than a phone.
@@ -171,25 +213,28 @@ fn the_pages_of_administration_fit_a_phone() {
     ] {
         program.manage(words, "");
     }
-    let folder = crate::tree::root().join("target/screenshots");
-    std::fs::create_dir_all(&folder).expect("a folder for the pictures");
-    let shoot = |name: &str| {
-        for (label, size) in [("wide", (1280, 900)), ("phone", (390, 844))] {
-            for (scheme, dark) in [("light", false), ("dark", true)] {
-                browser.pretend(size, dark);
-                let over = browser.look("return document.documentElement.scrollWidth - innerWidth");
-                let fits = over.as_i64().is_some_and(|pixels| pixels <= 0);
-                assert!(fits, "{name} is {over} px wider than {label}");
-                let file = folder.join(format!("{name}-{label}-{scheme}.png"));
-                std::fs::write(file, browser.picture()).expect("a picture");
-            }
-        }
-        browser.pretend((1280, 900), false);
-    };
+    // One that the sign-in command has made, and more grants than a list should show.
+    program.manage(&["user", "add", "eve", "--password-stdin"], WORDS);
+    make_external(&program, "eve");
+    for n in 1..=9 {
+        let scripts = format!("backups/*,examples/{n}");
+        let words = [
+            "grant",
+            "add",
+            "--group",
+            "everyone",
+            "--may",
+            "view",
+            "--scripts",
+        ];
+        program.manage(&[&words[..], &[&scripts]].concat(), "");
+    }
+    let shoot = |name: &str| shoot(&browser, name);
     for (name, path) in [
         ("admin", "/admin"),
         ("admin-users", "/admin/users"),
         ("admin-user", "/admin/users/ann"),
+        ("admin-user-external", "/admin/users/eve"),
         ("admin-groups", "/admin/groups"),
         ("admin-grants", "/admin/grants"),
         ("admin-tokens", "/admin/tokens"),
@@ -197,7 +242,11 @@ fn the_pages_of_administration_fit_a_phone() {
             "admin-may",
             "/admin/may?user=ann&action=run&script=disk-report",
         ),
+        ("admin-audit-log", "/admin/audit-log?act=all"),
+        ("admin-blocked", "/admin/blocked"),
+        ("admin-csp-reports", "/admin/csp-reports"),
         ("account-tokens", "/account/tokens"),
+        ("runs", "/runs"),
     ] {
         browser.goto(&at(&program, path));
         shoot(name);
@@ -208,5 +257,8 @@ fn the_pages_of_administration_fit_a_phone() {
     shoot("admin-user-link");
     browser.goto(&browser.text(".secret code").expect("a link"));
     shoot("password-link");
+    make_external(&program, "admin");
+    browser.goto(&at(&program, "/account"));
+    shoot("account-external");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }

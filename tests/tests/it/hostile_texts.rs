@@ -84,9 +84,9 @@ const INSPECT: &str = r"
     const seen = [], other = [], runsOn = [];
     const note = (place, text) => {
         if (!text.includes(begin)) return;
-        // It may be cut, before an ellipsis or between the marks of a message.
+        // It may be cut, before an ellipsis or between the marks of a message, which are shown as code.
         const cut = text.slice(text.indexOf(begin)).split(/…$|`/)[0];
-        const isCut = cut.length < text.length - text.indexOf(begin);
+        const isCut = place === 'code' || cut.length < text.length - text.indexOf(begin);
         const is = texts.some(known => text.includes(known) || (isCut && known.startsWith(cut)));
         (is ? seen : other).push(`${place}: ${text}`);
     };

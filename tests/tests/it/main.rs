@@ -11,6 +11,8 @@ mod audit_log;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod command_line;
+#[cfg(test)]
 mod conditions;
 #[cfg(test)]
 mod confinement;

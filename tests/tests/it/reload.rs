@@ -47,7 +47,7 @@ fn a_reload_says_what_counts_now_and_what_needs_a_start() {
         file.display()
     );
     assert!(said.contains(&now), "{said}");
-    let later = "not in force yet: public_host, hsts, limits.timeout ";
+    let later = "not in force yet: public_host, limits.timeout are not";
     assert!(said.contains(later), "{said}");
 
     // What waits for a start is told again, what counts already is not.

@@ -7,6 +7,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use crate::http;
 use crate::program::{Home, Program};
@@ -130,6 +131,18 @@ fn w21_an_operator_lists_blocks_and_lifts_them_beside_the_server() {
         "{list}"
     );
     assert!(!list.contains("not-somebody"), "{list}");
+    let log = program.log();
+    let told: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("too much failed"))
+        .collect();
+    assert_eq!(told.len(), 3, "{log}");
+    let named = told.iter().filter(|line| line.contains("\"ann\""));
+    assert_eq!(named.count(), 2, "{told:?}");
+    assert!(
+        !log.contains("not-somebody"),
+        "people type passwords there: {log}"
+    );
     let row = list
         .lines()
         .find(|line| line.contains("127.0.0.3"))
@@ -153,6 +166,30 @@ fn w21_an_operator_lists_blocks_and_lifts_them_beside_the_server() {
         Somebody::at(&program, 4).sign_in("ann", PASSWORD).status,
         303
     );
+}
+
+#[test]
+fn w83_why_a_token_was_refused_stands_in_the_log() {
+    let program = Program::with_scripts(&[HELLO]);
+    account(&program, "ann");
+    let create = |more: &[&str]| {
+        let words = [&["token", "create", "--user", "ann"][..], more].concat();
+        program.manage(&words, "").trim().to_owned()
+    };
+    let (near, far) = (
+        create(&["--from", "127.0.0.0/8"]),
+        create(&["--from", "10.0.0.0/8"]),
+    );
+    let mut somebody = Somebody::at(&program, 7);
+    somebody.call(&near).expect(200);
+    assert!(!program.log().contains("a request was refused"));
+    somebody.call(&far).expect(401);
+    program.until_logged(
+        "token 2 is not for the address that it was sent from",
+        Duration::from_secs(10),
+    );
+    assert!(program.log().contains("127.0.0.7"));
+    assert!(!program.log().contains(&far));
 }
 
 /// Row W40: of a password the database has an argon2id hash and nothing else.

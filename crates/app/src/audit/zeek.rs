@@ -114,6 +114,7 @@ mod tests {
             target: target.to_owned(),
             outcome: "done".to_owned(),
             detail: serde_json::Map::new(),
+            prev: "cd".repeat(32),
             hash: "ab".repeat(32),
             line: String::new(),
         }

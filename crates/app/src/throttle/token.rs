@@ -12,14 +12,17 @@ use stagedoor_store::StoreError;
 use super::place::{Now, Place};
 use super::{Blocked, Network};
 use crate::app::App;
-use crate::people::ByToken;
+use crate::people::{BadToken, ByToken};
 
-/// Why a token was not looked at.
+/// Why a token did not let anybody in.
 #[derive(Debug, thiserror::Error)]
 pub enum BearerError {
     /// Too many wrong ones came from this address.
     #[error(transparent)]
     Blocked(#[from] Blocked),
+    /// It is not good, or not for this.
+    #[error(transparent)]
+    Bad(#[from] BadToken),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -28,23 +31,19 @@ pub enum BearerError {
 impl App {
     /// Who this API token belongs to, if it is good and the client did not try too many that were
     /// not. Failures of passwords do not count here.
-    pub async fn bearer_from(
-        &self,
-        token: &str,
-        address: IpAddr,
-    ) -> Result<Option<ByToken>, BearerError> {
+    pub async fn bearer_from(&self, token: &str, address: IpAddr) -> Result<ByToken, BearerError> {
         let network = Network::of(address);
         let blocked = self.token_block(network).await;
         // One that is refused has not worked from there.
         let noted = blocked.is_none().then_some(network);
         let found = self.bearer_noting(token, address, noted).await?;
         match (found, blocked) {
-            (Some(found), None) => Ok(Some(found)),
-            (Some(found), Some(_)) if self.has_worked(token, network).await? => Ok(Some(found)),
+            (Ok(found), None) => Ok(found),
+            (Ok(found), Some(_)) if self.has_worked(token, network).await? => Ok(found),
             (_, Some(wait)) => Err(Blocked { wait }.into()),
-            (None, None) => {
-                self.note_wrong_token(address).await;
-                Ok(None)
+            (Err(bad), None) => {
+                self.note_wrong_token(address, &bad).await;
+                Err(bad.into())
             }
         }
     }
@@ -67,7 +66,7 @@ impl App {
         Ok(self.known(subject, network).await?.is_some())
     }
 
-    async fn note_wrong_token(&self, address: IpAddr) {
+    async fn note_wrong_token(&self, address: IpAddr, bad: &BadToken) {
         let limits = self.options().sign_in;
         let changes = {
             let now = Now::of(self.clock());
@@ -79,7 +78,11 @@ impl App {
             blocks.store(true, Ordering::Relaxed);
         }
         let by = Origin::stranger(address);
-        let refusal = self.entry(Act::TokenUsed, &by).refused();
+        let token = bad.token().map(|number| format!("token {number}"));
+        let refusal = self
+            .entry(Act::TokenUsed, &by)
+            .on(token.unwrap_or_default());
+        let refusal = refusal.with("why", bad.to_string()).refused();
         let blocks = self.note_blocks(&changes.blocked, &by, "");
         tokio::join!(self.keep(changes), self.note(refusal), blocks);
     }

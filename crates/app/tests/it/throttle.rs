@@ -231,7 +231,8 @@ async fn call(house: &House, token: &str, from: &str) -> Result<bool, Duration> 
     let (token, from) = (token.to_owned(), address(from));
     let called = house.inside(move |app| async move { app.bearer_from(&token, from).await });
     match called.await {
-        Ok(user) => Ok(user.is_some()),
+        Ok(_) => Ok(true),
+        Err(BearerError::Bad(_)) => Ok(false),
         Err(BearerError::Blocked(blocked)) => Err(blocked.wait),
         Err(BearerError::Store(error)) => panic!("{error}"),
     }

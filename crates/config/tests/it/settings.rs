@@ -662,3 +662,53 @@ fn w21_w30_signing_in_is_bounded_by_default_and_a_command_is_words_for_no_shell(
         ["/bin/x", "-q"]
     );
 }
+
+#[test]
+fn a_change_names_the_settings_that_somebody_changed_and_no_others() {
+    let grant = "[[grant]]\ngroup = 'ops'\nscripts = '*'\nmay = ['run']\n";
+    let command = "[sign_in]\ncommand = '/bin/check'\n";
+    for (before, after, now, next_start) in [
+        (
+            "",
+            "public_host = 'a.example'\n",
+            &[][..],
+            &["public_host"][..],
+        ),
+        ("", command, &["sign_in.command"], &[]),
+        (command, "", &["sign_in.command"], &[]),
+        (
+            command,
+            "[sign_in]\ncommand = '/bin/check'\ncommand_timeout = '3s'\n",
+            &["sign_in.command_timeout"],
+            &[],
+        ),
+        (
+            "",
+            "behind_proxy = true\nproxy.hops = 1\nproxy.trusted = '10.0.0.1'\n",
+            &[],
+            &["behind_proxy", "proxy.hops", "proxy.trusted"],
+        ),
+        ("", "debug.clients = '::1'\n", &[], &["debug.clients"]),
+        (
+            "hsts = 'off'\n",
+            "public_host = 'a.example'\n",
+            &[],
+            &["public_host", "hsts"],
+        ),
+        (
+            grant,
+            &format!("[limits]\nqueued = 7\n{grant}"),
+            &["limits.queued"],
+            &[],
+        ),
+        (grant, "", &["grant"], &[]),
+    ] {
+        let before = good(before);
+        let changes = good(after).changes(&before, &before);
+        assert_eq!(
+            (&*changes.now, &*changes.next_start),
+            (now, next_start),
+            "{after}"
+        );
+    }
+}

@@ -84,6 +84,26 @@ impl Gives {
     }
 }
 
+impl Gives {
+    /// Does the other one give nothing beside this?
+    fn covers(&self, other: &Gives) -> bool {
+        match (self, other) {
+            (Gives::Admin, Gives::Admin) => true,
+            (
+                Gives::Scripts { scripts, may },
+                Gives::Scripts {
+                    scripts: wanted,
+                    may: verbs,
+                },
+            ) => {
+                let has = |one: &ScriptPattern| scripts.iter().any(|all| all.includes(one));
+                verbs.iter().all(|verb| may.meets(verb.given_by())) && wanted.iter().all(has)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What a group may, in stagedoor.toml or in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -93,6 +113,14 @@ pub struct Grant {
     pub gives: Gives,
     /// Where it stands.
     pub origin: Origin,
+}
+
+impl Grant {
+    /// Does the other one give nobody anything beside this?
+    pub fn covers(&self, other: &Grant) -> bool {
+        let is_for_all = self.group.as_str() == GroupName::EVERYONE;
+        (is_for_all || self.group == other.group) && self.gives.covers(&other.gives)
+    }
 }
 
 impl fmt::Display for Grant {

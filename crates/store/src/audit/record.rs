@@ -32,6 +32,8 @@ pub struct AuditRecord {
     pub outcome: String,
     /// More of it, by name.
     pub detail: Map<String, Value>,
+    /// The hash of the record before, in hex digits.
+    pub prev: String,
     /// Its own hash, in hex digits.
     pub hash: String,
     /// Itself as a line of JSON, with its newline.
@@ -53,6 +55,7 @@ impl AuditRecord {
             outcome: record.outcome.to_owned(),
             // What is no object was put there by somebody else; the line shows it.
             detail: serde_json::from_str(record.detail).unwrap_or_default(),
+            prev: hex(&record.prev),
             hash: hex(hash),
             line: line(record, hash),
         }

@@ -1,7 +1,5 @@
 //! `GET /users`, `GET /groups` and `GET /tokens`: for who may administer.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -25,6 +23,8 @@ pub(crate) struct UserJson {
     groups: Vec<String>,
     /// Cannot sign in, and its tokens are worth nothing.
     disabled: bool,
+    /// The operator's command knows its password, and this server does not.
+    external: bool,
     /// RFC 3339.
     #[schema(format = "date-time")]
     created_at: String,
@@ -38,17 +38,17 @@ pub(crate) struct UsersJson {
     items: Vec<UserJson>,
 }
 
-/// A group that somebody is in.
+/// A group.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Group)]
 pub(crate) struct GroupJson {
     /// Its name.
     name: String,
-    /// The names of its accounts.
+    /// The names of its accounts; empty where only a grant or a script names the group.
     members: Vec<String>,
 }
 
-/// The groups that somebody is in.
+/// All groups but `everyone`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Groups)]
 pub(crate) struct GroupsJson {
@@ -120,11 +120,12 @@ fn user_json(record: &UserRecord) -> UserJson {
         name: record.user.name.to_string(),
         groups: groups.map(ToString::to_string).collect(),
         disabled: record.disabled,
+        external: record.is_external,
         created_at: record.created_at.rfc3339(),
     }
 }
 
-/// The groups that somebody is in, with their members.
+/// All groups with their members, but `everyone`.
 #[utoipa::path(get, path = "/api/v1/groups", tag = "administration", responses(
     (status = 200, body = GroupsJson),
     (status = 404, description = "Not for this caller."),
@@ -134,17 +135,15 @@ pub(super) async fn groups(
     caller: Caller,
     arrival: Arrival,
 ) -> Result<Json<GroupsJson>, Problem> {
-    let mut groups: BTreeMap<GroupName, Vec<String>> = BTreeMap::new();
-    for record in state.app.accounts(admin(&state, &caller, arrival)?).await? {
-        for group in record.user.groups {
-            let members = groups.entry(group).or_default();
-            members.push(record.user.name.to_string());
-        }
-    }
-    let items = groups.into_iter().map(|(name, members)| GroupJson {
-        name: name.to_string(),
-        members,
-    });
+    let scripts = state.app.catalog().await;
+    let by = admin(&state, &caller, arrival)?;
+    let groups = state.app.groups(by, &scripts).await?.into_iter();
+    let items = groups
+        .filter(|(name, _)| name.as_str() != GroupName::EVERYONE)
+        .map(|(name, group)| GroupJson {
+            name: name.to_string(),
+            members: group.members.iter().map(ToString::to_string).collect(),
+        });
     Ok(Json(GroupsJson {
         items: items.collect(),
     }))

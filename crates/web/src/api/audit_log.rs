@@ -104,6 +104,9 @@ pub(crate) struct RecordJson {
     /// More of it, by name.
     #[schema(value_type = Object)]
     detail: serde_json::Map<String, serde_json::Value>,
+    /// The hash of the record before it.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    prev: String,
     /// Its own hash, which covers that of the record before.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     hash: String,
@@ -122,6 +125,7 @@ impl From<AuditRecord> for RecordJson {
             target: record.target,
             outcome: record.outcome,
             detail: record.detail,
+            prev: record.prev,
             hash: record.hash,
         }
     }

@@ -235,3 +235,58 @@ pub(super) fn fault(response: &Response) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::front::held::Held;
+    use futures_util::FutureExt as _;
+
+    /// A body that says how long it is, and of which nothing comes.
+    struct Promised(u64);
+
+    impl Body for Promised {
+        type Data = Bytes;
+        type Error = hyper::Error;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+            Poll::Pending
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.0)
+        }
+    }
+
+    fn promised(length: u64, share: &Arc<Share>) -> Request {
+        let timed = Timed {
+            body: Promised(length),
+            patience: Duration::from_mins(1),
+            whole: Duration::from_mins(1),
+            due: None,
+            timer: None,
+            share: Some(Arc::clone(share)),
+            lost: None,
+        };
+        Request::new(axum::body::Body::new(timed.map_err(axum::Error::new)))
+    }
+
+    #[tokio::test]
+    async fn b7_a_body_that_says_it_is_too_large_is_refused_at_once_and_takes_no_room() {
+        const MOST: usize = 64 << 10;
+        let whole = 4 << 20;
+        for (length, is_refused) in [(1 << 20, true), (MOST + 1, true), (MOST, false)] {
+            let held = Held::default();
+            let share = held.share();
+            let mut reading = Box::pin(up_to(MOST, promised(length as u64, &share)));
+            let answer = (&mut reading).now_or_never();
+            let refused = answer.map(|read| read.expect_err("nothing came").status());
+            let expected = is_refused.then_some(StatusCode::PAYLOAD_TOO_LARGE);
+            assert_eq!(refused, expected, "{length}");
+            assert_eq!(held.share().take(whole), is_refused, "{length}");
+        }
+    }
+}

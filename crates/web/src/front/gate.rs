@@ -60,7 +60,7 @@ fn address(host: &str) -> Option<IpAddr> {
 }
 
 /// `a:80` → `a`, `[::1]:80` → `[::1]`; anything odd stays and matches nothing.
-fn without_port(host: &str) -> &str {
+pub(crate) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port))
             if port.bytes().all(|b| b.is_ascii_digit())

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 const MOST_LINES: u64 = 10;
 
 /// `reason` is for the operator. Whatever a client chose in it is escaped and short.
-pub(super) fn refused(peer: IpAddr, status: StatusCode, reason: &str) {
+pub(crate) fn refused(peer: IpAddr, status: StatusCode, reason: &str) {
     static LINES: Mutex<Lines> = Mutex::new(Lines::NONE);
     let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     let due = lines.take(Instant::now());

@@ -26,6 +26,8 @@ pub(super) struct AccountPage {
     pub shell: Shell,
     pub name: String,
     pub groups: Vec<String>,
+    /// The password is not kept here, so it is not changed here.
+    pub is_external: bool,
     /// What was just done.
     pub done: Option<&'static str>,
     /// What is wrong with the form of the password.
@@ -101,6 +103,7 @@ async fn page(
         shell: Shell::of(state, me, Here::Account),
         name: who.user.name.to_string(),
         groups: who.user.groups.iter().map(ToString::to_string).collect(),
+        is_external: state.app.is_external(who).await?,
         done: done.map(Done::sentence),
         wrong,
         sessions: sessions.into_iter().map(|s| session_row(s, now)).collect(),

@@ -25,6 +25,8 @@ pub(super) struct PasswordPage<'a> {
     pub shell: Shell,
     pub key: &'a str,
     pub name: &'a str,
+    /// Another password of theirs counted until now.
+    pub is_external: bool,
     pub error: Option<&'a str>,
 }
 
@@ -125,7 +127,8 @@ async fn show(
     let template = PasswordPage {
         shell: Shell::outside(&state.base, token),
         key,
-        name: owner.as_str(),
+        name: owner.user.name.as_str(),
+        is_external: owner.is_external,
         error,
     };
     let cookie = AppendHeaders(cookie.map(|cookie| (SET_COOKIE, cookie)));

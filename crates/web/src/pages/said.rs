@@ -72,6 +72,17 @@ impl Chip {
     }
 }
 
+/// A text of ours in pieces: whether each is to be shown as code, as what stands between backticks is.
+pub(crate) fn coded(text: &(impl AsRef<str> + ?Sized)) -> Vec<(bool, &str)> {
+    let text = text.as_ref();
+    let is_odd = text.matches('`').count() % 2 == 1;
+    if is_odd {
+        return vec![(false, text)];
+    }
+    let pieces = text.split('`').enumerate();
+    pieces.map(|(n, piece)| (n % 2 == 1, piece)).collect()
+}
+
 /// The outcome in a sentence, for the run's page.
 pub(crate) fn sentence(run: &RunView) -> String {
     let Some(outcome) = run.outcome else {
@@ -190,6 +201,16 @@ pub(crate) fn arguments_line(run: &RunView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_between_backticks_is_code_and_what_is_left_open_is_not() {
+        let pieces = coded("give `run` to `ops`");
+        let codes: Vec<&str> = pieces.iter().filter(|p| p.0).map(|p| p.1).collect();
+        let whole: String = pieces.iter().map(|p| p.1).collect();
+        assert_eq!((codes, &*whole), (vec!["run", "ops"], "give run to ops"));
+        assert_eq!(coded("it`s"), [(false, "it`s")]);
+        assert_eq!(coded(""), [(false, "")]);
+    }
 
     #[test]
     fn every_outcome_has_colour_icon_and_word() {

@@ -405,7 +405,7 @@ fn audit_log(x: &str) -> AuditLogPage {
     }
 }
 
-fn account(x: &str) -> AccountPage {
+fn account(x: &str, is_external: bool) -> AccountPage {
     let session = |is_this| SessionRow {
         id: x.to_owned(),
         browser: x.to_owned(),
@@ -418,6 +418,7 @@ fn account(x: &str) -> AccountPage {
         shell: shell(x),
         name: x.to_owned(),
         groups: vec![x.to_owned()],
+        is_external,
         done: Some("Done."),
         wrong: Wrong {
             whole: Some(x.to_owned()),
@@ -497,7 +498,8 @@ fn pages(x: &str) -> Vec<(&'static str, String)> {
         ("login.html", html(login.render())),
         ("setup.html", html(setup.render())),
         ("problem.html", html(problem.render())),
-        ("account.html", html(account(x).render())),
+        ("account.html", html(account(x, false).render())),
+        ("account.html", html(account(x, true).render())),
         ("confirm.html", html(confirm.render())),
         ("stale.html", html(stale.render())),
         (

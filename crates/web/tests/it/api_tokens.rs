@@ -150,6 +150,50 @@ async fn a_token_sees_starts_and_reads_within_its_scope_only() {
 }
 
 #[tokio::test]
+async fn why_a_token_was_refused_is_recorded_and_not_told() {
+    let server = server().await;
+    let root = server.browser("root", &["admins"]).await;
+    let away = server
+        .scoped("ada", &["ops"], "run", "*", &["10.0.0.0/8"])
+        .await;
+    let late = server.program("bob", &["ops"]).await;
+    server.disable("bob").await;
+    let unknown = server.anonymous().with("authorization", "Bearer sd_none");
+    let mut answers = Vec::new();
+    for client in [&away, &late, &unknown] {
+        let answer = client.get("/api/v1/me").await;
+        assert_eq!(answer.status, 401);
+        answers.push(answer.text());
+    }
+    assert!(
+        answers.iter().all(|answer| *answer == answers[0]),
+        "{answers:?}"
+    );
+    let log = root.get("/api/v1/audit-log?act=token_used").await.json();
+    let items = log["items"].as_array().expect("a list");
+    let said: Vec<(&str, &str)> = items
+        .iter()
+        .map(|item| {
+            let why = item["detail"]["why"].as_str().expect("a reason");
+            (item["target"].as_str().expect("a target"), why)
+        })
+        .collect();
+    let expected = [
+        ("", "there is no such token"),
+        ("token 2", "the user of token 2 is disabled"),
+        (
+            "token 1",
+            "token 1 is not for the address that it was sent from",
+        ),
+    ];
+    assert_eq!(said, expected);
+    // Each record names the one before it.
+    for pair in items.windows(2) {
+        assert_eq!(pair[0]["prev"], pair[1]["hash"], "{log}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_administers_only_if_its_scope_and_its_owner_say_so() {
     let server = server().await;
     for (user, groups, may, status) in [
@@ -180,7 +224,7 @@ async fn p16_accounts_and_tokens_show_exactly_what_is_declared() {
     for (path, declared) in [
         (
             "/api/v1/users",
-            &["created_at", "disabled", "groups", "name"][..],
+            &["created_at", "disabled", "external", "groups", "name"][..],
         ),
         ("/api/v1/groups", &["members", "name"]),
         (

@@ -183,7 +183,7 @@ async fn the_page_shows_what_its_filter_says_and_leads_to_older_ones() {
         "starts are left out unless they are asked for"
     );
     for (query, words) in [
-        ("act=nonsense", "There is no act `nonsense`"),
+        ("act=nonsense", "There is no act <code>nonsense</code>"),
         ("address=nowhere", "is not an address"),
         ("from=yesterday", "is not a day"),
         ("user=zoe", "No record matches"),

@@ -1,6 +1,5 @@
 //! What every answer has, and what the gate lets through.
 
-use stagedoor_web::routes::{Access, table};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -185,44 +184,6 @@ async fn raw(server: &TestServer, request: &str) -> String {
     // A reset after the answer is as good as an end.
     let _ = stream.read_to_end(&mut text).await;
     String::from_utf8_lossy(&text).into_owned()
-}
-
-#[tokio::test]
-async fn every_route_keeps_its_class_of_access() {
-    let server = TestServer::with(&[SCRIPT]).await;
-    let (anon, ada) = (server.anonymous(), server.browser("ada", &["ops"]).await);
-    let root = server.browser("root", &["admins"]).await;
-    for route in table() {
-        let path = route
-            .path
-            .replace("{*name}", "ops/hello")
-            .replace("{user}", "root")
-            .replace("{id}", "01900000-0000-7000-8000-000000000000")
-            .replace("{version}", "0")
-            .replace("{file}", "x.css");
-        let what = format!("{} {path} {:?}", route.method, route.access);
-        let form = [("content-type", "application/x-www-form-urlencoded")];
-        let status =
-            async |client: &Client| client.send(route.method, &path, &form, b"").await.status;
-        match route.access {
-            Access::Public | Access::PreSession => assert_ne!(status(&anon).await, 401, "{what}"),
-            Access::SignedIn | Access::Confirmed => {
-                assert_eq!(status(&anon).await, 303, "{what}");
-                assert_ne!(status(&ada).await, 401, "{what}");
-            }
-            Access::Bearer => assert_eq!(status(&anon).await, 401, "{what}"),
-            Access::BearerAdmin => {
-                assert_eq!(status(&anon).await, 401, "{what}");
-                assert_eq!(status(&ada).await, 404, "{what}");
-                assert_eq!(status(&root).await, 200, "{what}");
-            }
-            Access::Admin | Access::AdminConfirmed => {
-                assert_eq!(status(&anon).await, 303, "{what}");
-                assert_eq!(status(&ada).await, 404, "{what}");
-                assert_ne!(status(&root).await, 404, "{what}");
-            }
-        }
-    }
 }
 
 #[tokio::test]

@@ -51,6 +51,8 @@ mod page_history;
 #[cfg(test)]
 mod page_queue;
 #[cfg(test)]
+mod page_rights;
+#[cfg(test)]
 mod page_search;
 #[cfg(test)]
 mod page_texts;

@@ -8,12 +8,12 @@ const HELLO: (&str, &str) = (
     "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"crew\"] }\n# ///\necho hello\n",
 );
 
-async fn server() -> TestServer {
+pub async fn server() -> TestServer {
     TestServer::with(&[HELLO]).await
 }
 
 /// Sends a form of this page.
-async fn send(client: &Client, page: &str, action: &str, fields: &str) -> Answer {
+pub async fn send(client: &Client, page: &str, action: &str, fields: &str) -> Answer {
     let html = client.get(page).await.text();
     let token = html.split("name=\"csrf_token\" value=\"").nth(1);
     let token = token.and_then(|rest| rest.split('"').next());
@@ -168,120 +168,72 @@ async fn sessions_are_ended_everywhere_by_an_administrator() {
 }
 
 #[tokio::test]
-async fn a_grant_counts_at_once_and_no_longer_when_it_is_taken_away() {
+async fn w30_whose_password_the_command_knows_is_called_external_and_made_local_only_knowingly() {
     let server = server().await;
     let root = server.browser("root", &["admins"]).await;
-    let dan = server.browser("dan", &["dev"]).await;
-    assert_eq!(dan.get("/scripts/ops/hello").await.status, 404);
-    let page = "/admin/grants";
-    let answer = send(
-        &root,
-        page,
-        page,
-        "group=dev&scripts=ops%2F*&may=view&may=run",
-    )
-    .await;
-    assert_eq!(answer.status, 303, "{}", answer.text());
-    assert_eq!(dan.get("/scripts/ops/hello").await.status, 200);
-    let shown = root.get(page).await.text();
-    assert!(
-        shown.contains("<code>ops/*</code>") && shown.contains("grant 1"),
-        "{shown}"
+    server.external_user("eve").await;
+    let (eve, dan) = (
+        server.browser("eve", &[]).await,
+        server.browser("dan", &[]).await,
     );
-    for (fields, why) in [
-        ("group=dev&scripts=ops*&may=run", "neither a script"),
-        ("group=dev&scripts=*", "say what"),
-        ("group=dev&may=run", "with which scripts"),
-        ("group=dev&scripts=*&may=admin", "not about scripts"),
-        ("group=D&scripts=*&may=run", "allowed are"),
-        (
-            "group=dev&scripts=*&may=everything",
-            "nothing that one may be allowed",
-        ),
-    ] {
-        let refused = send(&root, page, page, fields).await;
-        assert_eq!(refused.status, 422, "{fields}");
-        let text = refused.text().to_lowercase();
-        assert!(text.contains(why), "{fields}: {text}");
+    let tag = ">external</span>";
+    assert_eq!(
+        root.get("/admin/users").await.text().matches(tag).count(),
+        1
+    );
+    for (user, is_external) in [("eve", true), ("dan", false)] {
+        let page = root.get(&format!("/admin/users/{user}")).await.text();
+        assert_eq!(page.contains(tag), is_external, "{page}");
     }
-    assert_eq!(
-        send(&root, page, "/admin/grants/1/remove", "").await.status,
-        303
-    );
-    assert_eq!(dan.get("/scripts/ops/hello").await.status, 404);
-    assert_eq!(
-        send(&root, page, "/admin/grants/1/remove", "").await.status,
-        404
-    );
-}
-
-#[tokio::test]
-async fn a_grant_of_admin_opens_administration_and_no_script() {
-    let server = server().await;
-    let root = server.browser("root", &["admins"]).await;
-    let wim = server.browser("wim", &["wardens"]).await;
-    assert_eq!(wim.get("/admin").await.status, 404);
-    assert!(!wim.get("/").await.text().contains("href=\"/admin\""));
-    let answer = send(
-        &root,
-        "/admin/grants",
-        "/admin/grants",
-        "group=wardens&may=admin",
-    )
-    .await;
-    assert_eq!(answer.status, 303, "{}", answer.text());
-    for path in ["/admin", "/admin/users", "/admin/health"] {
-        assert_eq!(wim.get(path).await.status, 200, "{path}");
+    for (client, is_external) in [(&eve, true), (&dan, false)] {
+        let own = client.get("/account").await.text();
+        assert_eq!(own.contains("not kept here"), is_external, "{own}");
+        assert_eq!(own.contains("type=\"password\""), !is_external, "{own}");
     }
-    assert!(wim.get("/").await.text().contains("href=\"/admin\""));
-    assert_eq!(wim.get("/scripts/ops/hello").await.status, 404);
-    assert_eq!(wim.get("/api/v1/me").await.json()["admin"], true);
+    let link = |user: &'static str, fields: &'static str| {
+        let (page, action) = (
+            format!("/admin/users/{user}"),
+            format!("/admin/users/{user}/link"),
+        );
+        let root = &root;
+        async move { send(root, &page, &action, fields).await }
+    };
+    let asked = link("eve", "").await;
+    assert_eq!(asked.status, 409, "{}", asked.text());
+    assert!(asked.text().contains("local account"), "{}", asked.text());
+    let made = link("eve", "sure=yes").await.text();
+    let path = secret(&made);
+    let path = path
+        .split_once(&server.address.to_string())
+        .expect("ours")
+        .1;
+    let page = server.anonymous().get(path).await.text();
+    assert!(page.contains("only the one that you choose"), "{page}");
+    let made = link("dan", "").await.text();
+    let path = secret(&made);
+    let path = path
+        .split_once(&server.address.to_string())
+        .expect("ours")
+        .1;
+    let page = server.anonymous().get(path).await.text();
+    assert!(!page.contains("only the one that you choose"), "{page}");
 }
 
 #[tokio::test]
-async fn a_group_is_renamed_and_the_files_that_still_say_its_old_name_are_told() {
-    let server = server().await;
+async fn a_link_leads_to_the_public_host_even_when_it_is_made_at_another_name() {
+    let options = stagedoor_web::WebOptions {
+        public_hosts: vec!["scripts.example.org".to_owned()],
+        public_address: Some("https://scripts.example.org".to_owned()),
+        ..stagedoor_web::WebOptions::default()
+    };
+    let server = TestServer::start(&[HELLO], crate::server::ROOMY, options).await;
     let root = server.browser("root", &["admins"]).await;
-    server.browser("ann", &["crew"]).await;
-    server.browser("dan", &["dev"]).await;
-    let page = "/admin/groups";
-    let rename = |fields: &'static str| send(&root, page, "/admin/groups/rename", fields);
-    let answer = rename("from=crew&to=mates").await;
-    let text = answer.text();
-    assert_eq!(answer.status, 200, "{text}");
-    assert!(text.contains("crew is called mates now"), "{text}");
-    assert!(text.contains("access` in ops/hello.sh, line 3"), "{text}");
-    let answer = rename("from=dev&to=devs").await;
-    assert!(!answer.text().contains("by hand"), "{}", answer.text());
-    assert_eq!(rename("from=devs&to=mates").await.status, 422);
-    assert_eq!(rename("from=admins&to=x").await.status, 422);
-    assert_eq!(rename("from=nobody&to=x").await.status, 422);
-}
-
-#[tokio::test]
-async fn the_page_and_the_check_give_the_same_answer() {
-    let server = server().await;
-    let root = server.browser("root", &["admins"]).await;
-    let ann = server.browser("ann", &["crew"]).await;
-    server.browser("dan", &["dev"]).await;
-    let ask = async |query: &str| root.get(&format!("/admin/may?{query}")).await;
-    let yes = ask("user=ann&action=run&script=ops/hello").await.text();
-    assert!(yes.contains("<span>yes</span>"), "{yes}");
+    let made = send(&root, "/admin/users", "/admin/users", "name=ann").await;
+    let link = secret(&made.text());
     assert!(
-        yes.contains("`access` in ops/hello.sh, line 3: run = crew"),
-        "{yes}"
+        link.starts_with("https://scripts.example.org/password?key="),
+        "{link}"
     );
-    assert_eq!(ann.get("/scripts/ops/hello").await.status, 200);
-    let no = ask("user=dan&action=run&script=ops/hello").await.text();
-    assert!(no.contains("<span>no</span>"), "{no}");
-    let admin = ask("user=root&action=admin&script=").await.text();
-    assert!(admin.contains("may do everything"), "{admin}");
-    assert_eq!(
-        ask("user=nobody&action=run&script=ops/hello").await.status,
-        422
-    );
-    assert_eq!(ask("user=ann&action=run&script=").await.status, 422);
-    assert_eq!(ask("").await.status, 200);
 }
 
 #[tokio::test]

@@ -199,6 +199,14 @@ impl TestServer {
         self.store.set_groups(user, none).await.expect("removed");
     }
 
+    /// Makes an account as the sign-in command does.
+    pub async fn external_user(&self, name: &str) {
+        let name = UserName::parse(name).expect("a name");
+        let now = self.machine.now();
+        let made = self.store.add_external_user(name, BTreeSet::new(), now);
+        made.await.expect("a user");
+    }
+
     pub fn anonymous(&self) -> Client {
         Client::anonymous(self.address)
     }

@@ -1,5 +1,7 @@
 //! The grants: those of stagedoor.toml to be read, those of the store to be given and taken.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -22,12 +24,20 @@ pub(in crate::pages) struct GrantsPage {
     pub shell: Shell,
     pub said: Said,
     pub rows: Vec<GrantRow>,
+    /// Those of groups that have many, each for itself.
+    pub folded: Vec<GrantsOf>,
     /// Grants that give nobody anything, and why.
     pub idle: Vec<String>,
     pub boxes: Vec<ActionBox>,
     /// What was entered.
     pub group: String,
     pub scripts: String,
+}
+
+/// Grants of one group.
+pub(in crate::pages) struct GrantsOf {
+    pub group: String,
+    pub rows: Vec<GrantRow>,
 }
 
 pub(in crate::pages) struct GrantRow {
@@ -104,6 +114,12 @@ pub(crate) async fn add(
         Ok(read) => read,
         Err(error) => return show(&state, &me, Said::bad(&error), &form.value).await,
     };
+    let grants = state.app.grants();
+    let is_same = |grant: &&Grant| grant.group == group && grant.gives == gives;
+    if let Some(same) = grants.0.iter().find(is_same) {
+        let said = Said::bad(&format!("{} says this already", same.origin));
+        return show(&state, &me, said, &form.value).await;
+    }
     let by = admin(&state, &me, arrival)?;
     state.app.add_grant(by, group, gives).await?;
     Ok(Redirect::to(paths::GRANTS).into_response())
@@ -151,16 +167,34 @@ async fn show(
     let words: Vec<&str> = entered.all("may").collect();
     let chosen = Actions::parse(&words.join(" ")).unwrap_or_default();
     let status = said.status();
+    let (rows, folded) = folded(state.app.grants().0.iter().map(row).collect());
     let page = GrantsPage {
         shell: Shell::of(state, me, Here::Admin),
         said,
-        rows: state.app.grants().0.iter().map(row).collect(),
+        rows,
+        folded,
         idle: state.app.idle_grants(&scripts).await,
         boxes: ActionBox::all(chosen, true),
         group: entered.text("group").to_owned(),
         scripts: entered.text("scripts").to_owned(),
     };
     Ok(super::super::page(status, &page))
+}
+
+/// A group with many grants would hide those of the others.
+fn folded(rows: Vec<GrantRow>) -> (Vec<GrantRow>, Vec<GrantsOf>) {
+    const MOST: usize = 8;
+    let mut groups: BTreeMap<String, Vec<GrantRow>> = BTreeMap::new();
+    for row in rows {
+        groups.entry(row.group.clone()).or_default().push(row);
+    }
+    let groups = groups.into_iter();
+    let (many, few): (Vec<_>, Vec<_>) = groups.partition(|(_, rows)| rows.len() > MOST);
+    let many = many.into_iter();
+    (
+        few.into_iter().flat_map(|(_, rows)| rows).collect(),
+        many.map(|(group, rows)| GrantsOf { group, rows }).collect(),
+    )
 }
 
 fn row(grant: &Grant) -> GrantRow {

@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use http::header::HOST;
 use http::{HeaderMap, StatusCode};
 use stagedoor_domain::name::UserName;
 use stagedoor_store::{ChangeUserError, UserRecord};
@@ -26,6 +25,8 @@ pub(in crate::pages) struct UserPage {
     pub name: String,
     pub groups: String,
     pub disabled: bool,
+    /// The operator's command knows its password.
+    pub is_external: bool,
     pub made: When,
     pub tokens: usize,
     /// Shown once.
@@ -117,16 +118,23 @@ pub(crate) async fn sessions(
     page(&state, &me, arrival, &record, said, None).await
 }
 
-/// `POST /admin/users/{user}/link`: a new link to choose a password.
+/// `POST /admin/users/{user}/link`: a new link to choose a password. Whose password is not kept here
+/// becomes a local user by it, which is not done by the way.
 pub(crate) async fn new_link(
     State(state): State<AppState>,
     me: Me,
     arrival: Arrival,
     headers: HeaderMap,
     Path(name): Path<String>,
-    _form: SafeForm<()>,
+    form: SafeForm<Fields>,
 ) -> Result<Response, Problem> {
     let record = find(&state, &me, arrival, &name).await?;
+    if record.is_external && form.value.text("sure") != "yes" {
+        let said = Said::bad(&format!(
+            "tick the box to make {name} a local account; nothing was changed"
+        ));
+        return page(&state, &me, arrival, &record, said, None).await;
+    }
     let by = admin(&state, &me, arrival)?;
     match state.app.give_link(by, &record).await {
         Ok(key) => {
@@ -171,12 +179,11 @@ pub(super) async fn page_with_link(
     page(state, me, arrival, &record, Said::default(), Some(link)).await
 }
 
-/// The address at which somebody chooses a password, as this client reaches the server.
+/// The address at which somebody chooses a password.
 pub(super) fn link(state: &AppState, headers: &HeaderMap, arrival: Arrival, key: &str) -> String {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let scheme = if arrival.is_secure { "https" } else { "http" };
+    let site = state.site.of_link(headers, arrival.is_secure);
     let path = paths::query(paths::PASSWORD, &[("key", key)]);
-    format!("{scheme}://{}{}{path}", host.unwrap_or(""), state.base)
+    format!("{site}{}{path}", state.base)
 }
 
 async fn find(
@@ -226,6 +233,7 @@ async fn page(
         name: record.user.name.to_string(),
         groups: say_groups(record.user.groups.iter()),
         disabled: record.disabled,
+        is_external: record.is_external,
         made: When::new(record.created_at, state.app.clock().now()),
         tokens: state.app.tokens(by, Some(record)).await?.len(),
         link,

@@ -31,6 +31,8 @@ pub(in crate::pages) struct UserRow {
     pub name: String,
     pub groups: String,
     pub disabled: bool,
+    /// The operator's command knows its password.
+    pub is_external: bool,
     pub made: When,
 }
 
@@ -82,6 +84,7 @@ async fn show(
         name: record.user.name.to_string(),
         groups: say_groups(record.user.groups.iter()),
         disabled: record.disabled,
+        is_external: record.is_external,
         made: When::new(record.created_at, now),
     };
     let status = said.status();

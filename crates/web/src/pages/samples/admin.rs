@@ -2,8 +2,8 @@
 
 use askama::Template;
 
-use super::super::admin::grants::{ActionBox, GrantRow, GrantsPage};
-use super::super::admin::groups::{GroupRow, GroupsPage};
+use super::super::admin::grants::{ActionBox, GrantRow, GrantsOf, GrantsPage};
+use super::super::admin::groups::{Ask, GroupRow, GroupsPage};
 use super::super::admin::may::{Choice, MayPage};
 use super::super::admin::tokens::AllTokensPage;
 use super::super::admin::user::UserPage;
@@ -47,6 +47,7 @@ fn user(x: &str) -> UserPage {
         name: x.to_owned(),
         groups: x.to_owned(),
         disabled: false,
+        is_external: true,
         made: when(x),
         tokens: 1,
         link: Some(x.to_owned()),
@@ -61,6 +62,7 @@ fn users(x: &str) -> UsersPage {
             name: x.to_owned(),
             groups: x.to_owned(),
             disabled: true,
+            is_external: true,
             made: when(x),
         }],
         name: x.to_owned(),
@@ -72,10 +74,16 @@ fn groups(x: &str) -> GroupsPage {
     GroupsPage {
         shell: shell(x),
         said: said(x),
+        ask: Some(Ask {
+            from: x.to_owned(),
+            to: x.to_owned(),
+            places: vec![x.to_owned()],
+        }),
         rows: vec![GroupRow {
             name: x.to_owned(),
             members: vec![x.to_owned()],
-            places: vec![x.to_owned()],
+            places: vec![x.to_owned(), format!("`{x}`")],
+            is_long: true,
             is_everyone: false,
         }],
         names: vec![x.to_owned()],
@@ -83,17 +91,22 @@ fn groups(x: &str) -> GroupsPage {
 }
 
 fn grants(x: &str) -> GrantsPage {
+    let row = || GrantRow {
+        group: x.to_owned(),
+        may: x.to_owned(),
+        scripts: x.to_owned(),
+        place: x.to_owned(),
+        stored: Some(1),
+    };
     GrantsPage {
         shell: shell(x),
         said: said(x),
-        rows: vec![GrantRow {
+        rows: vec![row()],
+        folded: vec![GrantsOf {
             group: x.to_owned(),
-            may: x.to_owned(),
-            scripts: x.to_owned(),
-            place: x.to_owned(),
-            stored: Some(1),
+            rows: vec![row(), row()],
         }],
-        idle: vec![x.to_owned()],
+        idle: vec![x.to_owned(), format!("`{x}`: {x}")],
         boxes: boxes(),
         group: x.to_owned(),
         scripts: x.to_owned(),
@@ -142,6 +155,7 @@ pub(super) fn pages(x: &str) -> Vec<(&'static str, String)> {
         shell: shell(x),
         key: x,
         name: x,
+        is_external: true,
         error: Some(x),
     };
     vec![

@@ -1,0 +1,51 @@
+//! The process that starts scripts, and where they have their homes.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use stagedoor_app::session_key::digest;
+use stagedoor_config::Settings;
+use stagedoor_domain::sandbox::Level;
+use stagedoor_runner::{Connection, Runner, RunnerOptions};
+
+use crate::accounts::Accounts;
+
+/// Starts it, or finds the one that the last server left.
+pub fn connect_runner(
+    state: &Path,
+    root_path: &Path,
+    root: &OwnedFd,
+    settings: &Settings,
+    accounts: &Accounts,
+) -> anyhow::Result<Connection> {
+    let options = RunnerOptions {
+        socket: state.join("runner.sock"),
+        root: root_path.to_owned(),
+        root_dir: root.try_clone()?,
+        scratch: scratch(state, accounts),
+        run_account: accounts.scripts.clone(),
+        allow_root_scripts: settings.allow_root_scripts,
+        some_go_without: settings.permits.iter().any(|p| p.level == Level::None),
+        server_uid: accounts.server.as_ref().map(|account| account.uid),
+    };
+    // The file that runs now, even when a newer one has taken its name meanwhile.
+    let binary = Path::new("/proc/self/exe");
+    Runner::ensure(binary, &options).with_context(|| {
+        format!(
+            "could not start the process that runs scripts; it is reached at {}",
+            options.socket.display()
+        )
+    })
+}
+
+/// Where runs have their homes. Scripts of another account cannot enter the state directory.
+fn scratch(state: &Path, accounts: &Accounts) -> PathBuf {
+    if accounts.scripts.is_none() {
+        return state.join("scratch");
+    }
+    // One folder for each state directory, with a name that does not tell where that is.
+    let digest = digest(&[state.as_os_str().as_encoded_bytes()]);
+    let short = digest.first_chunk().copied().map(u64::from_be_bytes);
+    Path::new("/var/tmp").join(format!("stagedoor-{:016x}", short.unwrap_or_default()))
+}
