@@ -42,7 +42,7 @@ pub use runs::{Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUp
 pub use sessions::{MOST_SESSIONS, Renewal, SessionRecord};
 pub use setup::SetupError;
 pub use store::Store;
-pub use tokens::{NewToken, TokenId, TokenRecord};
+pub use tokens::{AddTokenError, MOST_TOKENS, NewToken, TokenId, TokenRecord};
 pub use users::{AddUserError, ChangeUserError, NewUser, UserRecord};
 
 /// The version of the database that is compiled in, for `--version`.

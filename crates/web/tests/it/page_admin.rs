@@ -333,6 +333,29 @@ async fn one_makes_tokens_for_oneself_shown_once_and_an_administrator_ends_any()
     );
 }
 
+#[tokio::test]
+async fn who_has_a_hundred_tokens_is_told_to_end_one_first() {
+    let server = server().await;
+    let ann = server.browser("ann", &["crew"]).await;
+    let page = "/account/tokens";
+    let make = async || send(&ann, page, page, "name=ci&may=run&scripts=*&term=1d").await;
+    for n in 0..100 {
+        assert_eq!(make().await.status, 200, "{n}");
+    }
+    let refused = make().await;
+    assert_eq!(refused.status, 422);
+    let text = refused.text();
+    assert!(text.contains("end one that is not used any more"), "{text}");
+    let id = ann.get(page).await.text();
+    let id = id
+        .split("/account/tokens/")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next());
+    let path = format!("/account/tokens/{}/revoke", id.expect("a token"));
+    assert_eq!(send(&ann, page, &path, "").await.status, 303);
+    assert_eq!(make().await.status, 200);
+}
+
 /// Whose browser, the page with the form, where it goes, what it sends; what is recorded, and of what.
 #[rustfmt::skip]
 const ACTS: [(&str, &str, &str, &str, &str, &str); 12] = [
