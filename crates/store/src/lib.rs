@@ -31,7 +31,7 @@ mod users;
 mod writer;
 
 pub use audit::{
-    AuditCursor, AuditFilter, AuditLog, AuditPage, AuditRecord, Fault, LineFault, LineWrong,
+    AuditCursor, AuditFilter, AuditLog, AuditPage, AuditRecord, Fault, LineFault, LineWrong, Start,
     Verified,
 };
 pub use error::{OpenError, StoreError};

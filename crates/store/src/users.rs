@@ -8,7 +8,7 @@ use stagedoor_domain::id::UserId;
 use stagedoor_domain::name::{GroupName, UserName};
 use stagedoor_domain::time::Timestamp;
 
-use crate::audit::Happened;
+use crate::audit::{Happened, Refusal};
 use crate::error::{StoreError, is_duplicate};
 use crate::password_links::void_links;
 use crate::store::Store;
@@ -64,6 +64,12 @@ pub enum ChangeUserError {
     /// The store failed; nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Refusal for ChangeUserError {
+    fn why(&self) -> Option<&'static str> {
+        matches!(self, Self::LastAdmin).then_some("the only administrator")
+    }
 }
 
 /// How a change of an account went, inside its transaction.
