@@ -169,7 +169,7 @@ impl App {
             self.remember_token(token, network, owner.user.id).await;
         }
         Ok(Some(ByToken {
-            user: owner.user.within(record.scope),
+            user: self.as_set(owner.user).within(record.scope),
             token: record.id.0,
         }))
     }

@@ -79,7 +79,9 @@ async fn add(db: &Database, group: &str, gives: Gives) -> anyhow::Result<()> {
 }
 
 async fn list(store: &Store, folder: Folder) -> anyhow::Result<()> {
-    let Folder { grants, scripts } = folder;
+    let Folder {
+        grants, scripts, ..
+    } = folder;
     let stored = store.grants().await?.grants;
     let all = Grants(grants.0.into_iter().chain(stored).collect());
     for grant in &all.0 {

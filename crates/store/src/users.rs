@@ -27,7 +27,7 @@ pub struct NewUser {
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserRecord {
-    /// Who.
+    /// Who. Of an external account [`User::named_outside`]: whether that is trusted is the caller's to say.
     pub user: User,
     /// In the PHC string format; of an external account nothing.
     pub password_hash: String,
@@ -318,15 +318,21 @@ pub(crate) fn read_user(row: &Row<'_>) -> rusqlite::Result<UserRecord> {
         .flat_map(|all| all.split(' '))
         .map(|group| GroupName::parse(group).map_err(unreadable))
         .collect::<rusqlite::Result<_>>()?;
+    let user = User::new(
+        UserId(row.get("user_id")?),
+        UserName::parse(&row.get::<_, String>("user_name")?).map_err(unreadable)?,
+        groups,
+    );
+    let is_external = row.get("is_external")?;
     Ok(UserRecord {
-        user: User::new(
-            UserId(row.get("user_id")?),
-            UserName::parse(&row.get::<_, String>("user_name")?).map_err(unreadable)?,
-            groups,
-        ),
+        user: if is_external {
+            user.named_outside()
+        } else {
+            user
+        },
         password_hash: row.get("password_hash")?,
         disabled: row.get("disabled")?,
-        is_external: row.get("is_external")?,
+        is_external,
         created_at: Timestamp::from_millis(row.get("user_created_at")?),
         grants_version: row.get("grants_version")?,
     })

@@ -14,6 +14,7 @@ mod endings;
 mod history;
 mod house;
 mod left_behind;
+mod named_outside;
 mod own_account;
 mod permission;
 mod queue;
