@@ -63,6 +63,7 @@ fn counting_now(settings: &Settings) -> Vec<Row> {
             "sign_in.command_names_admins",
             command.map(|command| command.names_admins),
         ),
+        row("audit_log.keep_days", settings.keep_audit_log),
         row("grant", &settings.grants),
     ]
 }

@@ -9,6 +9,7 @@
 
 mod accepting;
 mod accounts;
+mod audit_log;
 mod character;
 mod endings;
 mod history;

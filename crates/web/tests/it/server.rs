@@ -489,6 +489,7 @@ fn options_of_app(capacity: Capacity, sign_in: Limits) -> Options {
         session: stagedoor_config::Session::default(),
         sign_in,
         external: None,
+        keep_audit_log: None,
         grants: Arc::new(Grants::default()),
         environment: stagedoor_config::Environment::default(),
     }
