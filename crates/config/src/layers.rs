@@ -189,6 +189,10 @@ impl Layers {
 
     /// `STAGEDOOR_…`, and `STAGEDOOR_…_FILE` that names a file which holds the value.
     pub fn add_environment(&mut self, environment: &Environment, problems: &mut Problems) {
+        for name in environment.ours_unreadable() {
+            let problem = Problem::of_file(format!("${name}"), "its value is not text in UTF-8");
+            problems.push(problem.mend("set it anew, or unset it"));
+        }
         for (name, value) in environment.ours() {
             if OTHER_VARIABLES.contains(&name) {
                 continue;
