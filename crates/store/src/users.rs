@@ -259,15 +259,18 @@ fn groups_of(db: &Connection, user: UserId) -> rusqlite::Result<BTreeSet<GroupNa
         .collect()
 }
 
-/// Is this the only account that is in `admins` and may sign in?
+/// Is this the only account that is in `admins` and may sign in? Where it is a local one, external
+/// ones are none: whether they administer is the operator's to say, and may change.
 pub(crate) fn is_last_admin(db: &Connection, user: UserId) -> rusqlite::Result<bool> {
-    const SQL: &str = "SELECT coalesce(sum(id = ?1), 0), count(*) \
-                       FROM users JOIN memberships ON user_id = id \
-                       WHERE group_name = 'admins' AND NOT disabled";
-    let (is_one, all): (i64, i64) = db
+    const SQL: &str = "SELECT coalesce(sum(users.id = ?1), 0), coalesce(sum(users.id <> ?1 \
+                       AND (users.origin = 'local' OR one.origin = 'external')), 0) \
+                       FROM users JOIN memberships ON user_id = users.id \
+                       JOIN users AS one ON one.id = ?1 \
+                       WHERE group_name = 'admins' AND NOT users.disabled";
+    let (is_one, others): (i64, i64) = db
         .prepare_cached(SQL)?
         .query_row([user.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(is_one == 1 && all == 1)
+    Ok(is_one == 1 && others == 0)
 }
 
 /// None when the name is taken.
