@@ -126,18 +126,15 @@ pub(crate) fn append(
          address, act, target, outcome, detail, prev, hash) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
     const MOVE_ON: &str = "UPDATE audit_head SET seq = ?1, hash = ?2, mark = ?3";
-    let (last, prev, mark): (i64, Hash, Vec<u8>) = db
-        .prepare_cached(HEAD)?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let (last, prev, is_ours): (i64, Hash, bool) =
+        db.prepare_cached(HEAD)?.query_row([], |row| {
+            let (last, hash) = (row.get(0)?, row.get(1)?);
+            let mark = row.get_ref(2)?.as_blob();
+            let is_ours = mark.is_ok_and(|mark| mark == chain.mark(last, &hash));
+            Ok((last, hash, is_ours))
+        })?;
     // Nothing is begun anew behind what somebody has cut off or emptied.
-    let prev = if mark == chain.mark(last, &prev) {
-        prev
-    } else {
-        tracing::error!(
-            "the end of the audit log is not as it was written; run: stagedoor audit-log verify"
-        );
-        NOT_OURS
-    };
+    let prev = if is_ours { prev } else { follows_none() };
     let address = entry.by.address.map(|address| address.to_string());
     let detail = detail(entry, number)?;
     let user = entry.by.actor.user();
@@ -174,6 +171,14 @@ pub(crate) fn append(
     db.prepare_cached(MOVE_ON)?
         .execute((record.seq, hash, chain.mark(record.seq, &hash)))?;
     Ok(())
+}
+
+/// What is written instead of the hash of the record before, where there is none of ours.
+fn follows_none() -> Hash {
+    tracing::error!(
+        "the end of the audit log is not as it was written; run: stagedoor audit-log verify"
+    );
+    NOT_OURS
 }
 
 fn detail(entry: &Entry, number: Option<i64>) -> rusqlite::Result<String> {
