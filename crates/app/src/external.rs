@@ -8,6 +8,7 @@
 mod answer;
 mod asking;
 mod complaint;
+mod no_answer;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -25,7 +26,7 @@ use crate::password::{Password, is_too_long};
 use crate::people::SignInError;
 
 pub(crate) use asking::External;
-use asking::NoAnswer;
+use no_answer::NoAnswer;
 
 /// The command and what it may.
 #[derive(Debug, Clone, PartialEq, Eq)]
