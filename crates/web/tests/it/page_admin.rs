@@ -146,6 +146,15 @@ async fn an_account_is_disabled_enabled_regrouped_and_deleted_and_the_last_admin
         );
     }
     assert_eq!(root.get("/admin").await.status, 200);
+    // What was tried is known later, newest first.
+    let log = root.get("/api/v1/audit-log?outcome=refused").await.json();
+    let told: Vec<_> = (0..3)
+        .map(|n| (&log["items"][n]["act"], &log["items"][n]["target"]))
+        .collect();
+    let root = &serde_json::json!("root");
+    let acts = ["groups_set", "user_removed", "user_disabled"].map(|act| serde_json::json!(act));
+    assert_eq!(told, acts.each_ref().map(|act| (act, root)));
+    assert_eq!(log["items"][3], serde_json::Value::Null);
 }
 
 #[tokio::test]
