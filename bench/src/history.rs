@@ -227,6 +227,7 @@ fn run(
         exit_code: Some(i32::from(outcome != Outcome::Succeeded)),
         signal: None,
         leftovers: 0,
+        enforced: None,
         stdout_bytes: 100,
         stderr_bytes: 0,
         created_at,

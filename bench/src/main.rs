@@ -15,6 +15,7 @@ mod host;
 mod http;
 mod latency;
 mod limit;
+mod sandbox;
 mod server;
 mod starts;
 mod stats;
@@ -76,6 +77,11 @@ fn main() -> anyhow::Result<()> {
 
     println!("\nWhat one start with ?wait consists of, with 8 callers");
     for line in cost::measure(&server, 8, 3_000)? {
+        println!("{line}");
+    }
+
+    println!("\nA start with ?wait at each level of the sandbox, one caller");
+    for line in sandbox::compare(&binary, &server, ROUNDS)? {
         println!("{line}");
     }
 

@@ -48,10 +48,15 @@ impl Memory {
 impl Server {
     /// Starts it; also gives the milliseconds until the first answer.
     pub fn start(binary: &str) -> anyhow::Result<(Self, f64)> {
+        Self::start_with(binary, "")
+    }
+
+    /// The same with these settings, too.
+    pub fn start_with(binary: &str, settings: &str) -> anyhow::Result<(Self, f64)> {
         let dir = TempDir::new()?;
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
         let scripts = dir.path().join("scripts");
-        write_scripts(&scripts)?;
+        write_scripts(&scripts, settings)?;
         let state = dir.path().join("state");
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
@@ -142,16 +147,20 @@ impl Drop for Server {
     }
 }
 
-fn write_scripts(dir: &Path) -> anyhow::Result<()> {
+fn write_scripts(dir: &Path, settings: &str) -> anyhow::Result<()> {
     fs::create_dir(dir)?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?;
-    fs::write(dir.join("stagedoor.toml"), SETTINGS)?;
+    fs::write(dir.join("stagedoor.toml"), SETTINGS.to_owned() + settings)?;
     fs::write(dir.join("true.stagedoor.toml"), TRUE)?;
     fs::write(dir.join("shared.stagedoor.toml"), SHARED)?;
     fs::write(
         dir.join("lines.txt"),
         "a line of output as scripts print them, some 64 bytes in length\n".repeat(160_000),
     )?;
+    for level in ["none", "strict"] {
+        let text = format!("{TRUE}sandbox = {{ level = \"{level}\" }}\n");
+        fs::write(dir.join(format!("{level}.stagedoor.toml")), text)?;
+    }
     for (name, text) in [("ticker", TICKER), ("flood", FLOOD)] {
         let path = dir.join(name);
         fs::write(&path, text)?;

@@ -128,6 +128,8 @@ impl App {
             env: self.environment_for(run, script),
             timeout: script.timeout,
             stop_grace: script.stop_grace,
+            sandbox: script.sandbox.clone(),
+            process_limits: script.process_limits,
         };
         let started = self.inner.runner.start(plan).await;
         run.is_handed_over.store(true, Ordering::Release);
@@ -182,6 +184,7 @@ fn update_of(run: &LiveRun) -> RunUpdate {
         stdout_bytes: sizes.map(|(_, stdout, _)| stdout),
         stderr_bytes: sizes.map(|(_, _, stderr)| stderr),
         started_at: facts.started_at,
+        enforced: facts.enforced.clone(),
         ended_at: facts.ended_at,
         clear_secrets: life.state == State::Ended,
         ..RunUpdate::new(run.id, life.epoch, life.state)

@@ -8,6 +8,7 @@ use stagedoor_domain::id::{Epoch, RunId, UserId};
 use stagedoor_domain::name::{ScriptName, UserName};
 use stagedoor_domain::queue::Entry;
 use stagedoor_domain::run::{Effect, Event, Life, State, step};
+use stagedoor_domain::sandbox::Enforced;
 use stagedoor_domain::script::Script;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_runner::ExitRecord;
@@ -59,6 +60,8 @@ impl std::ops::Deref for LiveRun {
 pub(crate) struct Facts {
     pub(crate) life: Life,
     pub(crate) started_at: Option<Timestamp>,
+    /// What its attempt is held by, once it was started.
+    pub(crate) enforced: Option<Arc<Enforced>>,
     pub(crate) ended_at: Option<Timestamp>,
     /// The runner's record, kept until the output is complete.
     pub(crate) exit: Option<(Epoch, ExitRecord)>,
@@ -73,6 +76,7 @@ impl Facts {
         Self {
             life,
             started_at: None,
+            enforced: None,
             ended_at: None,
             exit: None,
             pipes_waiting: 0,
@@ -117,6 +121,7 @@ impl About {
                 .exit
                 .as_ref()
                 .map_or(0, |(_, record)| record.leftovers),
+            enforced: facts.enforced.clone(),
             created_at: self.created_at,
             started_at: facts.started_at,
             ended_at: facts.ended_at,

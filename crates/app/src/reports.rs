@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stagedoor_domain::id::{Epoch, RunId};
-use stagedoor_domain::run::{Event, Exit, State, StopCause};
+use stagedoor_domain::run::{Event, Exit, Life, Limit, State, StopCause};
 use stagedoor_output::{NotTaken, PumpEvent, Stream};
 use stagedoor_runner::{ExitRecord, Report, Reports, Started, StopKind};
 use tokio::sync::mpsc;
@@ -65,6 +65,7 @@ fn process_started(app: &App, started: Started) {
         run,
         epoch,
         started_at,
+        enforced,
         stdout,
         stderr,
         ..
@@ -76,7 +77,11 @@ fn process_started(app: &App, started: Started) {
         tokio::spawn(async move { app.stop_attempt(run, epoch, StopKind::Kill).await });
         return;
     };
-    live.facts().started_at = Some(started_at);
+    {
+        let mut facts = live.facts();
+        facts.started_at = Some(started_at);
+        facts.enforced = Some(Arc::new(enforced));
+    }
     keep_output(app, &live, epoch, Stream::Stdout, stdout);
     keep_output(app, &live, epoch, Stream::Stderr, stderr);
     app.happen(&live, &Event::Started(epoch));
@@ -202,13 +207,20 @@ fn handle_pump_event(app: &App, event: PumpEvent) {
 fn end(app: &App, live: &Arc<LiveRun>, epoch: Epoch) {
     let (exit, is_unrecorded_limit) = {
         let facts = live.facts();
-        let exit = facts.exit.as_ref().map(|(_, record)| Exit {
-            code: record.exit_code,
-            signal: record.signal,
-            timed_out: record.timed_out,
-            stopped: record.stopped,
-        });
         let cap = output_cap(app, live);
+        let exit = facts.exit.as_ref().map(|(_, record)| {
+            let exit = Exit {
+                code: record.exit_code,
+                signal: record.signal,
+                timed_out: record.timed_out,
+                stopped: record.stopped,
+                limit: None,
+            };
+            Exit {
+                limit: limit_behind(live, &facts.life, &exit, cap),
+                ..exit
+            }
+        });
         let is_full = facts
             .output
             .is_some_and(|(_, stdout, stderr)| stdout.max(stderr) >= cap);
@@ -221,6 +233,17 @@ fn end(app: &App, live: &Arc<LiveRun>, epoch: Epoch) {
     }
     if let Some(exit) = exit {
         app.happen(live, &Event::Exited(epoch, exit));
+    }
+}
+
+/// The limit that ended it, if one did and its script is still known.
+fn limit_behind(live: &LiveRun, life: &Life, exit: &Exit, cap: u64) -> Option<Limit> {
+    let script = live.script.as_ref()?;
+    match life.stop {
+        _ if exit.timed_out => script.timeout.map(Limit::Time),
+        Some(StopCause::Output) => Some(Limit::Output(cap)),
+        _ if exit.stopped => None,
+        _ => Limit::behind(exit, &script.process_limits),
     }
 }
 

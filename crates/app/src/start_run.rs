@@ -203,6 +203,7 @@ impl App {
             signal: None,
             epoch: view.epoch,
             leftovers: 0,
+            enforced: None,
             stdout_bytes: 0,
             stderr_bytes: 0,
             created_at: view.created_at,

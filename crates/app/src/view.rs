@@ -1,8 +1,11 @@
 //! A run as pages and API show it.
 
+use std::sync::Arc;
+
 use stagedoor_domain::id::{Epoch, RunId, UserId};
 use stagedoor_domain::name::{ScriptName, UserName};
 use stagedoor_domain::run::{Outcome, State, StopCause};
+use stagedoor_domain::sandbox::Enforced;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::RunRecord;
 
@@ -39,6 +42,8 @@ pub struct RunView {
     pub queue_position: Option<usize>,
     /// Processes that were left when the main one ended, and were ended too.
     pub leftovers: u32,
+    /// What its script is or was held by; none before it was started.
+    pub enforced: Option<Arc<Enforced>>,
     /// Accepted.
     pub created_at: Timestamp,
     /// Its process exists since then.
@@ -70,6 +75,7 @@ impl RunView {
             epoch: record.epoch,
             queue_position: None,
             leftovers: record.leftovers,
+            enforced: record.enforced,
             created_at: record.created_at,
             started_at: record.started_at,
             ended_at: record.ended_at,

@@ -6,18 +6,16 @@ use stagedoor_config::document::{Keys, Mark, Problem, Problems, Table};
 macro_rules! shared_keys {
     ($($own:literal),*) => {
         &[
-            $($own,)* "icon", "tags", "order", "hidden", "disabled", "interpreter",
+            $($own,)* "icon", "tags", "order", "hidden", "disabled", "interpreter", "venv",
             "working_directory", "env", "inherit_env", "output_format", "timeout", "stop_grace",
-            "idempotent", "success_exit", "limits", "access", "confirm", "extra",
+            "idempotent", "success_exit", "limits", "sandbox", "access", "confirm", "extra",
         ]
     };
 }
 
 const SCRIPT_LATER: &[&str] = &[
-    "venv",
     "credentials",
     "run_as",
-    "sandbox",
     "terminal",
     "interactive",
     "result_files",
@@ -126,11 +124,10 @@ const PARAM: Keys = Keys {
 /// `limits`.
 pub(crate) const LIMITS: Keys = Keys {
     of: "`limits`",
-    now: &["running", "queued", "output"],
-    later: &[
-        "pool",
-        "per",
-        "rate",
+    now: &[
+        "running",
+        "queued",
+        "output",
         "memory",
         "cpu",
         "processes",
@@ -138,6 +135,7 @@ pub(crate) const LIMITS: Keys = Keys {
         "open_files",
         "nice",
     ],
+    later: &["pool", "per", "rate"],
 };
 
 /// `lang.de`.

@@ -6,6 +6,7 @@ use stagedoor_domain::script::{Fingerprint, Launch};
 use crate::block::line_problem;
 use crate::machine::{FileFacts, Machine, NoFile, Program, join, search};
 use crate::shebang::{self, Start};
+use crate::venv::Venv;
 
 /// setuid, setgid and sticky: the runner starts no file that has one of them.
 const SPECIAL_BITS: u32 = 0o7000;
@@ -21,6 +22,8 @@ pub(crate) struct Launcher<'a> {
     pub folder: &'a str,
     /// Where bare names are looked for.
     pub search_path: Vec<String>,
+    /// The Python environment that starts a file, unless an interpreter is named.
+    pub venv: Option<Venv>,
     /// Where the definition begins, for errors about keys that are not there.
     pub mark: &'a Mark,
 }
@@ -83,11 +86,20 @@ impl Launcher<'_> {
             }
         };
         check_mode(&path, &facts, problems);
-        let interpreter = if let Some(node) = interpreter {
-            self.interpreter(node, problems)?
-        } else {
-            self.check_start(&path, &facts, problems);
-            Vec::new()
+        let interpreter = match (interpreter, &self.venv) {
+            (Some(node), Some(venv)) => {
+                let problem = venv
+                    .mark
+                    .problem("both `venv` and `interpreter` say what starts the script");
+                problems.push(problem.mend("take one of them out"));
+                self.interpreter(node, problems)?
+            }
+            (Some(node), None) => self.interpreter(node, problems)?,
+            (None, Some(venv)) => with_flags(self.program(&venv.python(), &venv.mark, problems)?),
+            (None, None) => {
+                self.check_start(&path, &facts, problems);
+                Vec::new()
+            }
         };
         Some((
             Launch::File {
@@ -149,7 +161,7 @@ impl Launcher<'_> {
             Some(inside) if is_inside(inside) => join(self.root, &join(self.folder, inside)),
             _ => first.clone(),
         };
-        let mut argv = vec![self.program(&first, &node.mark, problems)?];
+        let mut argv = with_flags(self.program(&first, &node.mark, problems)?);
         argv.extend_from_slice(rest);
         Some(argv)
     }
@@ -255,6 +267,26 @@ fn cannot_use(path: &str, error: NoFile) -> Problem {
         }
         _ => problem,
     }
+}
+
+/// An interpreter, with what Python is to be told: nothing of the environment and no module of a home
+/// counts, and no compiled file is left beside the script (rows W4 and P4). Not `-I`, which would hide
+/// the modules beside it.
+fn with_flags(program: String) -> Vec<String> {
+    let flags: &[&str] = if is_python(&program) {
+        &["-E", "-s", "-B"]
+    } else {
+        &[]
+    };
+    let flags = flags.iter().map(|flag| (*flag).to_owned());
+    std::iter::once(program).chain(flags).collect()
+}
+
+/// `/usr/bin/python3.13`, say.
+fn is_python(program: &str) -> bool {
+    let name = program.rsplit('/').next().unwrap_or_default();
+    let version = name.strip_prefix("python");
+    version.is_some_and(|version| version.chars().all(|c| c.is_ascii_digit() || c == '.'))
 }
 
 /// A list of words: the first says something, none holds NUL.

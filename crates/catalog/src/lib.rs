@@ -24,12 +24,14 @@ mod param;
 mod paths;
 mod read;
 mod root;
+mod sandbox;
 mod script;
 mod shebang;
 mod snapshot;
 mod source;
 mod texts;
 mod tree;
+mod venv;
 mod watch;
 
 pub use catalog::{Catalog, CatalogError, open_folder};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use stagedoor_domain::sandbox::Permit;
 use stagedoor_domain::time::Clock;
 
 /// How a catalog is read.
@@ -17,6 +18,8 @@ pub struct Options {
     /// Folders in which bare names of commands and interpreters are looked for: what the runner
     /// gives to scripts as `PATH`.
     pub search_path: Vec<String>,
+    /// What the operator lets definitions ask for.
+    pub permits: Vec<Permit>,
     /// Spaces out looks at folders that cannot be watched.
     pub clock: Arc<dyn Clock>,
 }
@@ -37,6 +40,7 @@ impl Options {
             timeout: Some(Duration::from_hours(1)),
             stop_grace: Duration::from_secs(10),
             search_path: folders.map(str::to_owned).to_vec(),
+            permits: Vec::new(),
             clock,
         }
     }
@@ -49,6 +53,7 @@ impl std::fmt::Debug for Options {
             .field("timeout", &self.timeout)
             .field("stop_grace", &self.stop_grace)
             .field("search_path", &self.search_path)
+            .field("permits", &self.permits)
             .finish_non_exhaustive()
     }
 }

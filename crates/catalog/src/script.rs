@@ -10,6 +10,7 @@ use crate::folder::{FolderKeys, with_defaults};
 use crate::launch::Launcher;
 use crate::machine::Machine;
 use crate::options::Options;
+use crate::venv::Venv;
 use crate::{keys, names, param};
 use reader::{Reader, check_variable};
 
@@ -53,15 +54,18 @@ impl Declared {
         keys::check_script(&self.keys, problems);
         let name = self.name(problems);
         let table = with_defaults(self.keys.clone(), context.folders.iter().copied());
-        let env = table
-            .get("env")
-            .map(|node| env(node, problems))
-            .unwrap_or_default();
+        let env = table.get("env").map(|node| env(node, problems));
+        let mut env = env.unwrap_or_default();
+        let venv = Venv::read(&table, context.root, &self.folder, problems);
+        if let Some(venv) = &venv {
+            venv.extend(&mut env, &context.options.search_path);
+        }
         let launcher = Launcher {
             machine: context.machine,
             root: context.root,
             folder: &self.folder,
             search_path: search_path(&env, context.options),
+            venv,
             mark: &self.mark,
         };
         let launch = launcher.resolve(self.starts.as_deref(), &table, problems);

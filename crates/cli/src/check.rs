@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use stagedoor_app::groups::idle_grants;
 use stagedoor_catalog::Snapshot;
-use stagedoor_config::Settings;
+use stagedoor_config::{ConfigError, Settings};
 use stagedoor_domain::access::Grants;
 
 use crate::args::StateOption;
@@ -23,21 +23,28 @@ pub fn check(dir: &Path, state: &StateOption) -> anyhow::Result<u8> {
             dir.display()
         );
     }
-    let options = stagedoor_catalog::Options::new(Arc::new(SystemClock::new()));
+    let settings = read_settings(dir);
+    let permits = settings.as_ref().map(|settings| settings.permits.clone());
+    let options = stagedoor_catalog::Options {
+        permits: permits.unwrap_or_default(),
+        ..stagedoor_catalog::Options::new(Arc::new(SystemClock::new()))
+    };
     let checked = stagedoor_catalog::check_folder(dir, options)
         .with_context(|| format!("could not read the folder {}", dir.display()))?;
     for problem in &checked.problems {
         println!("{problem}\n");
     }
-    let settings = check_settings(dir);
+    if let Err(error) = &settings {
+        println!("{error}\n");
+    }
     for skipped in &checked.skipped {
         println!("note: {} is not looked at: {}", skipped.file, skipped.why);
     }
-    if let Some(settings) = &settings {
+    if let Ok(settings) = &settings {
         warn_of_idle(settings.grants.clone(), &checked.snapshot, state);
     }
     let scripts = say(checked.snapshot.len(), "script");
-    match checked.problems.len() + usize::from(settings.is_none()) {
+    match checked.problems.len() + usize::from(settings.is_err()) {
         0 => {
             println!("{scripts}, no errors.");
             Ok(EXIT_OK)
@@ -79,22 +86,18 @@ fn warn_of_idle(file: Grants, scripts: &Snapshot, state: &StateOption) {
     }
 }
 
-/// Reads `stagedoor.toml` as `serve` would; none after it has said what is wrong.
-fn check_settings(dir: &Path) -> Option<Settings> {
+/// Reads `stagedoor.toml` as `serve` would.
+fn read_settings(dir: &Path) -> Result<Settings, ConfigError> {
     let flags = stagedoor_config::Flags::default();
     let environment = stagedoor_config::Environment::default();
-    let settings = stagedoor_config::load(stagedoor_config::Sources {
+    stagedoor_config::load(stagedoor_config::Sources {
         folder: dir,
         folder_name: dir,
         flags: &flags,
         environment: &environment,
         cores: 1,
         is_root: true,
-    });
-    if let Err(error) = &settings {
-        println!("{error}\n");
-    }
-    settings.ok()
+    })
 }
 
 fn say(count: usize, what: &str) -> String {

@@ -11,6 +11,7 @@ use stagedoor_config::{Environment, NoState};
 use stagedoor_domain::access::Grants;
 use stagedoor_domain::audit::{Act, Entry, Origin};
 use stagedoor_domain::name::{GroupName, UserName};
+use stagedoor_domain::sandbox::Permit;
 use stagedoor_domain::time::Clock as _;
 use stagedoor_store::{Store, UserRecord};
 
@@ -104,12 +105,15 @@ pub fn read_folder(option: &FolderOption) -> anyhow::Result<Folder> {
     Ok(Folder {
         command_names_admins: command.is_some_and(|command| command.names_admins),
         grants: settings.grants,
-        scripts: read_scripts(&option.folder)?,
+        scripts: read_scripts(&option.folder, settings.permits)?,
     })
 }
 
-fn read_scripts(folder: &Path) -> anyhow::Result<Arc<Snapshot>> {
-    let options = stagedoor_catalog::Options::new(Arc::new(SystemClock::new()));
+fn read_scripts(folder: &Path, permits: Vec<Permit>) -> anyhow::Result<Arc<Snapshot>> {
+    let options = stagedoor_catalog::Options {
+        permits,
+        ..stagedoor_catalog::Options::new(Arc::new(SystemClock::new()))
+    };
     let checked = stagedoor_catalog::check_folder(folder, options)
         .with_context(|| format!("could not read the folder {}", folder.display()))?;
     Ok(checked.snapshot)

@@ -20,6 +20,7 @@ use stagedoor_catalog::Catalog;
 use stagedoor_config::{Environment, Flags, Settings, SignInCommand, Sources};
 use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::queue::Capacity;
+use stagedoor_domain::sandbox::Level;
 use stagedoor_domain::time::Clock as _;
 use stagedoor_output::Outputs;
 use stagedoor_runner::{Connection, Reports, Runner, RunnerOptions};
@@ -187,6 +188,7 @@ fn connect_runner(
         scratch: scratch(state, accounts),
         run_account: accounts.scripts.clone(),
         allow_root_scripts: settings.allow_root_scripts,
+        some_go_without: settings.permits.iter().any(|p| p.level == Level::None),
         server_uid: accounts.server.as_ref().map(|account| account.uid),
     };
     // The file that runs now, even when a newer one has taken its name meanwhile.
@@ -331,6 +333,7 @@ async fn assemble(
     let scripts = stagedoor_catalog::Options {
         all,
         timeout: settings.limits.timeout,
+        permits: settings.permits.clone(),
         ..stagedoor_catalog::Options::new(clock.clone())
     };
     let catalog = Catalog::open(root, &root_path, scripts)?;

@@ -90,6 +90,7 @@ fn counting_at_start(settings: &Settings) -> Vec<Row> {
         row("run_user", &settings.run_user),
         row("allow_root_scripts", settings.allow_root_scripts),
         row("limits.timeout", settings.limits.timeout),
+        row("permit", &settings.permits),
         row("debug.clients", settings.debug.as_ref().map(|d| &d.clients)),
         row("debug.lasts", settings.debug.as_ref().map(|d| d.lasts)),
         // What it allows is checked at each reading; nothing of it is left then.
@@ -113,7 +114,7 @@ mod tests {
             .map(|(key, _)| key)
             .collect();
         let mut all: Vec<_> = SETTINGS.iter().map(|(key, _)| *key).collect();
-        all.push("grant");
+        all.extend(["grant", "permit"]);
         told.sort_unstable();
         all.sort_unstable();
         assert_eq!(told, all);

@@ -76,8 +76,9 @@ const TOP: Keys = Keys {
         "profile",
         "debug",
         "grant",
+        "permit",
     ],
-    later: &["pools", "permit", "trigger"],
+    later: &["pools", "trigger"],
 };
 const TLS: Keys = Keys {
     of: "`[tls]`",
@@ -144,6 +145,8 @@ pub(crate) struct Layers {
     settings: BTreeMap<&'static str, Node>,
     /// `[[grant]]`, from the file only.
     pub grants: Vec<Table>,
+    /// `[[permit]]`, from the file only.
+    pub permits: Vec<Table>,
 }
 
 impl Layers {
@@ -180,11 +183,12 @@ impl Layers {
                 self.settings.insert(key, node.clone());
             }
         }
-        self.grants = table
-            .tables("grant", problems)
-            .into_iter()
-            .cloned()
-            .collect();
+        let mut tables = |key: &str| {
+            let tables = table.tables(key, problems);
+            tables.into_iter().cloned().collect()
+        };
+        self.grants = tables("grant");
+        self.permits = tables("permit");
     }
 
     /// `STAGEDOOR_…`, and `STAGEDOOR_…_FILE` that names a file which holds the value.

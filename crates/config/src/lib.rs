@@ -16,6 +16,7 @@ mod hosts;
 mod layers;
 mod listen;
 mod load;
+mod permits;
 mod session;
 mod settings;
 mod sign_in;

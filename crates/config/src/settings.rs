@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use stagedoor_domain::access::Grants;
+use stagedoor_domain::sandbox::Permit;
 
 use crate::debug::{self, Debug};
 use crate::document::{Node, Problems, Value};
@@ -12,7 +13,7 @@ use crate::layers::Layers;
 use crate::listen::{self, Listen};
 use crate::session::{self, Session, some_time};
 use crate::sign_in::{self, SignIn};
-use crate::{grants, hosts};
+use crate::{grants, hosts, permits};
 
 /// Everything that the operator can set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub struct Settings {
     pub debug: Option<Debug>,
     /// `[[grant]]`.
     pub grants: Grants,
+    /// `[[permit]]`.
+    pub permits: Vec<Permit>,
     /// Where everything that lasts is kept.
     pub state: PathBuf,
     /// The file that was read, as the operator would name it.
@@ -116,6 +119,7 @@ impl Settings {
             keep_audit_log: keep_audit_log(layers, problems),
             debug: debug::read(layers, problems),
             grants: grants::read(&layers.grants, problems),
+            permits: permits::read(&layers.permits, problems),
             state,
             file,
         }

@@ -18,5 +18,6 @@ pub mod plain;
 pub mod quantity;
 pub mod queue;
 pub mod run;
+pub mod sandbox;
 pub mod script;
 pub mod time;

@@ -4,9 +4,13 @@
 //! first terminal record wins. A process that may have started is never started again by itself,
 //! unless its script says that this is harmless.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::Epoch;
+use crate::quantity::{say_duration, say_size};
+use crate::sandbox::ProcessLimits;
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,7 +42,7 @@ pub enum Outcome {
     TimedOut,
     /// Someone stopped it.
     Cancelled,
-    /// It wrote more than its limit.
+    /// It wrote more than its limit, or went beyond another one of its definition.
     OverLimit,
     /// It was never started, for a reason that is recorded.
     Refused,
@@ -96,6 +100,40 @@ words!(
 );
 words!(StopCause, Asked = "asked", Output = "output");
 
+/// A limit that a run went beyond, with its value. As text: what it was, and where to change it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Limit {
+    /// How long it may run.
+    #[error("It may run for {} (`timeout` in its definition).", say_duration(*.0))]
+    Time(Duration),
+    /// Bytes of one stream of its output.
+    #[error("Each stream of its output may have {} (`limits.output` in its definition, or in stagedoor.toml).", say_size(*.0))]
+    Output(u64),
+    /// Bytes of a file.
+    #[error("A file that it writes may have {} (`limits.file_size` in its definition).", say_size(*.0))]
+    FileSize(u64),
+    /// Processor time of a process.
+    #[error("A process of it may use {} of a processor's time (`limits.cpu` in its definition).", say_duration(*.0))]
+    Cpu(Duration),
+}
+
+impl Limit {
+    /// The limit of these that such an end tells of. A shell whose command was ended by a signal gives
+    /// 128 and its number as its own exit code.
+    pub fn behind(exit: &Exit, limits: &ProcessLimits) -> Option<Self> {
+        let signal = exit.signal.or(exit.code.map(|code| code - 128))?;
+        match signal {
+            SIGXFSZ => limits.file_size.map(Self::FileSize),
+            SIGXCPU => limits.cpu.map(Self::Cpu),
+            _ => None,
+        }
+    }
+}
+
+/// Its numbers are the same on every Linux that is served.
+const SIGXCPU: i32 = 24;
+const SIGXFSZ: i32 = 25;
+
 /// How the main process of an attempt ended, as the runner saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Exit {
@@ -107,6 +145,8 @@ pub struct Exit {
     pub timed_out: bool,
     /// The runner had sent it a signal before it ended.
     pub stopped: bool,
+    /// What it went beyond, where that is known.
+    pub limit: Option<Limit>,
 }
 
 /// How a run ended, in full.
@@ -351,7 +391,7 @@ fn exited(life: &Life, epoch: Epoch, exit: Exit) -> (Life, Vec<Effect>) {
     }
     let ending = Ending {
         outcome: judge(life, exit),
-        reason: None,
+        reason: exit.limit.map(|limit| limit.to_string()),
         exit: Some(exit),
     };
     end(life, ending, Some(epoch))
@@ -363,6 +403,7 @@ fn judge(life: &Life, exit: Exit) -> Outcome {
         (Some(StopCause::Output), ..) => Outcome::OverLimit,
         // Also where the record of that wish was lost: the runner signals nothing of its own accord.
         _ if exit.stopped => Outcome::Cancelled,
+        _ if exit.limit.is_some() => Outcome::OverLimit,
         (_, Some(code), _) if life.success_exit.contains(&code) => Outcome::Succeeded,
         (_, Some(_), _) => Outcome::Failed,
         (_, None, Some(_)) => Outcome::Signalled,

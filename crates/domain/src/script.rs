@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::Access;
 use crate::name::ScriptName;
 use crate::param::{Param, Texts};
+use crate::sandbox::{ProcessLimits, Sandbox};
 
 /// A declared executable. Made by the catalog only; every value is already resolved.
 #[derive(Debug, Clone)]
@@ -56,6 +57,10 @@ pub struct Script {
     pub access: Access,
     /// How many, how much.
     pub limits: Limits,
+    /// What the machine bounds for each of its processes.
+    pub process_limits: ProcessLimits,
+    /// What it may do beside what its account may.
+    pub sandbox: Sandbox,
     /// Translations, by language tag.
     pub lang: BTreeMap<String, Texts>,
     /// Free data, shown in the API.
@@ -169,6 +174,8 @@ impl Script {
             confirm: None,
             access: Access::default(),
             limits: Limits::default(),
+            process_limits: ProcessLimits::default(),
+            sandbox: Sandbox::default(),
             lang: BTreeMap::new(),
             extra: serde_json::Value::Null,
             params: Vec::new(),

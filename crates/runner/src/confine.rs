@@ -22,9 +22,10 @@ use libc::{
 };
 use rustix::process::DumpableBehavior;
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
+    BpfProgram, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule, TargetArch,
 };
+
+use crate::filter;
 
 /// Answered with EPERM, whatever the arguments are.
 const FORBIDDEN: &[libc::c_long] = &[
@@ -188,49 +189,11 @@ fn filters(arch: TargetArch) -> Result<Vec<BpfProgram>, seccompiler::BackendErro
     // its threads by `clone`.
     let unknown = BTreeMap::from([(SYS_clone3, Vec::new())]);
     let mut programs = vec![
-        compile(unknown, libc::ENOSYS, arch)?,
-        compile(forbidden, libc::EPERM, arch)?,
+        filter::compile(unknown, libc::ENOSYS, arch)?,
+        filter::compile(forbidden, libc::EPERM, arch)?,
     ];
-    programs.extend(without_x32());
+    programs.extend(filter::without_x32());
     Ok(programs)
-}
-
-fn compile(
-    calls: BTreeMap<libc::c_long, Vec<SeccompRule>>,
-    answer: libc::c_int,
-    arch: TargetArch,
-) -> Result<BpfProgram, seccompiler::BackendError> {
-    let answer = SeccompAction::Errno(answer.unsigned_abs());
-    SeccompFilter::new(calls, SeccompAction::Allow, answer, arch)?.try_into()
-}
-
-/// Answers every call of the x32 kind, under whose numbers the forbidden ones could be had again,
-/// with ENOSYS.
-#[cfg(target_arch = "x86_64")]
-fn without_x32() -> Option<BpfProgram> {
-    /// Set in the number of each such call (`asm/unistd.h`).
-    const X32: u32 = 0x4000_0000;
-    /// Where a filter finds the number (`struct seccomp_data`).
-    const NUMBER: u32 = 0;
-    let step = |code: u32, jt: u8, jf: u8, k: u32| {
-        let code = u16::try_from(code).ok()?;
-        Some(seccompiler::sock_filter { code, jt, jf, k })
-    };
-    let unknown = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
-    [
-        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, NUMBER),
-        step(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, X32),
-        step(libc::BPF_RET | libc::BPF_K, 0, 0, unknown),
-        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ]
-    .into_iter()
-    .collect()
-}
-
-/// Only `x86_64` has a second kind of calls under the same architecture.
-#[cfg(not(target_arch = "x86_64"))]
-fn without_x32() -> Option<BpfProgram> {
-    None
 }
 
 #[cfg(test)]

@@ -44,8 +44,6 @@ pub enum SendError {
 #[derive(Clone)]
 pub struct Runner {
     link: Arc<dyn Link>,
-    /// The runner's, of its protocol.
-    version: u32,
 }
 
 impl Runner {
@@ -66,11 +64,7 @@ impl Runner {
         }
         let file = wire::seal(&plan).map_err(SendError::System)?;
         let bytes = plan.len() as u64;
-        let message = if self.version < 3 {
-            ToRunner::StartLarge { bytes }
-        } else {
-            ToRunner::StartSealed { run, epoch, bytes }
-        };
+        let message = ToRunner::StartSealed { run, epoch, bytes };
         let bytes = wire::encode(&message).map_err(SendError::System)?;
         self.send(&bytes, &[file.as_fd()]).await
     }

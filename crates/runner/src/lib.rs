@@ -7,11 +7,12 @@
 //! server says `forget`; whoever connects next is handed all of them.
 //!
 //! It knows nothing of HTTP, of users or of the store. Unsafe code stands in `account`, in `process`
-//! below `signals`, `child`, `departure`, `launch`, `stack`, `raw` and `keeper`, and in one line each of
-//! `handle/link` and `memory`.
+//! below `signals`, `child`, `departure`, `launch`, `stack`, `raw`, `keeper` and `sandbox`, and in one line
+//! each of `handle/link` and `memory`.
 
 pub mod account;
 pub mod confine;
+mod filter;
 pub mod handle;
 pub mod memory;
 pub mod process;

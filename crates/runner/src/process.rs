@@ -20,6 +20,7 @@ mod members;
 mod orders;
 mod progress;
 mod raw;
+mod sandbox;
 mod scratch;
 mod service;
 pub mod settings;
@@ -44,6 +45,7 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use self::clock::KernelClock;
 use self::executable::{Root, is_hidden};
 use self::listener::Listener;
+use self::sandbox::Kit;
 use self::scratch::Scratch;
 use self::service::Service;
 use self::settings::RunnerArgs;
@@ -88,7 +90,7 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     restrict()?;
     let signals = signals::take()?;
-    let open_files = raise_open_files();
+    let kit = Kit::open(args.some_go_without, raise_open_files())?;
     let account = scripts_account(&args)?;
     let shares_memory = launch::shares_memory(account.is_some());
     launch::check_departures(shares_memory)?;
@@ -117,7 +119,7 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
             .as_ref()
             .map(|account| Rc::new(account.credentials())),
         null: null.try_clone()?,
-        open_files,
+        kit,
         zone: environment::system_zone(),
         nursery,
         shares_memory,
@@ -167,8 +169,6 @@ fn open_root(args: &RunnerArgs) -> io::Result<OwnedFd> {
 
 /// What holds for the runner and, because it is inherited, for every script.
 fn restrict() -> io::Result<()> {
-    // No setuid bit gives a script anything back. The runner executes nothing itself.
-    rustix::thread::set_no_new_privs(true)?;
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     // Core files would keep secrets.
     let none = Rlimit {
@@ -227,6 +227,7 @@ mod tests {
                 groups: vec![uid],
             }),
             allow_root_scripts,
+            some_go_without: false,
             server_uid: None,
         }
     }

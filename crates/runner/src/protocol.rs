@@ -11,15 +11,16 @@ use serde::{Deserialize, Serialize};
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::invocation::Invocation;
 use stagedoor_domain::quantity::say_size;
+use stagedoor_domain::sandbox::{Enforced, ProcessLimits, Sandbox};
 use stagedoor_domain::script::{Fingerprint, Launch};
 use stagedoor_domain::time::Timestamp;
 
-/// The version of this protocol. Version 3 added [`ToRunner::StartSealed`], version 4
-/// [`FromRunner::Ran`].
-pub const VERSION: u32 = 4;
+/// The version of this protocol.
+pub const VERSION: u32 = 5;
 
-/// The earliest version whose runner can be taken over with what it holds.
-pub const EARLIEST: u32 = 2;
+/// The earliest version whose runner can be taken over with what it holds. Earlier ones cannot hold a
+/// script to its sandbox.
+pub const EARLIEST: u32 = 5;
 
 /// The largest plan in bytes; a request's body is limited to much less.
 pub const LARGEST_PLAN: usize = 8 << 20;
@@ -48,6 +49,10 @@ pub struct Plan {
     pub timeout: Option<Duration>,
     /// Between TERM and KILL.
     pub stop_grace: Duration,
+    /// What it may do beside what its account may.
+    pub sandbox: Sandbox,
+    /// What the machine bounds for each of its processes.
+    pub process_limits: ProcessLimits,
 }
 
 /// Arguments and private files may be secret, so a plan shows only whose it is.
@@ -81,11 +86,6 @@ pub enum ToRunner {
     Bye,
     /// Start this attempt.
     Start(Box<Plan>),
-    /// As `StartSealed`, for a runner of version 2: it hangs up when the file does not arrive.
-    StartLarge {
-        /// The plan's size in bytes, at most [`LARGEST_PLAN`].
-        bytes: u64,
-    },
     /// End this attempt.
     Stop {
         /// The run.
@@ -146,6 +146,8 @@ pub enum FromRunner {
         pid: u32,
         /// When it was forked.
         started_at: Timestamp,
+        /// What it is held by.
+        enforced: Enforced,
     },
     /// The attempt was not started and never will be.
     Refused {
@@ -182,6 +184,8 @@ pub enum FromRunner {
         pid: u32,
         /// As in `Started`.
         started_at: Timestamp,
+        /// As in `Started`.
+        enforced: Enforced,
         /// As in `Exited`.
         record: ExitRecord,
     },
@@ -237,6 +241,9 @@ pub enum Refusal {
     /// The machine, or the runner's limits, do not allow it now.
     #[error("{0}")]
     Resources(String),
+    /// What its definition says of its sandbox cannot be done.
+    #[error("{0}")]
+    Confinement(String),
 }
 
 #[cfg(test)]
@@ -263,6 +270,8 @@ mod tests {
             env: vec![("KEY".into(), "hunter2".into())],
             timeout: None,
             stop_grace: Duration::from_secs(10),
+            sandbox: Sandbox::default(),
+            process_limits: ProcessLimits::default(),
         };
         let shown = format!("{:?}", ToRunner::Start(Box::new(plan)));
         assert!(shown.contains("Epoch(1)"), "{shown}");

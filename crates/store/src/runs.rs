@@ -14,10 +14,9 @@ use stagedoor_domain::run::{Outcome, StopCause};
 
 use crate::error::StoreError;
 use crate::store::Store;
-use crate::users::unreadable;
 pub use page::{Cursor, LONGEST_PAGE, Page, RunFilter, Visible};
 pub use record::{Inserted, RunRecord, RunUpdate};
-use row::{millis, read_run, run_columns, to_i64};
+use row::{millis, read_run, run_columns, to_i64, to_json};
 
 impl Store {
     /// Adds a run, unless its request key made one before. Answered when it is on the disk.
@@ -110,9 +109,9 @@ const LAST_RUN: &str = concat!(
 /// Values by number, here and in [`UPDATE`]: binding by name costs more than the insert itself.
 const INSERT: &str = "INSERT INTO runs (id, script, user_id, user_name, args, secrets, state, \
      epoch, stop, outcome, reason, exit_code, signal, leftovers, stdout_bytes, stderr_bytes, \
-     created_at, started_at, ended_at, request_key, fingerprint, request_digest) \
+     created_at, started_at, ended_at, request_key, fingerprint, request_digest, enforced) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-     ?19, ?20, ?21, ?22) \
+     ?19, ?20, ?21, ?22, ?23) \
      ON CONFLICT (request_key) WHERE request_key IS NOT NULL DO NOTHING";
 
 fn insert(db: &Connection, run: &RunRecord, args: &str) -> rusqlite::Result<Inserted> {
@@ -137,11 +136,9 @@ fn insert(db: &Connection, run: &RunRecord, args: &str) -> rusqlite::Result<Inse
         millis(run.started_at),
         millis(run.ended_at),
         run.request_key,
-        run.fingerprint
-            .map(|fingerprint| serde_json::to_string(&fingerprint))
-            .transpose()
-            .map_err(unreadable)?,
+        to_json(run.fingerprint.as_ref())?,
         run.request_digest,
+        to_json(run.enforced.as_ref())?,
     ])?;
     match run.request_key {
         Some(key) if inserted == 0 => same_request(db, &key, run, args),
@@ -190,6 +187,7 @@ const UPDATE: &str = "UPDATE runs SET \
      signal       = coalesce(?8, signal), \
      leftovers    = coalesce(?10, leftovers), \
      ended_at     = ?13, \
+     enforced     = CASE WHEN ?2 > epoch THEN ?15 ELSE coalesce(?15, enforced) END, \
      secrets      = CASE WHEN ?14 THEN NULL ELSE secrets END \
      WHERE id = ?1 AND epoch <= ?2 AND ended_at IS NULL";
 
@@ -209,6 +207,7 @@ fn apply(db: &Connection, update: &RunUpdate) -> rusqlite::Result<bool> {
         update.stderr_bytes.map(to_i64),
         millis(update.ended_at),
         update.clear_secrets || update.ended_at.is_some(),
+        to_json(update.enforced.as_ref())?,
     ])?;
     Ok(changed > 0)
 }

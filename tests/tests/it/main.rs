@@ -95,6 +95,8 @@ mod reload;
 #[cfg(test)]
 mod robot;
 #[cfg(test)]
+mod sandboxed;
+#[cfg(test)]
 mod secure;
 #[cfg(test)]
 mod small_disk;

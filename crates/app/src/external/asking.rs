@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::invocation::Invocation;
+use stagedoor_domain::sandbox::{ProcessLimits, Sandbox};
 use stagedoor_domain::script::Launch;
 use stagedoor_runner::{ExitRecord, Plan, Report, StopKind};
 use tokio::sync::{Semaphore, mpsc};
@@ -193,6 +194,8 @@ fn plan(run: RunId, command: &ExternalCommand, question: Vec<u8>) -> Plan {
         env: Vec::new(),
         timeout: Some(command.timeout),
         stop_grace: GRACE,
+        sandbox: Sandbox::default(),
+        process_limits: ProcessLimits::default(),
     }
 }
 

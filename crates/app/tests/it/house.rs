@@ -159,6 +159,7 @@ impl House {
             scratch: self.state().join("scratch"),
             run_account: None,
             allow_root_scripts: true,
+            some_go_without: false,
             server_uid: None,
         };
         let binary = Path::new(env!("CARGO_BIN_EXE_stagedoor-app-test-runner"));

@@ -48,6 +48,7 @@ fn left_behind(house: &House, script: &str, state: State, epoch: u32) -> RunReco
         exit_code: None,
         signal: None,
         leftovers: 0,
+        enforced: None,
         stdout_bytes: 0,
         stderr_bytes: 0,
         created_at: house.now(),

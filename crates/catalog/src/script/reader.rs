@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use stagedoor_config::document::{Mark, Node, Problems, Table, Value};
 use stagedoor_domain::name::ScriptName;
+use stagedoor_domain::sandbox::{ProcessLimits, Sandbox};
 use stagedoor_domain::script::{Limits, OutputFormat, Script, Source};
 
 use super::{Context, Declared};
 use crate::launch::is_inside;
 use crate::machine::join;
-use crate::{access, environment, keys, texts};
+use crate::{access, environment, keys, sandbox, texts};
 
 pub(super) struct Reader<'a> {
     pub declared: &'a Declared,
@@ -40,7 +41,8 @@ impl Reader<'_> {
         let (disabled, confirm) = (self.disabled(), self.text("confirm"));
         let (working_directory, inherit_env) = (self.working_directory(), self.inherit_env());
         let (timeout, stop_grace) = (self.timeout(), self.stop_grace());
-        let (success_exit, limits) = (self.success_exit(), self.limits());
+        let (success_exit, (limits, process_limits)) = (self.success_exit(), self.limits());
+        let sandbox = self.sandbox();
         let output_format = self.output_format();
         let order = self
             .table
@@ -78,6 +80,8 @@ impl Reader<'_> {
             confirm,
             access: access.unwrap_or_default(),
             limits,
+            process_limits,
+            sandbox,
             lang,
             extra: self
                 .table
@@ -201,17 +205,25 @@ impl Reader<'_> {
         codes.filter_map(|code| i32::try_from(code).ok()).collect()
     }
 
-    fn limits(&mut self) -> Limits {
+    fn sandbox(&mut self) -> Sandbox {
+        let node = self.table.get("sandbox");
+        let (folder, permits) = (&self.declared.folder, &self.context.options.permits);
+        node.map(|node| sandbox::read(node, folder, permits, self.problems))
+            .unwrap_or_default()
+    }
+
+    fn limits(&mut self) -> (Limits, ProcessLimits) {
         let node = self.table.get("limits");
         let Some(table) = node.and_then(|n| n.table("{ running = 1 }", self.problems)) else {
-            return Limits::default();
+            return Default::default();
         };
         keys::LIMITS.check(table, self.problems);
-        Limits {
+        let limits = Limits {
             running: table.get("running").and_then(|n| n.count(1, self.problems)),
             queued: table.get("queued").and_then(|n| n.count(0, self.problems)),
             output: table.get("output").and_then(|n| n.size(self.problems)),
-        }
+        };
+        (limits, sandbox::process_limits(table, self.problems))
     }
 
     fn output_format(&mut self) -> OutputFormat {

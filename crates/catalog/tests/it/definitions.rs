@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use stagedoor_domain::access::{Verb, Who};
 use stagedoor_domain::param::{Kind, Multiple, Param, Pass, Value};
+use stagedoor_domain::sandbox::{Level, Network, ProcessLimits, Sandbox};
 use stagedoor_domain::script::{Launch, OutputFormat, Script};
 
 use crate::folder::{ScriptFolder, shell};
@@ -114,6 +115,87 @@ fn every_key_of_a_script_is_read() {
     };
     assert_eq!(file, "backup.sh");
     assert!(interpreter[0].ends_with("/sh") && interpreter[1] == "-e");
+}
+
+#[test]
+fn a_sandbox_and_limits_of_processes_are_read_with_what_their_level_implies() {
+    let s = read("");
+    assert_eq!(s.sandbox, Sandbox::default());
+    assert_eq!(s.process_limits, ProcessLimits::default());
+    let s = read("sandbox = { level = 'strict' }");
+    assert_eq!(
+        (s.sandbox.level, &s.sandbox.network),
+        (Level::Strict, &Network::Off)
+    );
+    assert_eq!((s.sandbox.write, s.sandbox.read), (Some(Vec::new()), None));
+    let s = read(
+        "sandbox = { level = 'strict', network = [443, 53, 443], read = ['/srv/in'], write = ['/srv/out'], required = true }",
+    );
+    assert_eq!(s.sandbox.network, Network::Ports(vec![53, 443]));
+    assert_eq!(s.sandbox.read.as_deref(), Some(&["/srv/in".to_owned()][..]));
+    assert_eq!(
+        s.sandbox.write.as_deref(),
+        Some(&["/srv/out".to_owned()][..])
+    );
+    assert!(s.sandbox.required);
+    let s = read("sandbox = { network = false }");
+    assert_eq!(
+        (s.sandbox.level, s.sandbox.network),
+        (Level::Standard, Network::Off)
+    );
+    assert_eq!(s.sandbox.write, None);
+    let s = read(
+        "limits = { memory = '1GiB', cpu = '2m', processes = 50, file_size = '1MB', open_files = 64, nice = 5 }",
+    );
+    let wanted = ProcessLimits {
+        memory: Some(1 << 30),
+        cpu: Some(Duration::from_mins(2)),
+        processes: Some(50),
+        file_size: Some(1_000_000),
+        open_files: Some(64),
+        nice: Some(5),
+    };
+    assert_eq!(s.process_limits, wanted);
+}
+
+#[test]
+fn w4_python_is_started_without_the_environments_and_the_homes_modules() {
+    let python = |keys: &str| {
+        let s = read(keys);
+        let Launch::File { interpreter, .. } = s.launch else {
+            panic!("{:?}", s.launch)
+        };
+        (interpreter, s.env)
+    };
+    let (words, env) = python("interpreter = ['python3', '-X', 'utf8']");
+    assert!(words[0].ends_with("/python3"), "{words:?}");
+    assert_eq!(words[1..], ["-E", "-s", "-B", "-X", "utf8"]);
+    assert!(env.is_empty());
+    assert_eq!(python("interpreter = ['sh', '-e']").0[1..], ["-e"]);
+
+    let folder = ScriptFolder::with(&[
+        ("tools/env/bin/python", "#!/bin/sh\n"),
+        ("tools/report.py", &shell("venv = './env'")),
+    ]);
+    let s = folder.script("tools/report");
+    let Launch::File { interpreter, .. } = &s.launch else {
+        panic!("{:?}", s.launch)
+    };
+    let venv = interpreter[0].strip_suffix("/bin/python").expect("its own");
+    assert!(venv.ends_with("/tools/env"), "{venv}");
+    assert_eq!(interpreter[1..], ["-E", "-s", "-B"]);
+    let of = |name: &str| {
+        s.env
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.clone())
+    };
+    assert_eq!(of("VIRTUAL_ENV").as_deref(), Some(venv));
+    let path = of("PATH").expect("a path");
+    assert!(
+        path.starts_with(&format!("{venv}/bin:/usr/local/sbin:")),
+        "{path}"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use stagedoor_config::{
     ConfigError, Environment, Flags, Hsts, Session, SessionAddress, Settings, Sources, load,
 };
+use stagedoor_domain::sandbox::{Level, Permit};
 
 /// Loads a file with variables and `--listen`.
 fn loaded(
@@ -196,7 +197,7 @@ fn mistakes_in_the_file_are_told_with_place_and_mend() {
         ("[limits]\nruning = 1", ":2:1:", "did you mean `running`?"),
         ("[pools]\na = 2", ":1:2:", "not in this version yet"),
         (
-            "[[permit]]\nfolder = 'x'",
+            "[[trigger]]\nfolder = 'x'",
             ":1:3:",
             "not in this version yet",
         ),
@@ -306,6 +307,41 @@ fn mistakes_in_the_file_are_told_with_place_and_mend() {
             "[[grant]]\ngroup = 'ops'\nscripts = '*'\nmay = 'run'",
             ":4:7:",
             "[\"run\"]",
+        ),
+    ] {
+        one_mistake(toml, at, words);
+    }
+}
+
+#[test]
+fn a_permit_says_what_definitions_of_a_folder_may_ask_for() {
+    let set = good(
+        "[[permit]]\nfolder = 'ops/old'\nsandbox = 'none'\n[[permit]]\nfolder = '.'\nsandbox = 'strict'",
+    );
+    let permit = |folder: &str, level| Permit {
+        folder: folder.to_owned(),
+        level,
+    };
+    let wanted = [permit("ops/old", Level::None), permit("", Level::Strict)];
+    assert_eq!(set.permits, wanted);
+    assert_eq!(good("").permits, []);
+    for (toml, at, words) in [
+        ("[[permit]]\nsandbox = 'none'", ":1:1:", "has no `folder`"),
+        ("[[permit]]\nfolder = 'x'", ":1:1:", "has no `sandbox`"),
+        (
+            "[[permit]]\nfolder = '/x'\nsandbox = 'none'",
+            ":2:10:",
+            "is not a folder below the folder of scripts",
+        ),
+        (
+            "[[permit]]\nfolder = 'x'\nsandbox = 'nome'",
+            ":3:11:",
+            "did you mean `none`?",
+        ),
+        (
+            "[[permit]]\nfolder = 'x'\nsandbox = 'none'\nrun_as = ['www']",
+            ":4:1:",
+            "`run_as` is not in this version yet",
         ),
     ] {
         one_mistake(toml, at, words);

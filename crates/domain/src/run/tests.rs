@@ -54,6 +54,43 @@ fn a_run_is_claimed_started_and_ends_by_its_exit_code() {
 }
 
 #[test]
+fn a_run_beyond_a_limit_says_which_its_value_and_where_to_change_it() {
+    let limits = ProcessLimits {
+        file_size: Some(1 << 20),
+        ..ProcessLimits::default()
+    };
+    let by_signal = |signal| Exit {
+        signal: Some(signal),
+        ..Exit::default()
+    };
+    let size = Some(Limit::FileSize(1 << 20));
+    assert_eq!(Limit::behind(&by_signal(25), &limits), size);
+    assert_eq!(Limit::behind(&exit(153), &limits), size, "said by a shell");
+    assert_eq!(Limit::behind(&by_signal(24), &limits), None, "not limited");
+    assert_eq!(Limit::behind(&exit(25), &limits), None);
+    assert_eq!(
+        Limit::behind(&by_signal(25), &ProcessLimits::default()),
+        None
+    );
+    let beyond = Exit {
+        limit: size,
+        ..by_signal(25)
+    };
+    let events = [
+        Event::Claimed,
+        Event::Started(ONE),
+        Event::Exited(ONE, beyond),
+    ];
+    let ending = play(fresh(), &events).0.ending.expect("an end");
+    assert_eq!(ending.outcome, Outcome::OverLimit);
+    let reason = ending.reason.expect("a reason");
+    assert!(
+        reason.contains("1 MiB") && reason.contains("`limits.file_size`"),
+        "{reason}"
+    );
+}
+
+#[test]
 fn exit_codes_that_the_author_calls_success_are_success() {
     let life = Life::accepted(false, vec![0, 3]);
     let (life, _) = play(

@@ -24,6 +24,8 @@ pub struct RunnerOptions {
     pub run_account: Option<Account>,
     /// Scripts may run as root.
     pub allow_root_scripts: bool,
+    /// The operator permits that scripts go without a sandbox.
+    pub some_go_without: bool,
     /// The account that the server will run as.
     pub server_uid: Option<u32>,
 }
@@ -37,6 +39,7 @@ impl RunnerOptions {
             scratch: std::path::absolute(&self.scratch)?,
             account: self.run_account.clone(),
             allow_root_scripts: self.allow_root_scripts,
+            some_go_without: self.some_go_without,
             server_uid: self.server_uid,
         })
     }

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use stagedoor_domain::id::{Epoch, RunId};
+use stagedoor_domain::sandbox::Enforced;
 use stagedoor_domain::time::Timestamp;
 use tokio::time::Instant;
 
@@ -24,6 +25,8 @@ pub struct Started {
     pub pid: u32,
     /// When it was forked.
     pub started_at: Timestamp,
+    /// What it is held by.
+    pub enforced: Enforced,
     /// The read end of standard output, blocking.
     pub stdout: OwnedFd,
     /// The read end of standard error, blocking.
@@ -193,12 +196,14 @@ fn report(message: FromRunner, fds: Vec<OwnedFd>) -> Option<Report> {
             epoch,
             pid,
             started_at,
+            enforced,
         }
         | FromRunner::Ran {
             run,
             epoch,
             pid,
             started_at,
+            enforced,
             ..
         } => {
             let [stdout, stderr, pidfd] = fds.try_into().ok()?;
@@ -207,6 +212,7 @@ fn report(message: FromRunner, fds: Vec<OwnedFd>) -> Option<Report> {
                 epoch,
                 pid,
                 started_at,
+                enforced,
                 stdout,
                 stderr,
                 pidfd,

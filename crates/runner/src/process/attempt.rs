@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
+use stagedoor_domain::sandbox::Enforced;
 use stagedoor_domain::time::Timestamp;
 
 use super::keeper::{Keeper, Word};
@@ -36,6 +37,8 @@ pub(super) struct Ends {
     pub(super) stderr: OwnedFd,
     /// The name of its folder.
     pub(super) scratch: String,
+    /// What it was held by.
+    pub(super) enforced: Enforced,
 }
 
 impl Ends {

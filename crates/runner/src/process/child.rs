@@ -10,11 +10,12 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::rc::Rc;
 
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, Signal};
+use rustix::process::Signal;
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::departure::Departure;
 use super::raw;
+use super::sandbox::Confinement;
 use super::stack::Stack;
 use crate::account::Credentials;
 
@@ -64,9 +65,8 @@ pub(super) struct Steps {
     pub(super) begins_session: bool,
     /// The account to become; none keeps the runner's.
     pub(super) credentials: Option<Rc<Credentials>>,
-    /// How many files the runner itself was allowed, before it raised that. The umask, the other
-    /// limits and the lack of privileges are the runner's own: see [`super::prepare`].
-    pub(super) open_files: Rlimit,
+    /// The umask, and what no script is given, are the runner's own: see [`super::prepare`].
+    pub(super) confinement: Confinement,
     pub(super) directory: Directory,
     pub(super) program: Program,
     pub(super) argv: Strings,
@@ -88,6 +88,9 @@ pub(super) enum Step {
     Execute = 9,
     Process = 10,
     Departure = 11,
+    Privileges = 12,
+    Domain = 13,
+    Filters = 14,
 }
 
 /// A step and its errno.
@@ -112,6 +115,9 @@ impl Step {
             8 => Self::Descriptors,
             10 => Self::Process,
             11 => Self::Departure,
+            12 => Self::Privileges,
+            13 => Self::Domain,
+            14 => Self::Filters,
             _ => Self::Execute,
         })
     }
@@ -154,11 +160,12 @@ fn take(order: &Order) -> Failure {
         .and_then(|()| let_signals_through())
         .and_then(|()| own_group(steps))
         .and_then(|()| standard_streams(steps))
-        .and_then(|()| limits(steps))
+        .and_then(|()| limits(&steps.confinement))
         .and_then(|()| steps.credentials.as_deref().map_or(Ok(()), become_account))
         .and_then(|()| end_with_the_runner())
         .and_then(|()| enter(&steps.directory))
-        .and_then(|()| close_on_exec());
+        .and_then(|()| close_on_exec())
+        .and_then(|()| confine(&steps.confinement));
     match result {
         Ok(()) => execute(steps),
         Err(failure) => failure,
@@ -209,8 +216,14 @@ fn standard_streams(steps: &Steps) -> Result<(), Failure> {
 }
 
 /// While still root, because a lowered hard limit cannot be raised.
-fn limits(steps: &Steps) -> Result<(), Failure> {
-    rustix::process::setrlimit(Resource::Nofile, steps.open_files).map_err(at(Step::Limits))
+fn limits(confinement: &Confinement) -> Result<(), Failure> {
+    for (resource, limit) in &confinement.limits {
+        rustix::process::setrlimit(*resource, *limit).map_err(at(Step::Limits))?;
+    }
+    let nice = confinement.nice.map_or(Ok(()), |nice| {
+        rustix::process::setpriority_process(None, nice)
+    });
+    nice.map_err(at(Step::Limits))
 }
 
 /// Groups first and the user last: each step needs the rights that the last one gives up. For this
@@ -247,6 +260,42 @@ fn close_on_exec() -> Result<(), Failure> {
     done.map(|_| ()).map_err(at(Step::Descriptors))
 }
 
+/// Last, because every step above needs something that is given up here; and in this order, because a
+/// domain and a filter are for processes that can gain no privileges, and a filter may refuse what
+/// makes a domain.
+fn confine(confinement: &Confinement) -> Result<(), Failure> {
+    if confinement.no_speculation {
+        hold_speculation();
+    }
+    if confinement.no_new_privileges {
+        rustix::thread::set_no_new_privs(true).map_err(at(Step::Privileges))?;
+    }
+    if let Some(ruleset) = confinement.domain {
+        let ruleset = usize::try_from(ruleset).unwrap_or(usize::MAX);
+        // SAFETY: no pointer is passed.
+        let done = unsafe { raw::call(libc::SYS_landlock_restrict_self, [ruleset, 0, 0, 0, 0]) };
+        done.map_err(at(Step::Domain))?;
+    }
+    for filter in &confinement.filters {
+        filter.install().map_err(at(Step::Filters))?;
+    }
+    Ok(())
+}
+
+/// What another process of the same core could learn by it. Where the processor or the kernel needs no
+/// such thing, it is not needed.
+fn hold_speculation() {
+    // By the numbers of `linux/prctl.h`, which libc does not name on every architecture.
+    const SET: usize = 53;
+    const OFF_FOR_GOOD: usize = 1 << 3;
+    const STORE_BYPASS: usize = 0;
+    const INDIRECT_BRANCH: usize = 1;
+    for feature in [STORE_BYPASS, INDIRECT_BRANCH] {
+        // SAFETY: no pointer is passed.
+        let _ = unsafe { raw::call(libc::SYS_prctl, [SET, feature, OFF_FOR_GOOD, 0, 0]) };
+    }
+}
+
 fn execute(steps: &Steps) -> Failure {
     let argv = steps.argv.pointers.as_ptr().addr();
     let envp = steps.envp.pointers.as_ptr().addr();
@@ -274,7 +323,7 @@ mod tests {
 
     #[test]
     fn every_step_has_its_number_and_none_has_0() {
-        for number in 1..=11 {
+        for number in 1..=14 {
             assert_eq!(Step::of(number).map(|step| step as u32), Some(number));
         }
         assert_eq!(Step::of(0), None);

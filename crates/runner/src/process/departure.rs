@@ -98,8 +98,9 @@ mod tests {
     use super::*;
     use crate::process::child::{Directory, Order, Program, Steps, Strings};
     use crate::process::launch;
+    use crate::process::sandbox::Confinement;
     use crate::process::stack::Stack;
-    use rustix::process::{Resource, Signal, WaitOptions, getrlimit};
+    use rustix::process::{Signal, WaitOptions};
     use std::ffi::CString;
     use std::time::Duration;
 
@@ -112,7 +113,7 @@ mod tests {
             shares_memory,
             begins_session: true,
             credentials: None,
-            open_files: getrlimit(Resource::Nofile),
+            confinement: Confinement::with_limits(Vec::new()),
             directory: Directory::Path(text("/")),
             program: Program::Path(text(program)),
             argv: Strings::new(vec![text(program), text(argument)]),

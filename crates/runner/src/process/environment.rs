@@ -22,6 +22,9 @@ pub(super) fn environment(
     all.insert("PATH", PATH.into());
     all.insert("LANG", b"C.UTF-8".into());
     all.insert("TZ", zone.into());
+    // Whatever starts Python: it leaves no compiled file beside a script, and takes no module from a home.
+    all.insert("PYTHONDONTWRITEBYTECODE", b"1".into());
+    all.insert("PYTHONNOUSERSITE", b"1".into());
     all.insert("HOME", places.home());
     all.insert("TMPDIR", places.tmp());
     for (name, value) in &plan.env {

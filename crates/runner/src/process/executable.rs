@@ -25,6 +25,19 @@ pub(super) struct Root {
     pub(super) is_hidden: bool,
 }
 
+impl Root {
+    /// Whether what was checked is what runs, or why not; none where nothing was checked.
+    pub(super) fn pins(&self, executable: &Executable, plan: &Plan) -> Option<Result<(), String>> {
+        plan.fingerprint?;
+        let is_opened = matches!(executable.target, Target::Opened(_));
+        Some(if is_opened || self.stranger.is_some() {
+            Ok(())
+        } else {
+            Err("one account does everything here, so a script could change another one between its check and its start".to_owned())
+        })
+    }
+}
+
 /// Whether the account is kept from `path` by a folder above it. One that cannot be looked at
 /// counts as closed: the root is used by its descriptor, and its path may have gone.
 pub(super) fn is_hidden(path: &Path, account: &Account) -> bool {

@@ -37,6 +37,9 @@ pub(super) fn failure(failure: Failure, plan: &Plan, folder: BorrowedFd<'_>) -> 
                 Step::Parent => "be bound to the runner",
                 Step::Process => "be made",
                 Step::Departure => "be watched",
+                Step::Privileges => "be kept from gaining privileges",
+                Step::Domain => "be restricted by Landlock",
+                Step::Filters => "be given its filters of system calls",
                 _ => "close descriptors (Linux 5.11 or newer is needed)",
             };
             Refusal::Resources(format!(

@@ -27,9 +27,7 @@ impl Service {
                     "the runner has no descriptor free for its plan",
                 );
             }
-            ToRunner::StartLarge { bytes } | ToRunner::StartSealed { bytes, .. } => {
-                self.start_large(bytes, fds.first());
-            }
+            ToRunner::StartSealed { bytes, .. } => self.start_large(bytes, fds.first()),
             ToRunner::Stop {
                 run,
                 epoch,
@@ -82,9 +80,9 @@ impl Service {
         let Some(connection) = &mut self.connection else {
             return;
         };
-        let Some(version) = connection.peer else {
+        if connection.peer.is_none() {
             return;
-        };
+        }
         let sent = match self.attempts.get_mut(key) {
             None => return,
             Some(Attempt::Refused(reason)) => {
@@ -95,12 +93,6 @@ impl Service {
             Some(Attempt::Live(live)) => {
                 live.is_told = true;
                 connection.send(&started(key, &live.ends), &live.ends.fds())
-            }
-            Some(Attempt::Ended(ends, record)) if version < 4 => {
-                let record = record.clone();
-                connection
-                    .send(&started(key, ends), &ends.fds())
-                    .and_then(|()| connection.send(&FromRunner::Exited { run, epoch, record }, &[]))
             }
             Some(Attempt::Ended(ends, record)) => {
                 connection.send(&ran(key, ends, record), &ends.fds())
@@ -183,6 +175,7 @@ fn started((run, epoch): Key, ends: &Ends) -> FromRunner {
         epoch,
         pid: number(ends),
         started_at: ends.started_at,
+        enforced: ends.enforced.clone(),
     }
 }
 
@@ -192,6 +185,7 @@ fn ran((run, epoch): Key, ends: &Ends, record: &ExitRecord) -> FromRunner {
         epoch,
         pid: number(ends),
         started_at: ends.started_at,
+        enforced: ends.enforced.clone(),
         record: record.clone(),
     }
 }

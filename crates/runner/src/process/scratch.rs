@@ -49,6 +49,11 @@ impl Places {
         &self.name
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn below(&self, part: impl AsRef<Path>) -> Vec<u8> {
         self.path.join(part).into_os_string().as_bytes().to_vec()
     }

@@ -22,6 +22,8 @@ pub struct RunnerArgs {
     pub account: Option<Account>,
     /// Scripts may run as root.
     pub allow_root_scripts: bool,
+    /// The operator permits that scripts go without a sandbox, so that none of it may be inherited.
+    pub some_go_without: bool,
     /// The account that the server runs as, beside root and the runner's own.
     pub server_uid: Option<u32>,
 }
@@ -60,6 +62,9 @@ impl RunnerArgs {
         if self.allow_root_scripts {
             argv.push("--allow-root-scripts".into());
         }
+        if self.some_go_without {
+            argv.push("--some-go-without".into());
+        }
         argv
     }
 
@@ -69,6 +74,7 @@ impl RunnerArgs {
         let (mut socket, mut root, mut scratch) = (None, None, None);
         let (mut account, mut server_uid) = (None, None);
         let (mut root_on_stdin, mut allow_root_scripts) = (false, false);
+        let mut some_go_without = false;
         while let Some(name) = argv.next() {
             match name.to_str().unwrap_or_default() {
                 "--socket" => socket = Some(path("--socket", argv.next())?),
@@ -80,6 +86,7 @@ impl RunnerArgs {
                 }
                 "--root-on-stdin" => root_on_stdin = true,
                 "--allow-root-scripts" => allow_root_scripts = true,
+                "--some-go-without" => some_go_without = true,
                 _ => return Err(BadArgs::Unknown(name.to_string_lossy().into_owned())),
             }
         }
@@ -90,6 +97,7 @@ impl RunnerArgs {
             scratch: scratch.ok_or(BadArgs::Missing("--scratch"))?,
             account,
             allow_root_scripts,
+            some_go_without,
             server_uid,
         })
     }
@@ -156,6 +164,7 @@ mod tests {
                 groups: vec![7374, 4],
             }),
             allow_root_scripts: false,
+            some_go_without: false,
             server_uid: Some(7373),
         }
     }
@@ -167,6 +176,7 @@ mod tests {
             server_uid: None,
             root_on_stdin: false,
             allow_root_scripts: true,
+            some_go_without: true,
             ..args()
         };
         let alone = Account {

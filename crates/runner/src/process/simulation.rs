@@ -12,6 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal};
+use stagedoor_domain::sandbox::Enforced;
 use stagedoor_domain::time::Clock;
 
 use super::attempt::{Ends, Live};
@@ -166,6 +167,7 @@ impl Simulated {
             stdout: self.null.try_clone()?,
             stderr: self.null.try_clone()?,
             scratch: String::new(),
+            enforced: Enforced::default(),
         };
         let unconfirmed = Unconfirmed::new(self.null.try_clone()?, plan, None);
         Ok(Ok(Live::new(ends, tree, unconfirmed, clock.monotonic())))

@@ -1,18 +1,18 @@
 //! From a plan to a forked child: everything that can be refused is refused before the fork.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::fs::Mode;
 use rustix::pipe::PipeFlags;
-use rustix::process::Rlimit;
 use stagedoor_domain::time::Clock;
 
 use super::attempt::{Ends, Live};
 use super::child::{Directory, Program, Steps, Strings};
 use super::environment::{arguments, environment};
 use super::executable::{self, Executable, Root, Target, c_string};
+use super::sandbox::{Confinement, Frame, Kit};
 use super::scratch::{Places, Scratch};
 use super::tree::Nursery;
 use super::unconfirmed::Unconfirmed;
@@ -28,8 +28,8 @@ pub(super) struct Station {
     pub(super) credentials: Option<Rc<Credentials>>,
     /// `/dev/null`.
     pub(super) null: OwnedFd,
-    /// What the runner was allowed before it raised it.
-    pub(super) open_files: Rlimit,
+    /// What scripts are held by.
+    pub(super) kit: Kit,
     /// `TZ` where the plan has none.
     pub(super) zone: String,
     pub(super) nursery: Nursery,
@@ -60,7 +60,14 @@ impl Station {
     ) -> Result<Live, Refusal> {
         let streams = Streams::make(&plan.invocation.stdin, self.credentials.as_deref())
             .map_err(|error| resources("make its standard streams", &error))?;
-        let steps = self.steps(&mut executable, &streams, places, &plan)?;
+        let frame = Frame {
+            folder: executable.directory.as_fd(),
+            scratch: places.path(),
+            has_cgroup: self.nursery.has_cgroups(),
+            pinned: self.root.pins(&executable, &plan),
+        };
+        let (confinement, enforced) = self.kit.fit(&plan, frame)?;
+        let steps = self.steps(&mut executable, &streams, places, &plan, confinement)?;
         let started_at = clock.now();
         let planted = self.nursery.plant(steps);
         let planted = planted.map_err(|error| resources("make a process", &error))?;
@@ -71,6 +78,7 @@ impl Station {
             stdout: streams.stdout.0,
             stderr: streams.stderr.0,
             scratch: places.name().to_owned(),
+            enforced,
         };
         let unconfirmed = Unconfirmed::new(executable.directory, plan, Some(planted.order));
         Ok(Live::new(
@@ -87,6 +95,7 @@ impl Station {
         streams: &Streams,
         places: &Places,
         plan: &Plan,
+        confinement: Confinement,
     ) -> Result<Steps, Refusal> {
         let mut argv = std::mem::take(&mut executable.argv);
         argv.extend(arguments(plan, places)?);
@@ -97,7 +106,7 @@ impl Station {
             shares_memory: self.shares_memory,
             begins_session: true,
             credentials: self.credentials.clone(),
-            open_files: self.open_files,
+            confinement,
             directory: match working_directory.transpose()? {
                 Some(path) => Directory::Path(path),
                 None => Directory::Opened(executable.directory.as_raw_fd()),

@@ -106,6 +106,11 @@ impl Nursery {
         }
     }
 
+    /// Whether scripts are held together by cgroups.
+    pub(super) fn has_cgroups(&self) -> bool {
+        self.cgroups.is_some()
+    }
+
     /// Starts a child that becomes the script.
     pub(super) fn plant(&mut self, steps: Steps) -> io::Result<Planted> {
         let stack = self.stacks.take()?;

@@ -84,11 +84,29 @@ async fn the_environment_is_built_and_nothing_is_inherited() {
         "LANG=de",
         "PARAM_X=*;\u{1}",
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PYTHONDONTWRITEBYTECODE=1",
+        "PYTHONNOUSERSITE=1",
         &id,
         &tmp,
         zone,
     ];
     assert_eq!(words, wanted);
+}
+
+#[tokio::test]
+async fn p4_python_leaves_no_compiled_file_beside_a_script() {
+    let mut house = House::open();
+    let scripts = house.scripts();
+    // Here anybody could write one.
+    set_mode(&scripts, 0o755);
+    std::fs::write(scripts.join("beside.py"), "word = 'found'\n").expect("written");
+    set_mode(&scripts.join("beside.py"), 0o644);
+    let text = "import sys; sys.path.insert(0, '.'); import beside; print(beside.word, sys.dont_write_bytecode)";
+    let plan = house.script("tool.py", &format!("#!/usr/bin/python3\n{text}\n"));
+    assert_eq!(house.run(plan).await.text(), "found True\n");
+    let by_shell = house.script("tool.sh", &format!("#!/bin/sh\npython3 -c \"{text}\"\n"));
+    assert_eq!(house.run(by_shell).await.text(), "found True\n");
+    assert!(!scripts.join("__pycache__").exists());
 }
 
 #[tokio::test]

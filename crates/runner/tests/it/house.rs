@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::invocation::{Invocation, Word};
+use stagedoor_domain::sandbox::{ProcessLimits, Sandbox};
 use stagedoor_domain::script::{Fingerprint, Launch};
 use stagedoor_runner::{
     Account, Connection, ExitRecord, Plan, Refusal, Report, Reports, Runner, RunnerOptions, Started,
@@ -84,6 +85,7 @@ pub fn options(base: &Path) -> RunnerOptions {
             groups: vec![65534],
         }),
         allow_root_scripts: false,
+        some_go_without: false,
         server_uid: None,
     }
 }
@@ -125,7 +127,7 @@ impl House {
         }
     }
 
-    fn with(base: TempDir, connection: Connection) -> Self {
+    pub fn with(base: TempDir, connection: Connection) -> Self {
         let (pid, held) = (connection.pid().expect("a pid"), connection.held());
         let (runner, reports) = connection.attach().expect("attached");
         Self {
@@ -269,6 +271,8 @@ pub fn plan(launch: Launch) -> Plan {
         env: Vec::new(),
         timeout: Some(Duration::from_mins(1)),
         stop_grace: Duration::from_secs(10),
+        sandbox: Sandbox::default(),
+        process_limits: ProcessLimits::default(),
     }
 }
 

@@ -16,6 +16,8 @@ mod earlier;
 mod endings;
 mod house;
 mod refusals;
+
+mod sandbox;
 mod scratch;
 mod stubborn;
 mod takeover;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
+use stagedoor_domain::sandbox::{Level, Measure};
 use stagedoor_runner::{Plan, Runner, StopKind};
 
 use crate::house::*;
@@ -134,7 +135,8 @@ async fn a_script_that_kills_what_keeps_it_ends_and_nobody_claims_to_know_how() 
     }
     let mut house = House::open();
     let notes = notes(&house);
-    let plan = hider(&house, &notes, "kill -9 $PPID; sleep 1000");
+    let mut plan = hider(&house, &notes, "kill -9 $PPID; sleep 1000");
+    plan.sandbox.level = Level::None;
     let record = house.run(plan).await.record;
     assert_eq!(
         (record.exit_code, record.signal),
@@ -157,6 +159,7 @@ async fn a_leftover_that_kills_what_keeps_it_is_ended_all_the_same() {
     let text = text.replace("NOTES", &notes.display().to_string());
     let mut plan = house.script("killer", &text);
     plan.stop_grace = Duration::from_secs(1);
+    plan.sandbox.level = Level::None;
     let record = house.run(plan).await.record;
     assert_eq!(
         (record.exit_code, record.signal),
@@ -165,6 +168,29 @@ async fn a_leftover_that_kills_what_keeps_it_is_ended_all_the_same() {
     );
     assert!(record.killed && record.leftovers > 0, "{record:?}");
     assert!(!pids(&notes).into_iter().any(is_alive));
+}
+
+#[tokio::test]
+async fn w43_a_script_cannot_end_what_keeps_it_nor_the_runner() {
+    let mut house = House::open();
+    let text = format!(
+        "#!/bin/sh\nkill -9 $PPID && echo killed its parent; kill -9 {} && echo killed the runner; exit 4\n",
+        house.pid
+    );
+    let plan = house.script("killer", &text);
+    let (run, epoch) = (plan.run, plan.epoch);
+    let started = house.start(plan).await;
+    if !is_root() && !started.enforced.holds(Measure::Processes) {
+        println!("skipped: this kernel cannot separate processes of one account");
+        let _ = house.exited().await;
+        return;
+    }
+    let record = house.exited().await;
+    assert_eq!(record.exit_code, Some(4), "{record:?}");
+    assert_eq!(read_all(started.stdout), b"");
+    house.runner.forget(run, epoch).await.expect("sent");
+    let done = house.run(command(&["/bin/true"])).await;
+    assert_eq!(done.record.exit_code, Some(0), "the runner goes on");
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
 //! A run as the store's callers see it, and how it goes on.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use stagedoor_domain::id::{Epoch, RunId, UserId};
 use stagedoor_domain::name::{ScriptName, UserName};
 use stagedoor_domain::run::{Outcome, State, StopCause};
+use stagedoor_domain::sandbox::Enforced;
 use stagedoor_domain::script::Fingerprint;
 use stagedoor_domain::time::Timestamp;
 
@@ -38,6 +41,8 @@ pub struct RunRecord {
     pub signal: Option<i32>,
     /// Processes that outlived the main one and had to be ended.
     pub leftovers: u32,
+    /// What its script was held by; none before it was started.
+    pub enforced: Option<Arc<Enforced>>,
     /// Size of standard output, in bytes.
     pub stdout_bytes: u64,
     /// Size of standard error, in bytes.
@@ -99,6 +104,8 @@ pub struct RunUpdate {
     pub stdout_bytes: Option<u64>,
     /// Size of standard error, in bytes.
     pub stderr_bytes: Option<u64>,
+    /// What this attempt is held by.
+    pub enforced: Option<Arc<Enforced>>,
     /// When this attempt was started.
     pub started_at: Option<Timestamp>,
     /// With [`State::Ended`] only.
@@ -122,6 +129,7 @@ impl RunUpdate {
             leftovers: None,
             stdout_bytes: None,
             stderr_bytes: None,
+            enforced: None,
             started_at: None,
             ended_at: None,
             clear_secrets: false,

@@ -2,10 +2,11 @@
 
 use rusqlite::Row;
 use rusqlite::types::FromSqlError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use stagedoor_domain::id::{Epoch, RunId, UserId};
 use stagedoor_domain::name::{ScriptName, UserName};
 use stagedoor_domain::run::{Outcome, State, StopCause};
-use stagedoor_domain::script::Fingerprint;
 use stagedoor_domain::time::Timestamp;
 
 use super::RunRecord;
@@ -19,7 +20,8 @@ macro_rules! run_columns {
             "id, script, user_id, user_name, args, ",
             $secrets,
             ", state, epoch, stop, outcome, reason, exit_code, signal, leftovers, stdout_bytes, \
-             stderr_bytes, created_at, started_at, ended_at, request_key, fingerprint, request_digest"
+             stderr_bytes, created_at, started_at, ended_at, request_key, fingerprint, request_digest, \
+             enforced"
         )
     };
 }
@@ -48,8 +50,9 @@ pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         started_at: row.get::<_, Option<i64>>(17)?.map(Timestamp::from_millis),
         ended_at: row.get::<_, Option<i64>>(18)?.map(Timestamp::from_millis),
         request_key: row.get(19)?,
-        fingerprint: fingerprint(row, 20)?,
+        fingerprint: json(row, 20)?,
         request_digest: row.get(21)?,
+        enforced: json(row, 22)?,
     })
 }
 
@@ -70,7 +73,7 @@ fn word<T>(
         .transpose()
 }
 
-fn fingerprint(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Fingerprint>> {
+fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
     let stored = row.get_ref(column)?.as_str_or_null().map_err(unreadable)?;
     let read = |text: &str| serde_json::from_str(text).map_err(unreadable);
     stored.map(read).transpose()
@@ -83,4 +86,10 @@ pub(super) fn millis(time: Option<Timestamp>) -> Option<i64> {
 /// Sizes beyond 8 EiB do not occur.
 pub(super) fn to_i64(size: u64) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+/// A value as [`read_run`] reads it.
+pub(super) fn to_json(value: Option<&impl Serialize>) -> rusqlite::Result<Option<String>> {
+    let text = value.map(serde_json::to_string).transpose();
+    text.map_err(unreadable)
 }

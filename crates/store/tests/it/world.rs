@@ -129,6 +129,7 @@ pub fn queued(script_name: &str, user: UserId, created_at: Timestamp) -> RunReco
         exit_code: None,
         signal: None,
         leftovers: 0,
+        enforced: None,
         stdout_bytes: 0,
         stderr_bytes: 0,
         created_at,

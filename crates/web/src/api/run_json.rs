@@ -3,6 +3,7 @@
 use serde::Serialize;
 use stagedoor_app::view::RunView;
 use stagedoor_domain::run::Outcome;
+use stagedoor_domain::sandbox::{Enforced, Measure};
 use stagedoor_domain::time::Timestamp;
 use utoipa::ToSchema;
 
@@ -37,6 +38,8 @@ pub(crate) struct RunJson {
     pub queue_position: Option<usize>,
     /// Processes that were left when the main one ended, and were ended too.
     pub leftovers: u32,
+    /// What its script is or was held by; null before it was started.
+    pub sandbox: Option<SandboxJson>,
     /// When it was accepted.
     #[schema(format = "date-time")]
     pub created_at: String,
@@ -63,9 +66,50 @@ impl From<&RunView> for RunJson {
             epoch: run.epoch.0,
             queue_position: run.queue_position,
             leftovers: run.leftovers,
+            sandbox: run.enforced.as_deref().map(SandboxJson::from),
             created_at: run.created_at.rfc3339(),
             started_at: run.started_at.map(Timestamp::rfc3339),
             ended_at: run.ended_at.map(Timestamp::rfc3339),
+        }
+    }
+}
+
+/// What a run's script is held by.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Sandbox)]
+pub(crate) struct SandboxJson {
+    /// What was asked for: `none`, `standard` or `strict`.
+    pub level: &'static str,
+    /// What holds.
+    #[schema(value_type = Vec<String>)]
+    pub held: Vec<Measure>,
+    /// What was asked for and could not be had on this machine.
+    pub missing: Vec<MissingJson>,
+}
+
+/// What could not be had.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MissingMeasure)]
+pub(crate) struct MissingJson {
+    /// As in `held`.
+    #[schema(value_type = String)]
+    pub measure: Measure,
+    /// Why, for people.
+    pub reason: String,
+}
+
+impl From<&Enforced> for SandboxJson {
+    fn from(enforced: &Enforced) -> Self {
+        let missing = enforced.missing.iter();
+        Self {
+            level: enforced.level.word(),
+            held: enforced.held.clone(),
+            missing: missing
+                .map(|(measure, reason)| MissingJson {
+                    measure: *measure,
+                    reason: reason.clone(),
+                })
+                .collect(),
         }
     }
 }
@@ -117,6 +161,8 @@ mod tests {
     use stagedoor_domain::id::{Epoch, RunId, UserId};
     use stagedoor_domain::name::{ScriptName, UserName};
     use stagedoor_domain::run::State;
+    use stagedoor_domain::sandbox::Level;
+    use std::sync::Arc;
 
     fn ended() -> RunView {
         RunView {
@@ -138,6 +184,11 @@ mod tests {
             epoch: Epoch(1),
             queue_position: None,
             leftovers: 2,
+            enforced: Some(Arc::new(Enforced {
+                level: Level::Strict,
+                held: vec![Measure::Privileges, Measure::NetworkOff],
+                missing: vec![(Measure::Write, "no Landlock".to_owned())],
+            })),
             created_at: Timestamp::from_millis(0),
             started_at: Some(Timestamp::from_millis(1)),
             ended_at: Some(Timestamp::from_millis(1_500)),
@@ -154,6 +205,10 @@ mod tests {
                 "args": {"database": "orders", "password": "***"},
                 "state": "ended", "outcome": "timed_out", "reason": "It ran longer than 1 h.",
                 "exit_code": null, "signal": 15, "epoch": 1, "queue_position": null, "leftovers": 2,
+                "sandbox": {
+                    "level": "strict", "held": ["privileges", "network_off"],
+                    "missing": [{"measure": "write", "reason": "no Landlock"}],
+                },
                 "created_at": "1970-01-01T00:00:00.000Z",
                 "started_at": "1970-01-01T00:00:00.001Z",
                 "ended_at": "1970-01-01T00:00:01.500Z",

@@ -16,6 +16,7 @@ use stagedoor_app::stop_run::StopError;
 use stagedoor_app::view::RunView;
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::run::State as RunState;
+use stagedoor_domain::sandbox::Enforced;
 use stagedoor_domain::script::OutputFormat;
 use stagedoor_output::View;
 
@@ -59,6 +60,7 @@ pub(super) struct RunPage {
     pub ended: Option<When>,
     pub arguments: Vec<(String, String)>,
     pub leftovers: u32,
+    pub sandbox: Option<HeldBy>,
     pub framed: Framed,
     pub rows: Vec<Row>,
     /// Lines above the first one that is shown.
@@ -69,6 +71,27 @@ pub(super) struct RunPage {
     /// What is looked for in the output, and the lines that have it.
     pub query: String,
     pub found: Option<Found>,
+}
+
+/// What its script was held by, in sentences.
+pub(super) struct HeldBy {
+    pub level: &'static str,
+    pub measures: Vec<&'static str>,
+    /// What was asked for, and why it could not be had.
+    pub missing: Vec<(&'static str, String)>,
+}
+
+impl HeldBy {
+    fn of(enforced: &Enforced) -> Self {
+        let missing = enforced.missing.iter();
+        Self {
+            level: enforced.level.word(),
+            measures: enforced.held.iter().map(|measure| measure.says()).collect(),
+            missing: missing
+                .map(|(measure, why)| (measure.says(), why.clone()))
+                .collect(),
+        }
+    }
 }
 
 /// What was found out for the page.
@@ -215,6 +238,7 @@ fn page(state: &AppState, me: &Me, about: About<'_>) -> RunPage {
         ended: run.ended_at.map(|at| When::new(at, now)),
         arguments: said::arguments(run),
         leftovers: run.leftovers,
+        sandbox: run.enforced.as_deref().map(HeldBy::of),
         framed: Framed::of(run, format, sizes, found.is_some()),
         rows: shown.rows,
         above: shown.above,

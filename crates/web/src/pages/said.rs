@@ -65,7 +65,7 @@ impl Chip {
             (Outcome::Signalled, ..) => Self::new("fail", "bolt", "ended by a signal"),
             (Outcome::TimedOut, ..) => Self::new("fail", "clock", "timed out"),
             (Outcome::Cancelled, ..) => Self::new("stopped", "stop", "cancelled"),
-            (Outcome::OverLimit, ..) => Self::new("fail", "over", "over the output limit"),
+            (Outcome::OverLimit, ..) => Self::new("fail", "over", "over a limit"),
             (Outcome::Refused, ..) => Self::new("fail", "bar", "refused"),
             (Outcome::Lost, ..) => Self::new("lost", "question", "outcome unknown"),
         }
@@ -91,7 +91,7 @@ pub(crate) fn sentence(run: &RunView) -> String {
         Outcome::Signalled => "A signal ended it; it did not finish its work.".to_owned(),
         Outcome::TimedOut => "It ran longer than it may and was ended.".to_owned(),
         Outcome::Cancelled => "Somebody stopped it before it was done.".to_owned(),
-        Outcome::OverLimit => "It wrote more than it may and was ended.".to_owned(),
+        Outcome::OverLimit => "It went beyond a limit and was ended.".to_owned(),
         Outcome::Refused => "It was not started.".to_owned(),
         Outcome::Lost => {
             "Nobody can tell how it ended, or whether it did its work. Look before you repeat it."

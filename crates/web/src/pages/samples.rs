@@ -18,10 +18,10 @@ use super::login::LoginPage;
 use super::markdown::{self, Prose};
 use super::policy_reports::{PolicyReportsPage, ReportRow};
 use super::problem::ProblemPage;
-use super::run::RunPage;
 use super::run::html::{Framed, Report};
 use super::run::output;
 use super::run::search::Found;
+use super::run::{HeldBy, RunPage};
 use super::runs::{Filter, OutcomeOption, Row, RunsPage};
 use super::said::{Chip, When};
 use super::script::field::{Choosable, Control, Field, Line};
@@ -231,6 +231,11 @@ fn run(x: &str) -> RunPage {
         ended: Some(when(x)),
         arguments: vec![(x.to_owned(), x.to_owned())],
         leftovers: 2,
+        sandbox: Some(HeldBy {
+            level: "strict",
+            measures: vec!["cannot use the network"],
+            missing: vec![("is held", x.to_owned())],
+        }),
         framed: Framed::Now(Report {
             address: x.to_owned(),
             cut: Some((8, 9)),

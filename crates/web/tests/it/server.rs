@@ -387,6 +387,7 @@ impl TestServer {
                 exit_code: Some(0),
                 signal: None,
                 leftovers: 0,
+                enforced: None,
                 stdout_bytes: 0,
                 stderr_bytes: 0,
                 created_at: at,
@@ -451,6 +452,7 @@ async fn connect(scripts: &Path, state: &Path) -> Connection {
         scratch: state.join("scratch"),
         run_account: None,
         allow_root_scripts: true,
+        some_go_without: false,
         server_uid: None,
     };
     let connection =

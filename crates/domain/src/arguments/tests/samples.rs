@@ -8,6 +8,7 @@ use crate::arguments::{Given, GivenArgs, check};
 use crate::invocation::{Invocation, Word, invocation};
 use crate::name::{ParamName, ScriptName};
 use crate::param::{Bounds, Choice, Condition, Kind, Param, Pass, PathKind, PathRule};
+use crate::sandbox::{ProcessLimits, Sandbox};
 use crate::script::{Launch, Limits, OutputFormat, Script, Source};
 
 /// An optional parameter passed as `--<name>=V`, so that no rule about words interferes.
@@ -109,6 +110,8 @@ pub(crate) fn script(params: Vec<Param>) -> Script {
         confirm: None,
         access: Access::default(),
         limits: Limits::default(),
+        process_limits: ProcessLimits::default(),
+        sandbox: Sandbox::default(),
         lang: BTreeMap::new(),
         extra: serde_json::Value::Null,
         params,

@@ -94,6 +94,7 @@ fn run(n: usize, (user, of_script, ended): (i64, usize, usize)) -> RunRecord {
         exit_code: None,
         signal: None,
         leftovers: 0,
+        enforced: None,
         stdout_bytes: 0,
         stderr_bytes: 0,
         created_at,

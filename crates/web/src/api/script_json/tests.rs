@@ -3,6 +3,7 @@ use serde_json::json;
 use stagedoor_domain::access::Access;
 use stagedoor_domain::name::{ParamName, ScriptName};
 use stagedoor_domain::param::{Bounds, Choice, Condition, Kind, Param, Pass, PathKind, PathRule};
+use stagedoor_domain::sandbox::{ProcessLimits, Sandbox};
 use stagedoor_domain::script::{Launch, Limits, OutputFormat, Script, Source};
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ fn script(params: Vec<Param>) -> Script {
         confirm: Some("Really?".to_owned()),
         access: Access::default(),
         limits: Limits::default(),
+        process_limits: ProcessLimits::default(),
+        sandbox: Sandbox::default(),
         lang: BTreeMap::new(),
         extra: json!({"ticket": true}),
         params,

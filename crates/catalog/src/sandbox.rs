@@ -1,0 +1,196 @@
+//! `sandbox = { level = "strict", network = [443], write = ["/srv/reports"] }`, and what of `limits`
+//! the machine keeps.
+
+use std::path::{Component, Path};
+use std::time::Duration;
+
+use stagedoor_config::document::{Keys, Node, Problems, Table, Value, nearest};
+use stagedoor_domain::sandbox::{Level, Network, Permit, ProcessLimits, Sandbox};
+
+const KEYS: Keys = Keys {
+    of: "`sandbox`",
+    now: &["level", "network", "read", "write", "required"],
+    later: &[],
+};
+/// Below this no interpreter starts.
+const LEAST_MEMORY: u64 = 1 << 20;
+/// Below this no script has its three streams and a file.
+const LEAST_OPEN_FILES: u32 = 8;
+/// A ruleset of the kernel holds many more; a definition that needs them means a folder.
+const MOST_PATHS: usize = 64;
+
+/// Reads `sandbox` of a script in this folder.
+pub(crate) fn read(
+    node: &Node,
+    folder: &str,
+    permits: &[Permit],
+    problems: &mut Problems,
+) -> Sandbox {
+    let Some(table) = node.table("{ level = \"strict\" }", problems) else {
+        return Sandbox::default();
+    };
+    KEYS.check(table, problems);
+    let level = level(table, folder, permits, problems);
+    let is_strict = level == Level::Strict;
+    let sandbox = Sandbox {
+        level,
+        network: match table.get("network") {
+            Some(node) => network(node, problems),
+            None if is_strict => Network::Off,
+            None => Network::All,
+        },
+        read: table.get("read").map(|node| paths(node, problems)),
+        write: match table.get("write") {
+            Some(node) => Some(paths(node, problems)),
+            None => is_strict.then(Vec::new),
+        },
+        required: table.flag("required", problems).unwrap_or(false),
+    };
+    if level == Level::None {
+        refuse_without_level(table, problems);
+    }
+    sandbox
+}
+
+fn level(table: &Table, folder: &str, permits: &[Permit], problems: &mut Problems) -> Level {
+    let Some(node) = table.get("level") else {
+        return Level::default();
+    };
+    let Some(word) = node.full_text(problems) else {
+        return Level::default();
+    };
+    let words = Level::ALL.map(|(word, _)| word);
+    let Some(level) = Level::parse(&word) else {
+        let problem = node
+            .mark
+            .problem(format!("`{word}` is not a level of the sandbox"));
+        problems.push(match nearest(&word, words) {
+            Some(near) => problem.mend(format!("did you mean `{near}`?")),
+            None => problem.mend(format!("use {}", words.join(", "))),
+        });
+        return Level::default();
+    };
+    if level < Permit::loosest(permits, folder) {
+        let shown = if folder.is_empty() { "." } else { folder };
+        let problem = node.mark.problem(format!(
+            "`{word}` is weaker than `{}`, and stagedoor.toml does not permit it here",
+            Level::default().word()
+        ));
+        problems.push(problem.mend(format!(
+            "take it out, or ask the operator for `[[permit]]` with `folder = \"{shown}\"` and `sandbox = \"{word}\"`"
+        )));
+    }
+    level
+}
+
+/// Where nothing is held, what is to be held is a mistake.
+fn refuse_without_level(table: &Table, problems: &mut Problems) {
+    for key in ["network", "read", "write", "required"] {
+        if let Some(entry) = table.entry(key) {
+            let problem = entry
+                .key
+                .problem(format!("`{key}` has no effect at the level `none`"));
+            problems.push(problem.mend("take it out, or choose the level `standard`"));
+        }
+    }
+}
+
+/// `true`, `false`, or a list of ports.
+fn network(node: &Node, problems: &mut Problems) -> Network {
+    match &node.value {
+        Value::Flag(true) => Network::All,
+        Value::Flag(false) => Network::Off,
+        Value::List(items) => {
+            let ports = items
+                .iter()
+                .filter_map(|item| item.integer(1, 65_535, problems))
+                .filter_map(|port| u16::try_from(port).ok());
+            let mut ports: Vec<u16> = ports.collect();
+            ports.sort_unstable();
+            ports.dedup();
+            if items.is_empty() {
+                return Network::Off;
+            }
+            Network::Ports(ports)
+        }
+        _ => {
+            node.wrong("`true`, `false`, or a list of ports", "[443]", problems);
+            Network::Off
+        }
+    }
+}
+
+fn paths(node: &Node, problems: &mut Problems) -> Vec<String> {
+    let Some(items) = node.list("[\"/srv/data\"]", problems) else {
+        return Vec::new();
+    };
+    if items.len() > MOST_PATHS {
+        let problem = node.mark.problem(format!(
+            "these are {} paths, and a script may have {MOST_PATHS}",
+            items.len()
+        ));
+        problems.push(problem.mend("name the folder that holds them"));
+        return Vec::new();
+    }
+    let paths = items.iter().filter_map(|item| path(item, problems));
+    paths.collect()
+}
+
+/// Whether it is there is looked at when the script starts.
+fn path(node: &Node, problems: &mut Problems) -> Option<String> {
+    let text = node.full_text(problems)?;
+    let is_plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
+    if text.starts_with('/') && Path::new(&text).components().all(is_plain) {
+        return Some(text);
+    }
+    let problem = node
+        .mark
+        .problem(format!("`{text}` is not an absolute path without `..`"));
+    problems.push(problem.mend("write it from the root, such as `/srv/data`"));
+    None
+}
+
+/// Reads what of `limits` the machine keeps.
+pub(crate) fn process_limits(table: &Table, problems: &mut Problems) -> ProcessLimits {
+    let mut count = |key: &str, least: u32| {
+        let node = table.get(key)?;
+        node.count(least, problems).map(u64::from)
+    };
+    let processes = count("processes", 1);
+    let open_files = count("open_files", LEAST_OPEN_FILES);
+    let mut size = |key: &str, least: u64| {
+        let node = table.get(key)?;
+        let bytes = node.size(problems)?;
+        if bytes < least {
+            let problem = node
+                .mark
+                .problem(format!("no script starts with so little `{key}`"));
+            problems.push(problem.mend("write at least `1MiB`; an interpreter needs some ten"));
+        }
+        Some(bytes)
+    };
+    let (memory, file_size) = (size("memory", LEAST_MEMORY), size("file_size", 0));
+    let cpu = table.get("cpu").and_then(|node| cpu(node, problems));
+    let nice = table.get("nice").and_then(|n| n.integer(0, 19, problems));
+    ProcessLimits {
+        memory,
+        cpu,
+        processes,
+        file_size,
+        open_files,
+        nice: nice.and_then(|nice| i8::try_from(nice).ok()),
+    }
+}
+
+/// The kernel counts whole seconds.
+fn cpu(node: &Node, problems: &mut Problems) -> Option<Duration> {
+    let time = node.duration(problems)?;
+    if time < Duration::from_secs(1) || time.subsec_nanos() != 0 {
+        let problem = node
+            .mark
+            .problem("processor time is counted in whole seconds");
+        problems.push(problem.mend("write at least `1s`, such as `10m`"));
+        return None;
+    }
+    Some(time)
+}

@@ -1,0 +1,66 @@
+//! `[[permit]]`: what the definitions below a folder may ask for.
+
+use stagedoor_domain::sandbox::{Level, Permit};
+
+use crate::document::{Keys, Node, Problems, Table, nearest};
+
+const KEYS: Keys = Keys {
+    of: "`[[permit]]`",
+    now: &["folder", "sandbox"],
+    later: &["run_as", "limits"],
+};
+
+/// Reads all permits; what is wrong with one does not hide the others.
+pub(crate) fn read(tables: &[Table], problems: &mut Problems) -> Vec<Permit> {
+    let permits = tables.iter().filter_map(|table| one(table, problems));
+    permits.collect()
+}
+
+fn one(table: &Table, problems: &mut Problems) -> Option<Permit> {
+    KEYS.check(table, problems);
+    for (key, form) in [("folder", "\"ops\""), ("sandbox", "\"none\"")] {
+        if !table.has(key) {
+            let problem = table.mark.problem(format!("this permit has no `{key}`"));
+            problems.push(problem.mend(format!("add `{key} = {form}`")));
+        }
+    }
+    let folder = table.get("folder").and_then(|node| folder(node, problems));
+    let level = table.get("sandbox").and_then(|node| level(node, problems));
+    Some(Permit {
+        folder: folder?,
+        level: level?,
+    })
+}
+
+/// `.` is the folder of scripts itself.
+fn folder(node: &Node, problems: &mut Problems) -> Option<String> {
+    let text = node.full_text(problems)?;
+    if text == "." {
+        return Some(String::new());
+    }
+    let is_part = |part: &str| !matches!(part, "" | "." | "..");
+    if text.split('/').all(is_part) {
+        return Some(text);
+    }
+    let problem = node.mark.problem(format!(
+        "`{text}` is not a folder below the folder of scripts"
+    ));
+    problems.push(problem.mend("write `ops`, `ops/nightly`, or `.` for all"));
+    None
+}
+
+fn level(node: &Node, problems: &mut Problems) -> Option<Level> {
+    let word = node.full_text(problems)?;
+    let level = Level::parse(&word);
+    if level.is_none() {
+        let words = Level::ALL.map(|(word, _)| word);
+        let problem = node
+            .mark
+            .problem(format!("`{word}` is not a level of the sandbox"));
+        problems.push(match nearest(&word, words) {
+            Some(near) => problem.mend(format!("did you mean `{near}`?")),
+            None => problem.mend(format!("use {}", words.join(", "))),
+        });
+    }
+    level
+}

@@ -1,0 +1,261 @@
+//! What holds a script beside its account: which measures there are here, and which of them a script
+//! is given. All that can fail is done before its process begins; see `child` for the order there.
+
+mod calls;
+mod domain;
+
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::Path;
+use std::rc::Rc;
+
+use rustix::process::{Resource, Rlimit};
+use stagedoor_domain::sandbox::{Enforced, Level, Measure, Network, ProcessLimits, Sandbox};
+
+pub(super) use self::calls::Filter;
+use self::domain::{Domains, Own};
+use super::log::log;
+use crate::protocol::{Plan, Refusal};
+
+/// What this machine has to hold scripts with; made once.
+pub(super) struct Kit {
+    domains: Domains,
+    /// Why there is none, where the kernel takes no filters.
+    filters: Result<Filters, String>,
+    /// Every script inherits the baseline and the lack of privileges from the runner. Else each is given
+    /// them when it starts, because the operator permits that some go without.
+    inherits: bool,
+    /// How many files the runner itself was allowed, before it raised that.
+    open_files: Rlimit,
+}
+
+struct Filters {
+    baseline: Rc<Filter>,
+    strict: Rc<Filter>,
+    without_network: Rc<Filter>,
+}
+
+/// What a child does to itself before it executes. Made by [`Kit::fit`].
+pub(super) struct Confinement {
+    /// In this order.
+    pub(super) limits: Vec<(Resource, Rlimit)>,
+    pub(super) nice: Option<i32>,
+    pub(super) no_new_privileges: bool,
+    pub(super) no_speculation: bool,
+    /// A ruleset; the runner's own, or `ruleset`.
+    pub(super) domain: Option<RawFd>,
+    /// In this order.
+    pub(super) filters: Vec<Rc<Filter>>,
+    /// Kept open until the child has left.
+    ruleset: Option<OwnedFd>,
+}
+
+impl Confinement {
+    /// Limits, and nothing else.
+    pub(super) fn with_limits(limits: Vec<(Resource, Rlimit)>) -> Self {
+        Self {
+            limits,
+            nice: None,
+            no_new_privileges: false,
+            no_speculation: false,
+            domain: None,
+            filters: Vec::new(),
+            ruleset: None,
+        }
+    }
+}
+
+/// What a script is started with, as far as its confinement asks for it.
+pub(super) struct Frame<'a> {
+    /// Its folder, opened.
+    pub(super) folder: BorrowedFd<'a>,
+    /// The attempt's own.
+    pub(super) scratch: &'a Path,
+    /// Its processes cannot leave their cgroup.
+    pub(super) has_cgroup: bool,
+    /// Whether what was checked is what runs, or why not; none where nothing is checked.
+    pub(super) pinned: Option<Result<(), String>>,
+}
+
+impl Kit {
+    /// Looks what there is, and gives the runner what all scripts inherit from it: nothing, if some are
+    /// permitted to go without.
+    pub(super) fn open(some_go_without: bool, open_files: Rlimit) -> std::io::Result<Self> {
+        let mut filters = make_filters();
+        if !some_go_without {
+            // No setuid bit gives a script anything back. The runner executes nothing itself.
+            rustix::thread::set_no_new_privs(true)?;
+            let installed = filters.as_ref().map(|filters| filters.baseline.install());
+            if let Ok(Err(errno)) = installed {
+                filters = Err(format!(
+                    "the kernel takes no filter of system calls: {errno}"
+                ));
+            }
+        }
+        if let Err(why) = &filters {
+            log(format_args!(
+                "scripts are not kept from system calls: {why}"
+            ));
+        }
+        Ok(Self {
+            domains: Domains::open(),
+            filters,
+            inherits: !some_go_without,
+            open_files,
+        })
+    }
+
+    /// What this plan's script is held by, and what of the wish is not to be had here.
+    pub(super) fn fit(
+        &self,
+        plan: &Plan,
+        frame: Frame<'_>,
+    ) -> Result<(Confinement, Enforced), Refusal> {
+        let sandbox = &plan.sandbox;
+        let mut enforced = Enforced::of(sandbox.level);
+        let confines = sandbox.level > Level::None;
+        if confines || self.inherits {
+            enforced.note(Measure::Privileges, Ok(()));
+            enforced.note(Measure::Calls, self.has_filters());
+        }
+        let limits = limits(&plan.process_limits, self.open_files);
+        let mut confinement = Confinement {
+            nice: plan.process_limits.nice.map(i32::from),
+            no_new_privileges: confines && !self.inherits,
+            no_speculation: confines,
+            ..Confinement::with_limits(limits)
+        };
+        if confines {
+            confinement.filters = self.filters_of(sandbox, &mut enforced);
+            self.note_domain(sandbox, &mut enforced);
+            let own = Own {
+                script: frame.folder,
+                working_directory: plan.working_directory.as_deref().map(Path::new),
+                scratch: frame.scratch,
+            };
+            confinement.ruleset = self.domains.of(sandbox, &own)?;
+            let ruleset = confinement.ruleset.as_ref().or(self.domains.common());
+            confinement.domain = ruleset.map(AsRawFd::as_raw_fd);
+        }
+        if frame.has_cgroup {
+            enforced.note(Measure::Tree, Ok(()));
+        }
+        note_limits(&plan.process_limits, &mut enforced);
+        demand(sandbox, &enforced)?;
+        if let Some(pinned) = frame.pinned {
+            enforced.note(Measure::Pinned, pinned);
+        }
+        enforced.held.sort_unstable();
+        Ok((confinement, enforced))
+    }
+
+    fn has_filters(&self) -> Result<(), String> {
+        self.filters.as_ref().map(|_| ()).map_err(Clone::clone)
+    }
+
+    fn filters_of(&self, sandbox: &Sandbox, enforced: &mut Enforced) -> Vec<Rc<Filter>> {
+        let mut wanted = Vec::new();
+        if sandbox.level == Level::Strict {
+            enforced.note(Measure::StrictCalls, self.has_filters());
+        }
+        if sandbox.network == Network::Off {
+            enforced.note(Measure::NetworkOff, self.has_filters());
+        }
+        let Ok(filters) = &self.filters else {
+            return wanted;
+        };
+        if !self.inherits {
+            wanted.push(Rc::clone(&filters.baseline));
+        }
+        if sandbox.network == Network::Off {
+            wanted.push(Rc::clone(&filters.without_network));
+        }
+        if sandbox.level == Level::Strict {
+            wanted.push(Rc::clone(&filters.strict));
+        }
+        wanted
+    }
+
+    fn note_domain(&self, sandbox: &Sandbox, enforced: &mut Enforced) {
+        let mut wanted = vec![Measure::Processes];
+        wanted.extend(sandbox.read.as_ref().map(|_| Measure::Read));
+        wanted.extend(sandbox.write.as_ref().map(|_| Measure::Write));
+        if matches!(sandbox.network, Network::Ports(_)) {
+            wanted.push(Measure::NetworkPorts);
+        }
+        for measure in wanted {
+            enforced.note(measure, self.domains.lacks(measure).map_or(Ok(()), Err));
+        }
+    }
+}
+
+fn make_filters() -> Result<Filters, String> {
+    let made = || {
+        Ok(Filters {
+            baseline: Rc::new(Filter::baseline()?),
+            strict: Rc::new(Filter::strict()?),
+            without_network: Rc::new(Filter::without_network()?),
+        })
+    };
+    made().map_err(|error: seccompiler::BackendError| error.to_string())
+}
+
+/// A floor is a floor: what was asked for holds, or nothing is started.
+fn demand(sandbox: &Sandbox, enforced: &Enforced) -> Result<(), Refusal> {
+    let missing = enforced.missing.first().filter(|_| sandbox.required);
+    missing.map_or(Ok(()), |(measure, why)| {
+        Err(Refusal::Confinement(format!(
+            "its definition demands that it {} (`sandbox.required`), which cannot be had here: {why}",
+            measure.says()
+        )))
+    })
+}
+
+/// What was asked for, and else what the runner was given.
+fn limits(asked: &ProcessLimits, open_files: Rlimit) -> Vec<(Resource, Rlimit)> {
+    let at_most = |value: Option<u64>| {
+        value.map(|value| Rlimit {
+            current: Some(value),
+            maximum: Some(value),
+        })
+    };
+    let files = at_most(asked.open_files).map_or(open_files, |wanted| lower(wanted, open_files));
+    // One second more, in which a script that catches the signal can end by itself.
+    let seconds = asked.cpu.map(|time| time.as_secs());
+    let cpu = seconds.map(|seconds| Rlimit {
+        current: Some(seconds),
+        maximum: Some(seconds.saturating_add(1)),
+    });
+    [
+        Some((Resource::Nofile, files)),
+        at_most(asked.memory).map(|limit| (Resource::Data, limit)),
+        cpu.map(|limit| (Resource::Cpu, limit)),
+        at_most(asked.processes).map(|limit| (Resource::Nproc, limit)),
+        at_most(asked.file_size).map(|limit| (Resource::Fsize, limit)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// A limit that was given can be lowered, and raised by nobody but root.
+fn lower(wanted: Rlimit, given: Rlimit) -> Rlimit {
+    let least = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
+    Rlimit {
+        current: least(wanted.current, given.maximum),
+        maximum: least(wanted.maximum, given.maximum),
+    }
+}
+
+fn note_limits(asked: &ProcessLimits, enforced: &mut Enforced) {
+    let asked = [
+        (Measure::Memory, asked.memory.is_some()),
+        (Measure::Cpu, asked.cpu.is_some()),
+        (Measure::ProcessCount, asked.processes.is_some()),
+        (Measure::FileSize, asked.file_size.is_some()),
+        (Measure::OpenFiles, asked.open_files.is_some()),
+        (Measure::Nice, asked.nice.is_some()),
+    ];
+    for (measure, _) in asked.into_iter().filter(|(_, asked)| *asked) {
+        enforced.note(measure, Ok(()));
+    }
+}

@@ -1,0 +1,222 @@
+//! Filters of system calls: one that every script is given, one for `strict`, one without network.
+//!
+//! They answer with EPERM and end nobody: a program that tries a call and can do without it goes on.
+
+use std::collections::BTreeMap;
+
+use libc::{
+    SYS_acct, SYS_add_key, SYS_bpf, SYS_chroot, SYS_clock_settime, SYS_clone, SYS_clone3,
+    SYS_delete_module, SYS_fanotify_init, SYS_finit_module, SYS_fsconfig, SYS_fsmount, SYS_fsopen,
+    SYS_fspick, SYS_init_module, SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup,
+    SYS_kcmp, SYS_kexec_load, SYS_keyctl, SYS_mount, SYS_mount_setattr, SYS_move_mount,
+    SYS_open_by_handle_at, SYS_open_tree, SYS_perf_event_open, SYS_personality, SYS_pidfd_getfd,
+    SYS_pivot_root, SYS_process_madvise, SYS_process_vm_readv, SYS_process_vm_writev, SYS_ptrace,
+    SYS_quotactl, SYS_quotactl_fd, SYS_reboot, SYS_request_key, SYS_setdomainname, SYS_sethostname,
+    SYS_setns, SYS_settimeofday, SYS_swapoff, SYS_swapon, SYS_syslog, SYS_umount2, SYS_unshare,
+    SYS_userfaultfd, c_long,
+};
+use rustix::io::Errno;
+use seccompiler::{
+    BackendError, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule, TargetArch,
+    sock_filter,
+};
+
+use crate::filter;
+use crate::process::raw;
+
+/// What no script needs: parts of the kernel that are large and seldom used, keyrings that runs of
+/// one account would share, and what only the operator of the machine may do anyway.
+const NEVER: &[c_long] = &[
+    SYS_bpf,
+    SYS_perf_event_open,
+    SYS_userfaultfd,
+    SYS_io_uring_setup,
+    SYS_io_uring_enter,
+    SYS_io_uring_register,
+    SYS_fanotify_init,
+    SYS_open_by_handle_at,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_keyctl,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_kexec_load,
+    SYS_reboot,
+    SYS_swapon,
+    SYS_swapoff,
+    SYS_acct,
+    SYS_quotactl,
+    SYS_quotactl_fd,
+    SYS_syslog,
+    SYS_sethostname,
+    SYS_setdomainname,
+    SYS_settimeofday,
+    SYS_clock_settime,
+];
+
+/// The same, where the architecture has them.
+#[cfg(target_arch = "x86_64")]
+const NEVER_HERE: &[c_long] = &[
+    libc::SYS_iopl,
+    libc::SYS_ioperm,
+    libc::SYS_modify_ldt,
+    libc::SYS_kexec_file_load,
+];
+#[cfg(target_arch = "aarch64")]
+const NEVER_HERE: &[c_long] = &[
+    // kexec_file_load, which not every libc names.
+    294,
+];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const NEVER_HERE: &[c_long] = &[];
+
+/// What is refused at the level `strict`, too: another view of the system, and other processes.
+const NOT_IN_STRICT: &[c_long] = &[
+    SYS_unshare,
+    SYS_setns,
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_chroot,
+    SYS_open_tree,
+    SYS_move_mount,
+    SYS_fsopen,
+    SYS_fsconfig,
+    SYS_fsmount,
+    SYS_fspick,
+    SYS_mount_setattr,
+    SYS_ptrace,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_process_madvise,
+    SYS_pidfd_getfd,
+    SYS_kcmp,
+    SYS_personality,
+];
+
+/// Flags of `clone` that make a namespace.
+const NAMESPACES: &[libc::c_int] = &[
+    libc::CLONE_NEWUSER,
+    libc::CLONE_NEWNS,
+    libc::CLONE_NEWPID,
+    libc::CLONE_NEWNET,
+    libc::CLONE_NEWIPC,
+    libc::CLONE_NEWUTS,
+    libc::CLONE_NEWCGROUP,
+];
+
+/// Families of sockets that a script may have: this machine's, the internet's, and the one by which
+/// programs ask for addresses and routes. Not those of devices, virtual machines and clusters.
+const FAMILIES: &[libc::c_int] = &[
+    libc::AF_UNIX,
+    libc::AF_INET,
+    libc::AF_INET6,
+    libc::AF_NETLINK,
+];
+
+/// The first argument: of `clone` its flags, of `socket` its family.
+const FIRST: u8 = 0;
+/// The argument of `ioctl` that says what is asked.
+const REQUEST: u8 = 1;
+
+/// A compiled filter, or several to be installed one after the other.
+pub(in crate::process) struct Filter(Vec<Vec<sock_filter>>);
+
+impl Filter {
+    /// What every script is given.
+    pub(super) fn baseline() -> Result<Self, BackendError> {
+        let mut calls = all(NEVER.iter().chain(NEVER_HERE));
+        let typing = [libc::TIOCSTI, libc::TIOCLINUX].map(|request| {
+            let is = SeccompCmpOp::Eq;
+            rule(vec![condition(REQUEST, is, request)?])
+        });
+        calls.insert(
+            libc::SYS_ioctl,
+            typing.into_iter().collect::<Result<_, _>>()?,
+        );
+        calls.insert(libc::SYS_socket, vec![other_families(FAMILIES)?]);
+        let mut filter = Self::of([(calls, libc::EPERM)])?;
+        filter.0.extend(filter::without_x32());
+        Ok(filter)
+    }
+
+    /// What `strict` adds.
+    pub(super) fn strict() -> Result<Self, BackendError> {
+        let mut calls = all(NOT_IN_STRICT);
+        let namespaces = NAMESPACES.iter().map(|flag| {
+            let flag = u64::from(flag.unsigned_abs());
+            rule(vec![condition(FIRST, SeccompCmpOp::MaskedEq(flag), flag)?])
+        });
+        calls.insert(SYS_clone, namespaces.collect::<Result<_, _>>()?);
+        // Its flags lie in memory, where no filter can look. Told that there is no such call, a libc
+        // uses `clone`.
+        let unknown = BTreeMap::from([(SYS_clone3, Vec::new())]);
+        Self::of([(unknown, libc::ENOSYS), (calls, libc::EPERM)])
+    }
+
+    /// No sockets but those of this machine.
+    pub(super) fn without_network() -> Result<Self, BackendError> {
+        let local = other_families(&[libc::AF_UNIX])?;
+        let calls = BTreeMap::from([(libc::SYS_socket, vec![local])]);
+        Self::of([(calls, libc::EPERM)])
+    }
+
+    fn of<const N: usize>(parts: [(filter::Calls, libc::c_int); N]) -> Result<Self, BackendError> {
+        let arch = TargetArch::try_from(std::env::consts::ARCH)?;
+        let compiled = parts.map(|(calls, answer)| filter::compile(calls, answer, arch));
+        Ok(Self(compiled.into_iter().collect::<Result<_, _>>()?))
+    }
+
+    /// Installs it on the calling thread for good; with no allocation and no `errno`, so that a
+    /// child that shares the runner's memory may do it. No new privileges must be possible.
+    pub(in crate::process) fn install(&self) -> Result<(), Errno> {
+        self.0.iter().try_for_each(|program| {
+            let program = libc::sock_fprog {
+                len: u16::try_from(program.len()).unwrap_or(u16::MAX),
+                filter: program.as_ptr().cast_mut().cast(),
+            };
+            let mode = usize::try_from(libc::SECCOMP_SET_MODE_FILTER).unwrap_or_default();
+            let program = (&raw const program).addr();
+            // SAFETY: the program is a valid `sock_fprog`, which the kernel copies and only reads.
+            unsafe { raw::call(libc::SYS_seccomp, [mode, 0, program, 0, 0]) }.map(|_| ())
+        })
+    }
+}
+
+fn all<'a>(calls: impl IntoIterator<Item = &'a c_long>) -> filter::Calls {
+    calls.into_iter().map(|call| (*call, Vec::new())).collect()
+}
+
+fn rule(conditions: Vec<SeccompCondition>) -> Result<SeccompRule, BackendError> {
+    SeccompRule::new(conditions)
+}
+
+fn condition(argument: u8, is: SeccompCmpOp, value: u64) -> Result<SeccompCondition, BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, is, value)
+}
+
+/// Any family but these.
+fn other_families(families: &[libc::c_int]) -> Result<SeccompRule, BackendError> {
+    let is_not =
+        |family: &libc::c_int| condition(FIRST, SeccompCmpOp::Ne, u64::from(family.unsigned_abs()));
+    rule(families.iter().map(is_not).collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_filter_is_made_here() {
+        let made = [
+            Filter::baseline(),
+            Filter::strict(),
+            Filter::without_network(),
+        ];
+        for filter in made {
+            let filter = filter.expect("compiles");
+            assert!(filter.0.iter().all(|program| program.len() > 3));
+        }
+    }
+}
