@@ -66,7 +66,11 @@ impl App {
 
     /// All accounts, by name.
     pub async fn accounts(&self, _by: Admin<'_>) -> Result<Vec<UserRecord>, StoreError> {
-        self.inner.store.list_users().await
+        let mut records = self.inner.store.list_users().await?;
+        for record in &mut records {
+            record.user = self.as_set(record.user.clone());
+        }
+        Ok(records)
     }
 
     /// An account by its name.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use stagedoor_catalog::Catalog;
@@ -16,7 +17,7 @@ use stagedoor_runner::{Reports, Runner};
 use stagedoor_store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
-use crate::audit::Denials;
+use crate::audit::{self, Denials};
 use crate::cookie_keys::CookieKeys;
 use crate::cookies::Forged;
 use crate::csrf::Csrf;
@@ -45,6 +46,8 @@ pub struct Options {
     pub sign_in: Limits,
     /// Who knows the passwords of accounts that are not local.
     pub external: Option<Arc<ExternalCommand>>,
+    /// How long records of the audit log stay; none: for ever.
+    pub keep_audit_log: Option<Duration>,
     /// Grants of stagedoor.toml.
     pub grants: Arc<Grants>,
     /// Variables that scripts may ask for with `inherit_env`, and `TZ`.
@@ -166,6 +169,7 @@ impl App {
         tokio::spawn(sessions::sweep(app.clone()));
         tokio::spawn(rights::watch(app.clone()));
         tokio::spawn(throttle::sweep(app.clone(), failures));
+        tokio::spawn(audit::trim(app.clone()));
         app.start_what_may();
         Ok(app)
     }

@@ -5,9 +5,11 @@
 //! [`App::note`] or, where it must not happen unrecorded, [`App::record_act`].
 
 mod denials;
+mod retention;
 pub mod zeek;
 
 pub(crate) use denials::Denials;
+pub(crate) use retention::trim;
 
 use stagedoor_domain::access::MayAdmin;
 use stagedoor_domain::audit::{Act, Entry, Origin};

@@ -7,6 +7,8 @@
 
 mod answer;
 mod asking;
+mod complaint;
+mod no_answer;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -24,7 +26,7 @@ use crate::password::{Password, is_too_long};
 use crate::people::SignInError;
 
 pub(crate) use asking::External;
-use asking::NoAnswer;
+use no_answer::NoAnswer;
 
 /// The command and what it may.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub struct ExternalCommand {
     pub argv: Vec<String>,
     /// It is killed then.
     pub timeout: Duration,
-    /// Who it says is in `admins`, is.
+    /// Who it says is in `admins`, is; and grants of `admin` count for groups that it names.
     pub may_name_admins: bool,
 }
 
@@ -64,12 +66,12 @@ impl App {
         let said = said.await?.and_then(|said| Ok(answer::read(&said, &name)?));
         let mut groups = match said {
             Ok(groups) => groups,
-            Err(NoAnswer::Exit(code)) => {
-                tracing::debug!(code, "the sign-in command refused somebody");
+            Err(NoAnswer::Wrong) => {
+                tracing::debug!("the sign-in command refused somebody");
                 return Ok(None);
             }
             Err(why) => {
-                tracing::error!(%why, "the sign-in command gave no answer; nobody was let in");
+                self.tell_of_no_answer(&why, &password);
                 return Ok(None);
             }
         };
@@ -86,6 +88,21 @@ impl App {
         }
     }
 
+    /// For the operator, who has to mend it; now and then, however many sign in meanwhile.
+    fn tell_of_no_answer(&self, why: &NoAnswer, password: &Password) {
+        let now = self.clock().monotonic();
+        let Some(left_out) = self.inner.external.complaints.due(why.kind(), now) else {
+            return;
+        };
+        let said = complaint::shown(why.complaint(), password);
+        tracing::error!(
+            %why,
+            said,
+            left_out,
+            "the sign-in command gave no answer; nobody was let in"
+        );
+    }
+
     async fn regroup(
         &self,
         record: UserRecord,
@@ -93,7 +110,7 @@ impl App {
         address: IpAddr,
     ) -> Result<Option<User>, SignInError> {
         if record.user.groups == groups {
-            return Ok(Some(record.user));
+            return Ok(Some(self.as_set(record.user)));
         }
         let (id, name) = (record.user.id, record.user.name);
         let entry = self.entry(Act::GroupsSet, &Origin::stranger(address));
@@ -128,6 +145,6 @@ impl App {
     async fn external_account(&self, name: &UserName) -> Result<Option<User>, SignInError> {
         let record = self.inner.store.user_by_name(name).await?;
         let record = record.filter(|record| record.is_external && !record.disabled);
-        Ok(record.map(|record| record.user))
+        Ok(record.map(|record| self.as_set(record.user)))
     }
 }

@@ -55,6 +55,10 @@ impl Question {
                 may: true,
                 why: rule.to_string(),
             },
+            None if *self == Self::Admin && of.user.is_named_outside() => no(
+                "their groups come from `sign_in.command`, which may not name administrators"
+                    .to_owned(),
+            ),
             None => no("no grant and no `access` gives it".to_owned()),
         }
     }

@@ -6,7 +6,7 @@ use stagedoor_domain::access::{Scope, User};
 use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::network::Network;
 use stagedoor_domain::time::Timestamp;
-use stagedoor_store::{NewToken, StoreError, TokenId, TokenRecord};
+use stagedoor_store::{AddTokenError, NewToken, StoreError, TokenId, TokenRecord};
 
 use crate::app::App;
 use crate::session_key::{new_api_token, token_hash};
@@ -36,7 +36,7 @@ impl App {
         owner: &User,
         address: IpAddr,
         wanted: WantedToken,
-    ) -> Result<String, StoreError> {
+    ) -> Result<String, AddTokenError> {
         let token = new_api_token(self.chance());
         let by = Origin::user(owner, address);
         let entry = self

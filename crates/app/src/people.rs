@@ -203,7 +203,7 @@ impl App {
             self.remember_token(token, network, owner.user.id).await;
         }
         Ok(Ok(ByToken {
-            user: owner.user.within(record.scope),
+            user: self.as_set(owner.user).within(record.scope),
             token: number,
         }))
     }

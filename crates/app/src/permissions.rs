@@ -96,6 +96,16 @@ impl App {
         Ok(())
     }
 
+    /// This user as the operator's settings have it: groups that the sign-in command names make an
+    /// administrator only where it may name one.
+    pub fn as_set(&self, user: User) -> User {
+        let options = self.inner.options.load();
+        match &options.external {
+            Some(command) if command.may_name_admins => user.trusted(),
+            _ => user,
+        }
+    }
+
     /// The proof that this user administers the server.
     pub fn administers<'a>(&self, user: &'a User) -> Result<MayAdmin<'a>, Denied> {
         may_admin(user, &self.inner.permissions.now.load().all)

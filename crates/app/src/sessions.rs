@@ -178,7 +178,7 @@ impl App {
         }
         let confirmed_for = self.options().session.confirmed_for;
         Ok(Some(SignedIn {
-            user: record.user,
+            user: self.as_set(record.user),
             session: key,
             address,
             is_confirmed: session
@@ -220,7 +220,8 @@ impl App {
         let user = record.user.name.as_str();
         let by = Origin::stranger(address);
         let entry = self.entry(Act::SessionsEnded, &by).on(user);
-        match why {
+        // Recorded with its end, so that many requests at once leave one record.
+        let store = match why {
             Over::FromElsewhere => {
                 tracing::warn!(
                     user,
@@ -228,21 +229,20 @@ impl App {
                     "a session came from another address than it began at, and was ended: somebody \
                      may have copied a cookie, or the user moved to another network"
                 );
-                self.note(entry.with("why", "used from another address"))
-                    .await;
+                self.recorded(entry.with("why", "used from another address"))
             }
             Over::OfTheFuture => {
                 tracing::warn!(
                     user,
                     "a session that begins in the future was ended: the clock was set back"
                 );
-                self.note(entry.with("why", "the clock was set back")).await;
+                self.recorded(entry.with("why", "the clock was set back"))
             }
-            Over::TooOld | Over::Idle | Over::Disabled => {}
-        }
+            Over::TooOld | Over::Idle | Over::Disabled => self.inner.store.clone(),
+        };
         self.inner.csrf.forget(key);
         // A row that a full disk keeps is looked at again, and is over then too.
-        if let Err(error) = self.inner.store.end_session(key.hash()).await {
+        if let Err(error) = store.end_session(key.hash()).await {
             tracing::warn!(%error, "could not remove a session that is over");
         }
     }

@@ -11,7 +11,7 @@ use stagedoor_app::audit::zeek;
 use stagedoor_domain::audit::{Act, Outcome};
 use stagedoor_domain::quantity::parse_duration;
 use stagedoor_domain::time::Clock as _;
-use stagedoor_store::{AuditFilter, AuditLog, AuditRecord, LONGEST_PAGE};
+use stagedoor_store::{AuditFilter, AuditLog, AuditRecord, LONGEST_PAGE, Start};
 
 use crate::args::{AuditLogCommand, ExportFormat, StateOption};
 use crate::database;
@@ -64,14 +64,24 @@ fn verify(log: &AuditLog, earlier: Option<&str>) -> anyhow::Result<u8> {
     if let Some(fault) = &found.line {
         println!("NOT WHOLE: {fault}.");
     }
-    let kept = match &earlier {
-        Some((seq, hash)) => log.hash_of(*seq)?.is_some_and(|now| now == *hash),
-        None => true,
+    let compared = match &earlier {
+        Some(end) => compare(log, &found.start, end)?,
+        None => Compared::Same,
     };
-    if let Some((seq, _)) = earlier.filter(|_| !kept) {
+    if let (Compared::Other, Some((seq, _))) = (compared, &earlier) {
         println!("NOT WHOLE: record {seq} is not the one that this end was noted of.");
     }
-    if !found.is_whole() || !kept {
+    if found.is_whole()
+        && let (Compared::Gone, Some((seq, _))) = (compared, &earlier)
+    {
+        println!(
+            "Record {seq} was removed by age, so this end cannot be compared. Everything from record {} on is as it \
+             was written; note the end of now: {}:{}",
+            found.start.first, found.end.0, found.end.1
+        );
+        return Ok(EXIT_FAILED);
+    }
+    if !found.is_whole() || compared == Compared::Other {
         println!(
             "Records before the first that is named are as they were written. Keep a copy of the state \
              directory before anything else is done to it."
@@ -82,11 +92,40 @@ fn verify(log: &AuditLog, earlier: Option<&str>) -> anyhow::Result<u8> {
         "The audit log is whole: {} records, {} lines.",
         found.records, found.lines
     );
+    if let Some((seq, _)) = found.start.removed() {
+        println!("Records up to {seq} were removed by age.");
+    }
     println!(
         "Its end, to be noted elsewhere: {}:{}",
         found.end.0, found.end.1
     );
     Ok(EXIT_OK)
+}
+
+/// How the log stands to an end that was noted of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compared {
+    /// Its record is there as it was.
+    Same,
+    /// Another one is there, or none.
+    Other,
+    /// It was removed by age.
+    Gone,
+}
+
+fn compare(log: &AuditLog, start: &Start, end: &(i64, String)) -> anyhow::Result<Compared> {
+    let (seq, hash) = end;
+    let now = match start.removed() {
+        Some((last, _)) if *seq < last => return Ok(Compared::Gone),
+        // The record of the removal has its hash.
+        Some((last, before)) if *seq == last => Some(before),
+        _ => log.hash_of(*seq)?,
+    };
+    Ok(if now.as_ref() == Some(hash) {
+        Compared::Same
+    } else {
+        Compared::Other
+    })
 }
 
 /// The number and the hash of a record.
@@ -227,6 +266,44 @@ mod tests {
         ] {
             assert!(parse_end(bad).is_err(), "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_end_that_went_by_age_is_told_from_one_that_is_not_there() {
+        use stagedoor_domain::audit::{Entry, Origin};
+        use stagedoor_domain::time::Timestamp;
+        use stagedoor_store::Store;
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = Store::open(dir.path()).expect("opens");
+        let entry = |act, at| Entry::new(act, Origin::server(), Timestamp::from_millis(at));
+        for at in 1..=9 {
+            let recorded = store.record(entry(Act::UserAdded, at)).await;
+            recorded.expect("recorded");
+        }
+        let log = AuditLog::open(dir.path()).expect("opens");
+        let hash = |seq| log.hash_of(seq).expect("read").expect("there");
+        let ends = [2, 4, 7].map(|seq| (seq, hash(seq)));
+        let old = Timestamp::from_millis(5);
+        let trimmed = store
+            .trim_audit_log(entry(Act::LogTrimmed, 10), old, 99)
+            .await;
+        assert_eq!(trimmed.expect("trimmed"), 4);
+        let said = |end: &(i64, String)| {
+            let start = log.verify().expect("read").start;
+            compare(&log, &start, end).expect("compared")
+        };
+        assert_eq!(
+            ends.each_ref().map(said),
+            [Compared::Gone, Compared::Same, Compared::Same]
+        );
+        for seq in [4, 7, 99] {
+            assert_eq!(said(&(seq, "00".repeat(32))), Compared::Other, "{seq}");
+        }
+        for (end, code) in [(&ends[0], EXIT_FAILED), (&ends[1], EXIT_OK)] {
+            let text = format!("{}:{}", end.0, end.1);
+            assert_eq!(verify(&log, Some(&text)).expect("read"), code, "{text}");
+        }
+        assert_eq!(verify(&log, None).expect("read"), EXIT_OK);
     }
 
     #[test]

@@ -88,6 +88,8 @@ pub fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Res
 pub struct Folder {
     /// `[[grant]]`.
     pub grants: Grants,
+    /// `sign_in.command_names_admins`.
+    pub command_names_admins: bool,
     /// The catalog.
     pub scripts: Arc<Snapshot>,
     /// Where that was read.
@@ -130,7 +132,9 @@ pub fn read_folder(option: &FolderOption) -> anyhow::Result<Folder> {
         is_root: rustix::process::geteuid().is_root(),
     })?;
     let place = option.folder.canonicalize();
+    let command = settings.sign_in.command.as_ref();
     Ok(Folder {
+        command_names_admins: command.is_some_and(|command| command.names_admins),
         grants: settings.grants,
         scripts: read_scripts(&option.folder, settings.permits)?,
         place: place.unwrap_or_else(|_| option.folder.clone()),

@@ -9,7 +9,7 @@ use stagedoor_domain::network::{BadNetwork, Network};
 use stagedoor_domain::pattern::{parse_patterns, say_patterns};
 use stagedoor_domain::quantity::parse_duration;
 use stagedoor_domain::time::{Clock as _, Timestamp};
-use stagedoor_store::{NewToken, Store, TokenId, TokenRecord};
+use stagedoor_store::{AddTokenError, NewToken, Store, TokenId, TokenRecord};
 
 use crate::EXIT_OK;
 use crate::args::{NewTokenOptions, StateOption, TokenCommand};
@@ -53,7 +53,7 @@ async fn create(db: &Database, options: NewTokenOptions) -> anyhow::Result<()> {
     check_token_name(&options.name)?;
     let token = new_api_token(&KernelChance);
     let user = options.user;
-    eprintln!(
+    let said = format!(
         "This token is shown once. It acts as {user}, {}. It may {}, and never more than {user} may.",
         until(expires_at),
         say_scope(&scope, &addresses)
@@ -69,7 +69,14 @@ async fn create(db: &Database, options: NewTokenOptions) -> anyhow::Result<()> {
         scope,
         addresses,
     };
-    db.store.recorded(entry).add_token(new, now).await?;
+    let added = db.store.recorded(entry).add_token(new, now).await;
+    added.map_err(|error| match error {
+        AddTokenError::TooMany => anyhow!(
+            "{error}: `stagedoor token list --user {user}` shows them, `stagedoor token revoke ID` ends one"
+        ),
+        AddTokenError::Store(error) => error.into(),
+    })?;
+    eprintln!("{said}");
     println!("{token}");
     Ok(())
 }

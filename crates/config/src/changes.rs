@@ -76,6 +76,7 @@ fn counting_now(settings: &Settings) -> Vec<Row> {
             command.map(|command| command.names_admins),
         ),
         row(GRANT, given(&settings.grants)),
+        row("audit_log.keep_days", settings.keep_audit_log),
     ]
 }
 

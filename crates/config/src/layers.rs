@@ -19,7 +19,7 @@ pub(crate) enum Form {
 }
 
 /// Every setting that is a single value or a list of texts.
-pub(crate) const SETTINGS: [(&str, Form); 32] = [
+pub(crate) const SETTINGS: [(&str, Form); 33] = [
     ("listen", Form::List),
     ("public_host", Form::List),
     ("allow_plain_http", Form::Flag),
@@ -49,6 +49,7 @@ pub(crate) const SETTINGS: [(&str, Form); 32] = [
     ("sign_in.command", Form::List),
     ("sign_in.command_timeout", Form::Text),
     ("sign_in.command_names_admins", Form::Flag),
+    ("audit_log.keep_days", Form::Number),
     ("profile", Form::Text),
     ("debug.clients", Form::List),
     ("debug.lasts", Form::Text),
@@ -71,6 +72,7 @@ const TOP: Keys = Keys {
         "limits",
         "session",
         "sign_in",
+        "audit_log",
         "profile",
         "debug",
         "grant",
@@ -112,6 +114,12 @@ const SIGN_IN: Keys = Keys {
         "command_timeout",
         "command_names_admins",
     ],
+    later: &[],
+};
+
+const AUDIT_LOG: Keys = Keys {
+    of: "`[audit_log]`",
+    now: &["keep_days"],
     later: &[],
 };
 
@@ -161,6 +169,7 @@ impl Layers {
             ("limits", LIMITS, "[limits]"),
             ("session", SESSION, "[session]"),
             ("sign_in", SIGN_IN, "[sign_in]"),
+            ("audit_log", AUDIT_LOG, "[audit_log]"),
             ("debug", DEBUG, "[debug]"),
         ] {
             if let Some(table) = table.get(name).and_then(|node| node.table(form, problems)) {
@@ -189,6 +198,10 @@ impl Layers {
 
     /// `STAGEDOOR_…`, and `STAGEDOOR_…_FILE` that names a file which holds the value.
     pub fn add_environment(&mut self, environment: &Environment, problems: &mut Problems) {
+        for name in environment.ours_unreadable() {
+            let problem = Problem::of_file(format!("${name}"), "its value is not text in UTF-8");
+            problems.push(problem.mend("set it anew, or unset it"));
+        }
         for (name, value) in environment.ours() {
             if OTHER_VARIABLES.contains(&name) {
                 continue;

@@ -45,6 +45,8 @@ pub struct Settings {
     pub session: Session,
     /// How signing in goes.
     pub sign_in: SignIn,
+    /// How long records of the audit log stay; 365 days. None: for ever.
+    pub keep_audit_log: Option<Duration>,
     /// Who is told more of failures.
     pub debug: Option<Debug>,
     /// `[[grant]]`.
@@ -117,6 +119,7 @@ impl Settings {
             limits: limits(layers, cores, problems),
             session: session::read(layers, problems),
             sign_in: sign_in::read(layers, problems),
+            keep_audit_log: keep_audit_log(layers, problems),
             debug: debug::read(layers, problems),
             grants: grants::read(&layers.grants, problems),
             permits: permits::read(&layers.permits, problems),
@@ -124,6 +127,18 @@ impl Settings {
             file,
             set: layers.keys().collect(),
         }
+    }
+}
+
+/// 0 means for ever.
+fn keep_audit_log(layers: &Layers, problems: &mut Problems) -> Option<Duration> {
+    const YEAR: u32 = 365;
+    let days = layers
+        .get("audit_log.keep_days")
+        .and_then(|node| node.count(0, problems));
+    match days.unwrap_or(YEAR) {
+        0 => None,
+        days => Some(Duration::from_hours(24) * days),
     }
 }
 

@@ -35,6 +35,8 @@ pub struct User {
     pub groups: BTreeSet<GroupName>,
     /// Private, so that whoever has a user of a token cannot take the scope off.
     scope: Option<Arc<Scope>>,
+    /// Somebody else than this server says which groups they are in.
+    is_named_outside: bool,
 }
 
 impl User {
@@ -45,7 +47,32 @@ impl User {
             name,
             groups,
             scope: None,
+            is_named_outside: false,
         }
+    }
+
+    /// The same user, where somebody else than this server says which groups they are in. By that
+    /// nobody administers: neither `admins` nor a grant of `admin` counts for them.
+    #[must_use]
+    pub fn named_outside(self) -> Self {
+        Self {
+            is_named_outside: true,
+            ..self
+        }
+    }
+
+    /// The same user, where the operator says that whoever names their groups may name administrators.
+    #[must_use]
+    pub fn trusted(self) -> Self {
+        Self {
+            is_named_outside: false,
+            ..self
+        }
+    }
+
+    /// Do their groups make them no administrator, whatever those are?
+    pub fn is_named_outside(&self) -> bool {
+        self.is_named_outside
     }
 
     /// The same user as one of their tokens acts.
@@ -65,7 +92,7 @@ impl User {
     /// A member of `admins`: as a person they may do everything, and their tokens what their
     /// scopes say. Whether somebody may administer says [`may_admin`].
     pub fn is_in_admins(&self) -> bool {
-        self.groups.iter().any(|g| g.as_str() == GroupName::ADMINS)
+        !self.is_named_outside && self.groups.iter().any(|g| g.as_str() == GroupName::ADMINS)
     }
 
     /// Are they in this group? Everybody is in `everyone`.

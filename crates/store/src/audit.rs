@@ -8,6 +8,7 @@
 
 mod append;
 mod chain;
+mod fault;
 mod fields;
 mod file;
 mod key;
@@ -16,13 +17,16 @@ mod log;
 mod page;
 mod record;
 mod scribe;
+mod trim;
 mod verify;
 
-pub(crate) use append::{Happened, append};
+pub(crate) use append::{Happened, Refusal, append};
 pub(crate) use chain::Chain;
-pub(crate) use key::open as open_key;
+pub use fault::{Fault, LineFault, LineWrong, Verified};
+pub(crate) use file::Lines;
+pub(crate) use key::{begin as begin_chain, open as open_key};
 pub use log::AuditLog;
 pub use page::{AuditCursor, AuditFilter, AuditPage};
 pub use record::AuditRecord;
 pub(crate) use scribe::{Bell, start as start_scribe};
-pub use verify::{Fault, LineFault, LineWrong, Verified};
+pub use trim::Start;

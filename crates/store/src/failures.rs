@@ -81,7 +81,8 @@ impl Store {
         .await
     }
 
-    /// Writes how it stands with some places, and forgets others, in one transaction.
+    /// Writes how it stands with some places, and forgets others, in one transaction. A place that was
+    /// lifted beside the server stays lifted until it is forgotten.
     pub async fn keep_failures(
         &self,
         changed: Vec<FailureRecord>,
@@ -92,6 +93,13 @@ impl Store {
             changed.iter().try_for_each(|record| keep(db, record))
         })
         .await
+    }
+
+    /// Places that a command beside the server has lifted, and that are not forgotten yet.
+    pub async fn lifted_failures(&self) -> Result<Vec<FailurePlace>, StoreError> {
+        const SQL: &str = "SELECT kind, account, network FROM failures WHERE lifted";
+        self.read(|db| db.prepare_cached(SQL)?.query_map([], read_place)?.collect())
+            .await
     }
 
     /// Did a command beside the server lift this place?
@@ -127,10 +135,14 @@ impl Store {
     }
 }
 
+/// What was lifted stays so until it is forgotten: whoever writes may not have heard of it yet.
 fn keep(db: &Connection, record: &FailureRecord) -> rusqlite::Result<()> {
-    const SQL: &str = "INSERT OR REPLACE INTO failures \
+    const SQL: &str = "INSERT INTO failures \
         (kind, account, network, user_id, level, rounds, noted_at, blocked_until, lifted) VALUES \
-        (:kind, :account, :network, :user, :level, :rounds, :noted_at, :blocked_until, :lifted)";
+        (:kind, :account, :network, :user, :level, :rounds, :noted_at, :blocked_until, :lifted) \
+        ON CONFLICT DO UPDATE SET user_id = excluded.user_id, level = excluded.level, \
+        rounds = excluded.rounds, noted_at = excluded.noted_at, \
+        blocked_until = excluded.blocked_until, lifted = max(lifted, excluded.lifted)";
     db.prepare_cached(SQL)?.execute(named_params! {
         ":kind": record.place.kind.as_str(),
         ":account": record.place.account,
@@ -152,7 +164,7 @@ fn forget(db: &Connection, place: &FailurePlace) -> rusqlite::Result<()> {
         .map(|_| ())
 }
 
-fn read_failure(row: &Row<'_>) -> rusqlite::Result<FailureRecord> {
+fn read_place(row: &Row<'_>) -> rusqlite::Result<FailurePlace> {
     let kind: String = row.get("kind")?;
     let kind = [
         FailureKind::Password,
@@ -163,12 +175,16 @@ fn read_failure(row: &Row<'_>) -> rusqlite::Result<FailureRecord> {
     .into_iter()
     .find(|known| known.as_str() == kind)
     .ok_or_else(|| unreadable(UnknownKind(kind)))?;
+    Ok(FailurePlace {
+        kind,
+        account: row.get("account")?,
+        network: row.get("network")?,
+    })
+}
+
+fn read_failure(row: &Row<'_>) -> rusqlite::Result<FailureRecord> {
     Ok(FailureRecord {
-        place: FailurePlace {
-            kind,
-            account: row.get("account")?,
-            network: row.get("network")?,
-        },
+        place: read_place(row)?,
         user: row.get::<_, Option<i64>>("user_id")?.map(UserId),
         level: row.get("level")?,
         rounds: row.get("rounds")?,

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use stagedoor_domain::id::UserId;
 use stagedoor_domain::name::GroupName;
 
-use crate::audit::Happened;
+use crate::audit::{Happened, Refusal};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::users::{ChangeUserError, Changed, end_sessions, is_last_admin, unreadable};
@@ -36,6 +36,16 @@ pub struct Renamed {
 }
 
 impl Happened for Renamed {}
+
+impl Refusal for RenameError {
+    fn why(&self) -> Option<&'static str> {
+        match self {
+            Self::Taken(_) => Some("there is a group of that name"),
+            Self::BuiltIn(_) => Some("a built-in group"),
+            Self::Absent(_) | Self::Store(_) => None,
+        }
+    }
+}
 
 impl Store {
     /// Puts an account into a group, which ends its sessions as [`Store::set_groups`] does. False when it is in it already.
@@ -82,11 +92,6 @@ impl Store {
         from: GroupName,
         to: GroupName,
     ) -> Result<Renamed, RenameError> {
-        let built_in =
-            |group: &&GroupName| [GroupName::ADMINS, GroupName::EVERYONE].contains(&group.as_str());
-        if let Some(group) = [&from, &to].into_iter().find(built_in) {
-            return Err(RenameError::BuiltIn(group.clone()));
-        }
         self.write(move |db| rename(db, &from, &to)).await?
     }
 
@@ -115,6 +120,11 @@ fn rename(
     from: &GroupName,
     to: &GroupName,
 ) -> rusqlite::Result<Result<Renamed, RenameError>> {
+    let built_in =
+        |group: &&GroupName| [GroupName::ADMINS, GroupName::EVERYONE].contains(&group.as_str());
+    if let Some(group) = [from, to].into_iter().find(built_in) {
+        return Ok(Err(RenameError::BuiltIn(group.clone())));
+    }
     if !is_named(db, from)? {
         return Ok(Err(RenameError::Absent(from.clone())));
     }

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use rusqlite::backup::Backup;
 use tokio::sync::mpsc;
 
+use crate::audit::{Chain, begin_chain};
 use crate::connection::{configure_writer, open_writer};
 use crate::error::{OpenError, StoreError};
 use crate::schema::{MIGRATIONS, migrate};
@@ -43,7 +44,13 @@ impl Disk {
         let mut db = open_writer(path).map_err(failed)?;
         migrate(&mut db, path, MIGRATIONS)?;
         configure_writer(&db).map_err(failed)?;
+        begin_chain(&db, &Self::chain()).map_err(failed)?;
         Ok(Self(Arc::new(Mutex::new(db))))
+    }
+
+    /// What is in memory only needs no secret.
+    pub(crate) fn chain() -> Chain {
+        Chain::new(&[0; 32])
     }
 
     /// Another disk with the same content.

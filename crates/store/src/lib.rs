@@ -31,7 +31,7 @@ mod users;
 mod writer;
 
 pub use audit::{
-    AuditCursor, AuditFilter, AuditLog, AuditPage, AuditRecord, Fault, LineFault, LineWrong,
+    AuditCursor, AuditFilter, AuditLog, AuditPage, AuditRecord, Fault, LineFault, LineWrong, Start,
     Verified,
 };
 pub use error::{OpenError, StoreError};
@@ -42,7 +42,7 @@ pub use runs::{Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUp
 pub use sessions::{MOST_SESSIONS, Renewal, SessionRecord};
 pub use setup::SetupError;
 pub use store::Store;
-pub use tokens::{NewToken, TokenId, TokenRecord};
+pub use tokens::{AddTokenError, MOST_TOKENS, NewToken, TokenId, TokenRecord};
 pub use users::{AddUserError, ChangeUserError, NewUser, UserRecord};
 
 /// The version of the database that is compiled in, for `--version`.

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 use stagedoor_domain::id::UserId;
 use stagedoor_domain::time::Timestamp;
 
+use crate::audit::Refusal;
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::users::{NewUser, insert_user};
@@ -27,6 +28,9 @@ pub enum SetupError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// Strangers bring them about.
+impl Refusal for SetupError {}
 
 impl Store {
     /// Sets the link, by the hash of its secret; an older link is void from now on.

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use stagedoor_domain::audit::Entry;
 
-use crate::audit::{Bell, Chain, Happened, append, open_key, start_scribe};
+use crate::audit::{Bell, Chain, Happened, Lines, append, open_key, start_scribe};
 use crate::connection::{check_version, configure_writer, open_reader, open_writer, prepare_file};
 use crate::error::{OpenError, StoreError};
 use crate::health::Health;
@@ -131,6 +131,10 @@ impl Store {
                     if done.happened() {
                         append(db, &book.chain, &entry, done.number())?;
                         book.bell.note();
+                    } else if let Some(why) = done.refusal() {
+                        let refused = (*entry).clone().refused().with("why", why);
+                        append(db, &book.chain, &refused, None)?;
+                        book.bell.note();
                     }
                     Ok(done)
                 };
@@ -140,6 +144,23 @@ impl Store {
         };
         self.running.health.note(&result);
         result
+    }
+
+    /// The same for work that records by itself what it does.
+    pub(crate) async fn write_to_chain<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Happened + Send + 'static,
+        F: Fn(&Connection, &Chain) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let book = Arc::clone(&self.running.book);
+        self.write(move |db| {
+            let done = work(db, &book.chain)?;
+            if done.happened() {
+                book.bell.note();
+            }
+            Ok(done)
+        })
+        .await
     }
 
     pub(crate) fn health(&self) -> &Health {
@@ -178,8 +199,7 @@ impl Store {
         let running = Running {
             health: Health::default(),
             book: Arc::new(Book {
-                // What is in memory only needs no secret.
-                chain: Chain::new(&[0; 32]),
+                chain: Disk::chain(),
                 bell: Arc::default(),
             }),
             scribe: None,
@@ -209,7 +229,7 @@ impl Running {
         let bell = Arc::<Bell>::default();
         let scribe = connections
             .pop()
-            .map(|db| start_scribe(dir, db, Arc::clone(&bell)))
+            .map(|db| start_scribe(Lines::of(dir, chain.clone()), db, Arc::clone(&bell)))
             .transpose()?;
         let (readers, reader_threads) = Readers::start(connections)?;
         let calls = Arc::clone(&bell);

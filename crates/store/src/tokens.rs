@@ -65,12 +65,35 @@ macro_rules! token_columns {
     };
 }
 
+/// Tokens that one user may have at once, good or not.
+pub const MOST_TOKENS: i64 = 100;
+
+/// Why no token was made.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AddTokenError {
+    /// Which of them can go, only their owner knows.
+    #[error(
+        "there are {MOST_TOKENS} tokens of this account already; end one that is not used any more first"
+    )]
+    TooMany,
+    /// The store failed; nothing was made.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Store {
-    /// Makes a token.
-    pub async fn add_token(&self, new: NewToken, now: Timestamp) -> Result<TokenId, StoreError> {
+    /// Makes a token, unless its owner has [`MOST_TOKENS`].
+    pub async fn add_token(&self, new: NewToken, now: Timestamp) -> Result<TokenId, AddTokenError> {
+        const COUNT: &str = "SELECT count(*) FROM tokens WHERE user_id = ?1";
         const SQL: &str = "INSERT INTO tokens (hash, user_id, name, created_at, expires_at, may, scripts, addresses) \
              VALUES (:hash, :user, :name, :now, :expires_at, :may, :scripts, :addresses)";
-        self.write(move |db| {
+        let added = self.write(move |db| {
+            let has: i64 = db
+                .prepare_cached(COUNT)?
+                .query_row([new.user.0], |row| row.get(0))?;
+            if has >= MOST_TOKENS {
+                return Ok(None);
+            }
             let id = db.prepare_cached(SQL)?.insert(named_params! {
                 ":hash": new.hash,
                 ":user": new.user.0,
@@ -81,9 +104,9 @@ impl Store {
                 ":scripts": say_patterns(&new.scope.scripts, " "),
                 ":addresses": say_networks(&new.addresses),
             })?;
-            Ok(TokenId(id))
-        })
-        .await
+            Ok(Some(TokenId(id)))
+        });
+        added.await?.ok_or(AddTokenError::TooMany)
     }
 
     /// The token and its account, in one read.

@@ -8,7 +8,7 @@ use stagedoor_domain::id::UserId;
 use stagedoor_domain::name::{GroupName, UserName};
 use stagedoor_domain::time::Timestamp;
 
-use crate::audit::Happened;
+use crate::audit::{Happened, Refusal};
 use crate::error::{StoreError, is_duplicate};
 use crate::password_links::void_links;
 use crate::store::Store;
@@ -27,7 +27,7 @@ pub struct NewUser {
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserRecord {
-    /// Who.
+    /// Who. Of an external account [`User::named_outside`]: whether that is trusted is the caller's to say.
     pub user: User,
     /// In the PHC string format; of an external account nothing.
     pub password_hash: String,
@@ -64,6 +64,12 @@ pub enum ChangeUserError {
     /// The store failed; nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Refusal for ChangeUserError {
+    fn why(&self) -> Option<&'static str> {
+        matches!(self, Self::LastAdmin).then_some("the only administrator")
+    }
 }
 
 /// How a change of an account went, inside its transaction.
@@ -253,15 +259,18 @@ fn groups_of(db: &Connection, user: UserId) -> rusqlite::Result<BTreeSet<GroupNa
         .collect()
 }
 
-/// Is this the only account that is in `admins` and may sign in?
+/// Is this the only account that is in `admins` and may sign in? Where it is a local one, external
+/// ones are none: whether they administer is the operator's to say, and may change.
 pub(crate) fn is_last_admin(db: &Connection, user: UserId) -> rusqlite::Result<bool> {
-    const SQL: &str = "SELECT coalesce(sum(id = ?1), 0), count(*) \
-                       FROM users JOIN memberships ON user_id = id \
-                       WHERE group_name = 'admins' AND NOT disabled";
-    let (is_one, all): (i64, i64) = db
+    const SQL: &str = "SELECT coalesce(sum(users.id = ?1), 0), coalesce(sum(users.id <> ?1 \
+                       AND (users.origin = 'local' OR one.origin = 'external')), 0) \
+                       FROM users JOIN memberships ON user_id = users.id \
+                       JOIN users AS one ON one.id = ?1 \
+                       WHERE group_name = 'admins' AND NOT users.disabled";
+    let (is_one, others): (i64, i64) = db
         .prepare_cached(SQL)?
         .query_row([user.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(is_one == 1 && all == 1)
+    Ok(is_one == 1 && others == 0)
 }
 
 /// None when the name is taken.
@@ -312,15 +321,21 @@ pub(crate) fn read_user(row: &Row<'_>) -> rusqlite::Result<UserRecord> {
         .flat_map(|all| all.split(' '))
         .map(|group| GroupName::parse(group).map_err(unreadable))
         .collect::<rusqlite::Result<_>>()?;
+    let user = User::new(
+        UserId(row.get("user_id")?),
+        UserName::parse(&row.get::<_, String>("user_name")?).map_err(unreadable)?,
+        groups,
+    );
+    let is_external = row.get("is_external")?;
     Ok(UserRecord {
-        user: User::new(
-            UserId(row.get("user_id")?),
-            UserName::parse(&row.get::<_, String>("user_name")?).map_err(unreadable)?,
-            groups,
-        ),
+        user: if is_external {
+            user.named_outside()
+        } else {
+            user
+        },
         password_hash: row.get("password_hash")?,
         disabled: row.get("disabled")?,
-        is_external: row.get("is_external")?,
+        is_external,
         created_at: Timestamp::from_millis(row.get("user_created_at")?),
         grants_version: row.get("grants_version")?,
     })

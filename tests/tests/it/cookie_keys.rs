@@ -226,6 +226,34 @@ fn b38_a_weak_unreadable_or_doubled_key_does_not_start_and_the_message_says_what
 }
 
 #[test]
+fn b38_a_key_in_the_environment_that_is_not_text_refuses_the_start_and_is_not_told() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+    let home = Home::new();
+    let scripts = home.scripts(&[("a.sh", "#!/bin/sh\n")]);
+    let not_text = OsString::from_vec([KEY.as_bytes(), b"\xff"].concat());
+    for name in [
+        "STAGEDOOR_COOKIE_KEY",
+        "STAGEDOOR_COOKIE_KEY_FILE",
+        "STAGEDOOR_LIMITS_RUNNING",
+        "CREDENTIALS_DIRECTORY",
+    ] {
+        let mut serve = command(&binary());
+        serve
+            .arg("serve")
+            .arg(&scripts)
+            .arg("--state")
+            .arg(home.state());
+        serve.args(["--listen", "127.0.0.1:0"]).env(name, &not_text);
+        let output = serve.output().expect("it ends");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{name}: {text}");
+        assert!(text.contains(name) && text.contains("UTF-8"), "{text}");
+        assert!(!text.contains(KEY), "{text}");
+    }
+}
+
+#[test]
 fn b38_a_ring_that_others_could_read_or_that_is_damaged_does_not_start() {
     let home = Home::new();
     let scripts = home.scripts(&[("a.sh", "#!/bin/sh\n")]);

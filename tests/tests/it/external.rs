@@ -34,7 +34,9 @@ case "$asked" in
   *'"user":"more"'*) echo '{"user":"more","groups":[],"admin":true}' ;;
   *'"user":"twice"'*) answer twice ''; answer twice '' ;;
   *'"user":"aside"'*) answer aside '' >&2 ;;
-  *'"user":"fails"'*) answer fails ''; exit 3 ;;
+  *'"user":"fails"'*) answer fails ''
+    printf 'no directory at 10.0.0.1\n\nand more of it\n' >&2; exit 3 ;;
+  *'"user":"tells"'*) printf 'not found: %s\n' "$asked" >&2; exit 4 ;;
   *'"user":"binary"'*) answer binary '"\377"' ;;
 esac
 "#;
@@ -296,4 +298,41 @@ fn w30_a_command_that_others_could_change_or_without_its_whole_path_refuses_the_
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.contains(said), "{value}: {text}");
     }
+}
+
+#[test]
+fn w30_a_group_of_the_command_with_a_grant_of_admin_makes_an_administrator_only_where_the_operator_says_so()
+ {
+    for (more, status) in [("", 404), ("command_names_admins = true", 200)] {
+        let (program, _home) = serve(more);
+        program.manage(&["grant", "add", "--group", "ops", "--may", "admin"], "");
+        let mut good = Somebody::at(&program, 2);
+        assert_eq!(good.sign_in("good", "the right one").status, 303);
+        let page = good.send("GET", "/admin/health", &[], "");
+        assert_eq!(page.status, status, "{more:?}");
+    }
+}
+
+#[test]
+fn w30_why_a_command_fails_stands_in_the_log_and_what_was_typed_does_not() {
+    let (program, _home) = serve("failures = 100");
+    for _ in 0..2 {
+        let refused = Somebody::at(&program, 2).sign_in("fails", "the right one");
+        assert_eq!(refused.status, 401);
+        let refused = Somebody::at(&program, 2).sign_in("tells", "the right one");
+        assert_eq!(refused.status, 401);
+    }
+    program.until_logged("exit code 3", Duration::from_secs(10));
+    program.until_logged("no directory at 10.0.0.1", Duration::from_secs(10));
+    program.until_logged("it holds what was typed", Duration::from_secs(10));
+    let log = program.log();
+    assert!(
+        !log.contains("the right one") && !log.contains("and more of it"),
+        "{log}"
+    );
+    assert_eq!(
+        log.matches("exit code 3").count(),
+        1,
+        "once a minute: {log}"
+    );
 }

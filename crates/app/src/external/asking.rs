@@ -21,7 +21,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::ExternalCommand;
-use super::answer::BadAnswer;
+use super::complaint::{Complaints, LONGEST_COMPLAINT};
+use super::no_answer::NoAnswer;
 use crate::app::App;
 use crate::password::{Busy, Share, Shares};
 use crate::people::bound_address;
@@ -38,27 +39,10 @@ const LARGEST: u64 = 64 << 10;
 const GRACE: Duration = Duration::from_secs(1);
 /// What the runner may take beside that, before the server gives up by itself.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The exit code that says that a password is wrong.
+const NO: i32 = 1;
 /// There is no second try.
 const EPOCH: Epoch = Epoch(1);
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum NoAnswer {
-    #[error("it ended with exit code {0}")]
-    Exit(i32),
-    #[error("it was ended by signal {0}")]
-    Signal(i32),
-    #[error("it took too long")]
-    TooLate,
-    #[error("it said more than 64 KiB")]
-    TooMuch,
-    #[error("it was not started: {0}")]
-    NotStarted(String),
-    #[error("what it said could not be read: {0}")]
-    Unread(io::Error),
-    #[error(transparent)]
-    Bad(#[from] BadAnswer),
-}
 
 /// Commands that are being asked.
 pub(crate) struct External {
@@ -68,6 +52,7 @@ pub(crate) struct External {
     heard: Mutex<HashMap<RunId, mpsc::UnboundedSender<Report>>>,
     /// How many stand in `heard`, so that reports of runs need not look there.
     asked: AtomicUsize,
+    pub(super) complaints: Complaints,
 }
 
 impl Default for External {
@@ -78,6 +63,7 @@ impl Default for External {
             busy: Shares::default(),
             heard: Mutex::default(),
             asked: AtomicUsize::new(0),
+            complaints: Complaints::default(),
         }
     }
 }
@@ -171,12 +157,20 @@ impl App {
             // Its end is heard like that of any attempt that nobody waits for.
             Err(_) => self.stop_attempt(run, EPOCH, StopKind::Kill).await,
         }
-        let (bytes, record) = said?;
+        let Said {
+            bytes,
+            record,
+            complaint,
+        } = said?;
         match (record.exit_code, record.signal) {
             _ if record.timed_out => Err(NoAnswer::TooLate),
             (Some(0), None) => Ok(bytes),
-            (Some(code), _) => Err(NoAnswer::Exit(code)),
-            (None, signal) => Err(NoAnswer::Signal(signal.unwrap_or_default())),
+            (Some(NO), _) => Err(NoAnswer::Wrong),
+            (Some(code), _) => Err(NoAnswer::Exit { code, complaint }),
+            (None, signal) => Err(NoAnswer::Signal {
+                signal: signal.unwrap_or_default(),
+                complaint,
+            }),
         }
     }
 }
@@ -206,17 +200,22 @@ fn plan(run: RunId, command: &ExternalCommand, question: Vec<u8>) -> Plan {
 }
 
 /// What it wrote and how it ended.
-async fn to_the_end(
-    reports: &mut mpsc::UnboundedReceiver<Report>,
-) -> Result<(Vec<u8>, ExitRecord), NoAnswer> {
+struct Said {
+    bytes: Vec<u8>,
+    record: ExitRecord,
+    complaint: Vec<u8>,
+}
+
+async fn to_the_end(reports: &mut mpsc::UnboundedReceiver<Report>) -> Result<Said, NoAnswer> {
     let mut reading: Option<JoinHandle<io::Result<Vec<u8>>>> = None;
+    let mut complaining: Option<JoinHandle<Vec<u8>>> = None;
     let (mut said, mut ended) = (None, None);
     loop {
         tokio::select! {
             report = reports.recv() => match report {
                 Some(Report::Started(started)) if reading.is_none() => {
                     reading = Some(tokio::task::spawn_blocking(|| read(started.stdout)));
-                    tokio::task::spawn_blocking(|| discard(started.stderr));
+                    complaining = Some(tokio::task::spawn_blocking(|| beginning(started.stderr)));
                 }
                 Some(Report::Refused { reason, .. }) => {
                     return Err(NoAnswer::NotStarted(reason.to_string()));
@@ -234,7 +233,11 @@ async fn to_the_end(
             }
         }
         if let (Some(bytes), Some(record)) = (&mut said, &mut ended) {
-            return Ok((std::mem::take(bytes), std::mem::take(record)));
+            return Ok(Said {
+                bytes: std::mem::take(bytes),
+                record: std::mem::take(record),
+                complaint: complaint(complaining).await,
+            });
         }
     }
 }
@@ -253,7 +256,21 @@ fn read(pipe: OwnedFd) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Nobody keeps it: it may hold what was typed.
-fn discard(pipe: OwnedFd) {
-    let _ = io::copy(&mut File::from(pipe), &mut io::sink());
+async fn complaint(complaining: Option<JoinHandle<Vec<u8>>>) -> Vec<u8> {
+    let Some(complaining) = complaining else {
+        return Vec::new();
+    };
+    // Whoever holds the pipe still is not waited for.
+    let read = tokio::time::timeout(GRACE, complaining).await;
+    read.ok().and_then(Result::ok).unwrap_or_default()
+}
+
+/// The beginning of it; the rest is read and forgotten.
+fn beginning(pipe: OwnedFd) -> Vec<u8> {
+    let (mut bytes, mut pipe) = (Vec::new(), File::from(pipe));
+    let _ = Read::by_ref(&mut pipe)
+        .take(LONGEST_COMPLAINT)
+        .read_to_end(&mut bytes);
+    let _ = io::copy(&mut pipe, &mut io::sink());
+    bytes
 }

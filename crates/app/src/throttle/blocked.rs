@@ -5,6 +5,7 @@ use stagedoor_domain::name::UserName;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::{FailureKind, FailurePlace, StoreError};
 
+use super::book::Changes;
 use super::place::{Now, Place};
 use crate::app::App;
 use crate::session_key::digest;
@@ -53,8 +54,10 @@ pub fn what(kind: FailureKind, user: Option<&UserName>) -> String {
 }
 
 impl App {
-    /// Every block that runs; those that go on longest first.
+    /// Every block that runs; those that go on longest first. One that a command beside this server
+    /// has lifted is none.
     pub async fn blocked(&self) -> Result<Vec<BlockedPlace>, StoreError> {
+        self.heed_lifts().await?;
         let now = Now::of(self.clock());
         let blocked = self.inner.throttle.book().blocked(now.monotonic);
         let users = if blocked.is_empty() {
@@ -87,9 +90,30 @@ impl App {
     }
 
     /// How many blocks run.
-    pub fn count_blocked(&self) -> usize {
+    pub async fn count_blocked(&self) -> usize {
+        if let Err(error) = self.heed_lifts().await {
+            tracing::warn!(%error, "could not see which blocks were lifted");
+        }
         let now = self.clock().monotonic();
         self.inner.throttle.book().blocked(now).len()
+    }
+
+    /// Forgets what a command beside this server has lifted.
+    async fn heed_lifts(&self) -> Result<(), StoreError> {
+        let lifted = self.inner.store.lifted_failures().await?;
+        let gone: Vec<Place> = lifted.iter().filter_map(Place::of).collect();
+        {
+            let mut book = self.inner.throttle.book();
+            for place in &gone {
+                book.lift(place);
+            }
+        }
+        self.keep(Changes {
+            gone,
+            ..Changes::default()
+        })
+        .await;
+        Ok(())
     }
 
     /// Lifts one block, or all; how many there were. What cannot be recorded is not done.

@@ -8,7 +8,7 @@ use stagedoor_store::{FailureKind, FailureRecord};
 
 use super::bucket::Bucket;
 use super::network::Network;
-use super::place::{Limits, Now, Place, Visitor};
+use super::place::{Limits, Now, Place, STRANGERS, Visitor};
 use super::table::{Entry, Table};
 
 /// Accounts and addresses that are counted together; then networks, for passwords and for tokens.
@@ -24,6 +24,8 @@ pub(super) struct Changes {
     pub gone: Vec<Place>,
     /// Places whose block begins.
     pub blocked: Vec<Place>,
+    /// Failures before this one that were counted and nothing else.
+    pub left_out: u32,
 }
 
 /// Everything that counts.
@@ -33,6 +35,10 @@ pub(super) struct Book {
     addresses: Table,
     tokens: Table,
     all: Table,
+    /// Wrong tokens of everybody. Not kept: nobody from outside restarts the server.
+    all_tokens: Bucket,
+    /// Wrong tokens that were too many to be written down.
+    left_out: u32,
     /// Attempts that are being looked at.
     trying: HashMap<Place, u32>,
 }
@@ -44,6 +50,8 @@ impl Book {
             addresses: Table::new(NETWORKS),
             tokens: Table::new(NETWORKS),
             all: Table::new(1),
+            all_tokens: Bucket::default(),
+            left_out: 0,
             trying: HashMap::new(),
         }
     }
@@ -85,39 +93,42 @@ impl Book {
         limits: Limits,
         now: Duration,
     ) -> Result<(), (Place, Duration)> {
-        let pair = Place::pair(visitor);
-        let mut places = vec![pair];
-        // Where an account is known, what strangers do elsewhere, or to others, does not count.
-        if !visitor.is_known {
-            places.extend([Place::address(visitor.network), Place::all()]);
-        }
-        let waits = places
-            .into_iter()
+        let waits = visitor
+            .judged_by()
             .filter_map(|place| Some((place, self.wait(&place, limits, now)?)));
         if let Some(longest) = waits.max_by_key(|(_, wait)| *wait) {
             return Err(longest);
         }
-        let rule = limits.rule(FailureKind::Password);
-        let failed = self
-            .pairs
-            .get(&pair)
-            .map_or(0, |entry| entry.bucket.level(rule, now));
-        let trying = self.trying.entry(pair).or_insert(0);
-        // Who sends many at once has no more tries than who sends one after the other.
-        if *trying > 0 && failed.saturating_add(*trying) >= rule.most {
-            return Err((pair, A_MOMENT));
+        let mut places = visitor.judged_by();
+        if let Some(full) = places.find(|place| self.may_be_full(place, limits, now)) {
+            return Err((full, A_MOMENT));
         }
-        *trying += 1;
+        for place in visitor.judged_by() {
+            *self.trying.entry(place).or_insert(0) += 1;
+        }
         Ok(())
+    }
+
+    /// Would it be, if all that is being looked at there failed? Who sends many at once has no more
+    /// tries than who sends one after the other.
+    fn may_be_full(&mut self, place: &Place, limits: Limits, now: Duration) -> bool {
+        let trying = self.trying.get(place).copied().unwrap_or(0);
+        let rule = limits.rule(place.kind);
+        let failed = self
+            .table(place.kind)
+            .get(place)
+            .map_or(0, |entry| entry.bucket.level(rule, now));
+        trying > 0 && failed.saturating_add(trying) >= rule.most
     }
 
     /// What was begun is over, however it ended.
     pub fn done(&mut self, visitor: &Visitor) {
-        let pair = Place::pair(visitor);
-        if let Some(trying) = self.trying.get_mut(&pair) {
-            *trying = trying.saturating_sub(1);
-            if *trying == 0 {
-                self.trying.remove(&pair);
+        for place in visitor.judged_by() {
+            if let Some(trying) = self.trying.get_mut(&place) {
+                *trying = trying.saturating_sub(1);
+                if *trying == 0 {
+                    self.trying.remove(&place);
+                }
             }
         }
     }
@@ -126,6 +137,12 @@ impl Book {
     pub fn wait(&mut self, place: &Place, limits: Limits, now: Duration) -> Option<Duration> {
         let entry = self.table(place.kind).get(place)?;
         entry.bucket.wait(limits.rule(place.kind), now)
+    }
+
+    /// What a wrong password counts against.
+    pub fn counted(visitor: &Visitor) -> impl Iterator<Item = Place> + use<> {
+        let own = [Place::pair(visitor), Place::address(visitor.network)];
+        own.into_iter().chain((!visitor.is_known).then(Place::all))
     }
 
     /// A wrong password.
@@ -137,20 +154,27 @@ impl Book {
         now: Now,
     ) -> Changes {
         let mut changes = Changes::default();
-        self.add(Place::pair(visitor), user, limits, now, &mut changes);
-        let network = Place::address(visitor.network);
-        self.add(network, None, limits, now, &mut changes);
-        if !visitor.is_known {
-            self.add(Place::all(), None, limits, now, &mut changes);
+        for place in Self::counted(visitor) {
+            let whose = user.filter(|_| place.kind == FailureKind::Password);
+            self.add(place, whose, limits, now, &mut changes);
         }
         changes
     }
 
-    /// A wrong token.
-    pub fn failed_token(&mut self, network: Network, limits: Limits, now: Now) -> Changes {
-        let mut changes = Changes::default();
+    /// A wrong token. None when everybody together sends so many that this one is only counted: it
+    /// takes no place and is written nowhere.
+    pub fn failed_token(&mut self, network: Network, limits: Limits, now: Now) -> Option<Changes> {
+        if self.all_tokens.wait(STRANGERS, now.monotonic).is_some() {
+            self.left_out = self.left_out.saturating_add(1);
+            return None;
+        }
+        self.all_tokens.add(STRANGERS, now.monotonic);
+        let mut changes = Changes {
+            left_out: std::mem::take(&mut self.left_out),
+            ..Changes::default()
+        };
         self.add(Place::token(network), None, limits, now, &mut changes);
-        changes
+        Some(changes)
     }
 
     /// The right password: what this account failed from there is forgotten; what others failed

@@ -8,6 +8,7 @@ use stagedoor_domain::id::UserId;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::StoreError;
 
+use super::book::Book;
 use super::place::{Now, Visitor};
 use super::{Blocked, Network};
 use crate::app::App;
@@ -125,6 +126,10 @@ impl Attempt {
     pub async fn failed(self, act: Act, by: &Origin, user: Option<&User>) {
         let app = &self.app;
         let limits = app.options().sign_in;
+        // A block that goes on here only is over: this failure begins anew.
+        for place in Book::counted(&self.visitor) {
+            app.is_lifted(place).await;
+        }
         let changes = {
             let now = Now::of(app.clock());
             let mut book = app.inner.throttle.book();

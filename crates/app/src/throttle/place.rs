@@ -11,8 +11,11 @@ use super::network::Network;
 /// A network may fail so many times as often as one account from it.
 const PER_NETWORK: u32 = 4;
 /// What all strangers together may fail at once, and how fast that comes back: 20 a minute.
-const STRANGERS: u32 = 100;
-const STRANGERS_LEAK: Duration = Duration::from_secs(3);
+pub(super) const STRANGERS: Rule = Rule {
+    most: 100,
+    leak: Duration::from_secs(3),
+    block: None,
+};
 
 /// The digest of an account's name.
 pub(super) type Account = [u8; 16];
@@ -32,6 +35,16 @@ pub(super) struct Visitor {
     pub network: Network,
     /// The account has worked from there lately.
     pub is_known: bool,
+}
+
+impl Visitor {
+    /// What decides whether they may try. Where an account is known, what strangers do elsewhere, or
+    /// to others, does not count.
+    pub fn judged_by(&self) -> impl Iterator<Item = Place> + use<> {
+        let strangers = [Place::address(self.network), Place::all()];
+        let also = if self.is_known { 0 } else { strangers.len() };
+        std::iter::once(Place::pair(self)).chain(strangers.into_iter().take(also))
+    }
 }
 
 /// What the operator has set.
@@ -139,11 +152,7 @@ impl Limits {
                 block: Some(self.blocked_for),
             },
             FailureKind::Address | FailureKind::Token => network,
-            FailureKind::All => Rule {
-                most: STRANGERS,
-                leak: STRANGERS_LEAK,
-                block: None,
-            },
+            FailureKind::All => STRANGERS,
         }
     }
 }

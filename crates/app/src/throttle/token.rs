@@ -66,12 +66,18 @@ impl App {
         Ok(self.known(subject, network).await?.is_some())
     }
 
+    /// Counts a wrong one. However many there are and wherever they come from, few are written down;
+    /// each of those says how many it stands for.
     async fn note_wrong_token(&self, address: IpAddr, bad: &BadToken) {
-        let limits = self.options().sign_in;
-        let changes = {
+        let (network, limits) = (Network::of(address), self.options().sign_in);
+        self.is_lifted(Place::token(network)).await;
+        let counted = {
             let now = Now::of(self.clock());
             let mut book = self.inner.throttle.book();
-            book.failed_token(Network::of(address), limits, now)
+            book.failed_token(network, limits, now)
+        };
+        let Some(changes) = counted else {
+            return;
         };
         if !changes.blocked.is_empty() {
             let blocks = &self.inner.throttle.blocks_tokens;
@@ -83,6 +89,10 @@ impl App {
             .entry(Act::TokenUsed, &by)
             .on(token.unwrap_or_default());
         let refusal = refusal.with("why", bad.to_string()).refused();
+        let refusal = match changes.left_out {
+            0 => refusal,
+            left_out => refusal.with("left_out_before", left_out),
+        };
         let blocks = self.note_blocks(&changes.blocked, &by, "");
         tokio::join!(self.keep(changes), self.note(refusal), blocks);
     }

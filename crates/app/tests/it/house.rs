@@ -43,6 +43,8 @@ pub struct House {
     pub chance: Arc<Seeded>,
     capacity: Capacity,
     grants: Grants,
+    /// What the next server is told.
+    pub keep_audit_log: Option<Duration>,
     server: Option<Server>,
     runners: Vec<Pid>,
     /// What the last server's runner is called, and what the next server is told of it.
@@ -83,6 +85,7 @@ impl House {
             chance,
             capacity,
             grants,
+            keep_audit_log: None,
             server: None,
             runners: Vec::new(),
             runner: None,
@@ -198,6 +201,7 @@ impl House {
             session: stagedoor_config::Session::default(),
             sign_in: stagedoor_app::throttle::Limits::default(),
             external: None,
+            keep_audit_log: self.keep_audit_log,
             grants: Arc::new(self.grants.clone()),
             environment: stagedoor_config::Environment::default(),
         }

@@ -9,11 +9,13 @@
 
 mod accepting;
 mod accounts;
+mod audit_log;
 mod character;
 mod endings;
 mod history;
 mod house;
 mod left_behind;
+mod named_outside;
 mod own_account;
 mod permission;
 mod queue;

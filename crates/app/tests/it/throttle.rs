@@ -8,9 +8,9 @@ use stagedoor_app::people::SignInError;
 use stagedoor_app::session_key::{new_api_token, token_hash};
 use stagedoor_app::throttle::BearerError;
 use stagedoor_domain::access::{Scope, User};
-use stagedoor_domain::audit::Origin;
+use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::name::UserName;
-use stagedoor_store::NewToken;
+use stagedoor_store::{AuditFilter, AuditRecord, FailureKind, NewToken};
 
 use crate::house::House;
 use crate::sessions::PASSWORD;
@@ -259,6 +259,47 @@ async fn w21_fifty_wrong_tokens_block_an_address_but_not_a_program_that_worked_t
     assert_eq!(call(&house, &fresh, STRANGER).await, Ok(true));
 }
 
+async fn records(house: &House, act: Act) -> Vec<AuditRecord> {
+    let filter = AuditFilter {
+        act: Some(act),
+        limit: 200,
+        ..AuditFilter::default()
+    };
+    let page = house.store().audit_page(&filter).await.expect("a page");
+    assert!(page.next.is_none(), "more than can be counted here");
+    page.items
+}
+
+#[tokio::test]
+async fn w21_wrong_tokens_from_any_number_of_networks_leave_few_records_that_say_how_many_there_were()
+ {
+    let (house, ann) = house_of_ann().await;
+    let good = token(&house, &ann).await;
+    for n in 0..300 {
+        let from = format!("2001:db8:{n:x}::1");
+        assert_eq!(call(&house, "sd_wrong", &from).await, Ok(false), "{n}");
+    }
+    assert_eq!(records(&house, Act::TokenUsed).await.len(), 100);
+    assert_eq!(
+        house.store().failures().await.expect("the store").len(),
+        100
+    );
+    assert_eq!(
+        call(&house, &good, "2001:db8:ffff::1").await,
+        Ok(true),
+        "nobody guesses a token, so a good one is good wherever it comes from"
+    );
+    house.clock.pass(Duration::from_secs(3));
+    for n in 0..9 {
+        let from = format!("2001:db8:a:{n:x}::1");
+        assert_eq!(call(&house, "sd_wrong", &from).await, Ok(false), "{n}");
+    }
+    let after = records(&house, Act::TokenUsed).await;
+    assert_eq!(after.len(), 101, "20 a minute");
+    assert_eq!(after[0].outcome, "refused");
+    assert_eq!(after[0].detail["left_out_before"], 200);
+}
+
 #[tokio::test]
 async fn w21_a_right_token_works_from_an_address_that_is_blocked_for_passwords() {
     let (house, ann) = house_of_ann().await;
@@ -336,5 +377,67 @@ async fn a_block_that_was_lifted_beside_the_server_is_over_at_once() {
     assert_eq!(places.len(), 1);
     let lifted = house.store().lift_failures(places);
     assert_eq!(lifted.await.expect("the store"), 1);
+    assert_eq!(sign_in(&house, "ann", PASSWORD, STRANGER).await, Said::In);
+}
+
+#[tokio::test]
+async fn a_block_that_was_lifted_beside_the_server_stays_lifted_whoever_fails_there_next() {
+    let (mut house, _) = house_of_ann().await;
+    assert_eq!(sign_in(&house, "ann", PASSWORD, OFFICE).await, Said::In);
+    for n in 0..20 {
+        guess(&house, &format!("name{n}"), OFFICE, 1).await;
+    }
+    assert_eq!(guess(&house, "eve", OFFICE, 1).await, Said::Wait(QUARTER));
+    let blocked = async |house: &House| {
+        let blocked =
+            house.inside(|app| async move { (app.blocked().await, app.count_blocked().await) });
+        let (blocked, count) = blocked.await;
+        assert_eq!(blocked.expect("the store").len(), count);
+        count
+    };
+    assert_eq!(blocked(&house).await, 1);
+    let kept = house.store().failures().await.expect("the store");
+    let place = kept
+        .into_iter()
+        .find(|record| record.place.kind == FailureKind::Address && record.blocked_until.is_some());
+    let place = place.expect("a block").place;
+    let lifted = house.store().lift_failures(vec![place.clone()]);
+    assert_eq!(lifted.await.expect("the store"), 1);
+
+    // Somebody who is known there is not asked about the block, and fails.
+    assert_eq!(guess(&house, "ann", OFFICE, 1).await, Said::Refused);
+    for _ in 0..2 {
+        assert_eq!(guess(&house, "eve", OFFICE, 1).await, Said::Refused);
+        assert_eq!(blocked(&house).await, 0);
+        house.crash();
+        house.serve().await;
+    }
+}
+
+#[tokio::test]
+async fn a_block_that_was_lifted_beside_the_server_is_not_shown_any_more_at_once() {
+    let (house, ann) = house_of_ann().await;
+    guess(&house, "ann", STRANGER, 5).await;
+    for n in 0..20 {
+        call(&house, &format!("sd_{n}"), STRANGER)
+            .await
+            .expect("looked at");
+    }
+    let fresh = token(&house, &ann).await;
+    assert_eq!(call(&house, &fresh, STRANGER).await, Err(QUARTER));
+    let shown = async || {
+        let blocked = house.inside(|app| async move { app.blocked().await });
+        blocked.await.expect("the store").len()
+    };
+    assert_eq!(shown().await, 2);
+    let kept = house.store().failures().await.expect("the store");
+    let running = kept
+        .into_iter()
+        .filter(|record| record.blocked_until.is_some());
+    let places: Vec<_> = running.map(|record| record.place).collect();
+    let lifted = house.store().lift_failures(places);
+    assert_eq!(lifted.await.expect("the store"), 2);
+    assert_eq!(shown().await, 0);
+    assert_eq!(call(&house, &fresh, STRANGER).await, Ok(true));
     assert_eq!(sign_in(&house, "ann", PASSWORD, STRANGER).await, Said::In);
 }

@@ -8,7 +8,7 @@ use clap::Subcommand;
 pub enum AuditLogCommand {
     /// Check that no record was changed, removed or moved; says which was the first
     #[command(
-        after_help = "Example:\n  stagedoor audit-log verify\n  stagedoor audit-log verify --end 120:9f3c…   nothing up to record 120 was written anew\n\nExit codes: 0 everything is as it was written · 1 it is not, or it could not be read"
+        after_help = "Example:\n  stagedoor audit-log verify\n  stagedoor audit-log verify --end 120:9f3c…   nothing up to record 120 was written anew\n\nExit codes: 0 everything is as it was written · 1 it is not, or it could not be read, or the record of --end was removed by age"
     )]
     Verify {
         /// The end that an earlier `verify` printed, kept elsewhere: its record must still be there

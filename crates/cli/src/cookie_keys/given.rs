@@ -17,6 +17,8 @@ use zeroize::Zeroizing;
 
 const VARIABLE: &str = "STAGEDOOR_COOKIE_KEY";
 const FILE_VARIABLE: &str = "STAGEDOOR_COOKIE_KEY_FILE";
+/// Where systemd puts credentials.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// The name of a credential of systemd (`LoadCredential=`).
 const CREDENTIAL: &str = "stagedoor-cookie-key";
 /// Standard input, over which a key comes that stood in the environment.
@@ -36,6 +38,12 @@ pub struct Given {
 /// A key in a variable stands in the memory that the kernel shows as this process's environment. So
 /// the program is executed once more without it, and reads it from a pipe. Returns when there is none.
 pub fn leave_environment(environment: &Environment) -> anyhow::Result<()> {
+    // Else it would stay there, unused and unseen.
+    for name in [VARIABLE, FILE_VARIABLE, CREDENTIALS] {
+        if environment.is_unreadable(name) {
+            bail!("the value of {name} is not text in UTF-8: set it anew, or unset it");
+        }
+    }
     let Some(key) = environment.get(VARIABLE) else {
         return Ok(());
     };
@@ -70,7 +78,7 @@ impl Given {
     /// The operator's keys, read with the rights that the process was started with.
     pub fn of(environment: &Environment, now: Timestamp) -> anyhow::Result<Option<Self>> {
         let credential = || {
-            let dir = environment.get("CREDENTIALS_DIRECTORY")?;
+            let dir = environment.get(CREDENTIALS)?;
             let path = Path::new(dir).join(CREDENTIAL);
             path.exists().then_some(path)
         };

@@ -58,6 +58,7 @@ pub fn options_of(settings: &Settings, environment: Environment) -> Options {
             blocked_for: settings.sign_in.blocked_for,
         },
         external: settings.sign_in.command.as_ref().map(external_of),
+        keep_audit_log: settings.keep_audit_log,
         grants: Arc::new(settings.grants.clone()),
         environment,
     }

@@ -712,3 +712,53 @@ fn a_change_names_the_settings_that_somebody_changed_and_no_others() {
         );
     }
 }
+
+#[test]
+fn the_audit_log_is_kept_for_a_year_or_as_the_operator_says() {
+    let days = |days: u64| Some(Duration::from_hours(24 * days));
+    assert_eq!(good("").keep_audit_log, days(365));
+    assert_eq!(good("[audit_log]\nkeep_days = 30").keep_audit_log, days(30));
+    assert_eq!(good("[audit_log]\nkeep_days = 0").keep_audit_log, None);
+    let variables = [("STAGEDOOR_AUDIT_LOG_KEEP_DAYS", "90")];
+    let by_variable = loaded("", &variables, &[]).expect("good");
+    assert_eq!(by_variable.keep_audit_log, days(90));
+    for bad in ["-1", "'30d'", "1.5", "5000000000"] {
+        let text = format!("[audit_log]\nkeep_days = {bad}");
+        loaded(&text, &[], &[]).expect_err(bad);
+    }
+}
+
+#[test]
+fn b38_a_variable_of_ours_that_is_not_text_is_a_mistake_and_not_left_out() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+    use std::path::Path;
+    let of = |name: &str| -> Environment {
+        let value = OsString::from_vec(b"8\xff".to_vec());
+        [(OsString::from(name), value)].into_iter().collect()
+    };
+    let load = |environment: &Environment| {
+        load(Sources {
+            folder: Path::new("/nowhere"),
+            folder_name: Path::new("."),
+            flags: &Flags {
+                state: Some("/s".into()),
+                ..Flags::default()
+            },
+            environment,
+            cores: 1,
+            is_root: false,
+        })
+    };
+    for name in [
+        "STAGEDOOR_LIMITS_RUNNING",
+        "STAGEDOOR_COOKIE_KEY",
+        "STAGEDOOR_TLS_KEY_FILE",
+    ] {
+        let environment = of(name);
+        assert!(environment.is_unreadable(name) && environment.get(name).is_none());
+        let error = load(&environment).expect_err(name).to_string();
+        assert!(error.contains(name) && error.contains("UTF-8"), "{error}");
+    }
+    load(&of("SOMEBODY_ELSES")).expect("none of ours");
+}

@@ -58,6 +58,7 @@ pub fn deciding_rule<'a>(user: &User, wish: Wish<'a>, grants: &'a Grants) -> Opt
         Wish::Run { run, .. } if run.started_by == user.id => Some(Rule::Starter),
         Wish::Run { verb, run } => of_script(user, verb, run.script_name, run.access, grants),
         Wish::Script { verb, name, access } => of_script(user, verb, name, access, grants),
+        Wish::Admin if user.is_named_outside() => None,
         Wish::Admin => grants
             .of(user)
             .find(|grant| matches!(grant.gives, Gives::Admin))

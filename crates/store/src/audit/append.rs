@@ -5,8 +5,8 @@ use serde_json::Value;
 use stagedoor_domain::audit::Entry;
 use stagedoor_domain::id::UserId;
 
-use super::chain::Chain;
-use super::fields::Fields;
+use super::chain::{Chain, NOT_OURS};
+use super::fields::{Fields, Hash};
 use crate::error::StoreError;
 use crate::runs::Inserted;
 use crate::store::Store;
@@ -16,7 +16,8 @@ use crate::users::unreadable;
 impl Store {
     /// This store, whose next write is recorded: record and change are on the disk together, or
     /// neither is. A change that turned out to be none (no such user, the same request again) is
-    /// not recorded. For one write; reads record nothing.
+    /// not recorded; one that is not permitted (the last administrator would go) is, as refused. For
+    /// one write; reads record nothing.
     ///
     /// What cannot be recorded is not done: the error is that of the write.
     #[must_use]
@@ -39,6 +40,19 @@ pub(crate) trait Happened {
 
     /// The number that the store gave to what was made.
     fn number(&self) -> Option<i64> {
+        None
+    }
+
+    /// Why it was not permitted, where nothing happened because it is not.
+    fn refusal(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// An error that a write answers with.
+pub(crate) trait Refusal {
+    /// Why it was not permitted; none for what could not be done, or what strangers can bring about.
+    fn why(&self) -> Option<&'static str> {
         None
     }
 }
@@ -67,13 +81,17 @@ impl<T: Happened> Happened for Option<T> {
     }
 }
 
-impl<T: Happened, E> Happened for Result<T, E> {
+impl<T: Happened, E: Refusal> Happened for Result<T, E> {
     fn happened(&self) -> bool {
         self.as_ref().is_ok_and(T::happened)
     }
 
     fn number(&self) -> Option<i64> {
         self.as_ref().ok().and_then(T::number)
+    }
+
+    fn refusal(&self) -> Option<&'static str> {
+        self.as_ref().err().and_then(E::why)
     }
 }
 
@@ -103,14 +121,20 @@ pub(crate) fn append(
     entry: &Entry,
     number: Option<i64>,
 ) -> rusqlite::Result<()> {
-    const HEAD: &str = "SELECT seq, hash FROM audit_head";
+    const HEAD: &str = "SELECT seq, hash, mark FROM audit_head";
     const INSERT: &str = "INSERT INTO audit_log (seq, at, actor, user_id, user_name, number, \
          address, act, target, outcome, detail, prev, hash) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
     const MOVE_ON: &str = "UPDATE audit_head SET seq = ?1, hash = ?2, mark = ?3";
-    let (last, prev): (i64, [u8; 32]) = db
-        .prepare_cached(HEAD)?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (last, prev, is_ours): (i64, Hash, bool) =
+        db.prepare_cached(HEAD)?.query_row([], |row| {
+            let (last, hash) = (row.get(0)?, row.get(1)?);
+            let mark = row.get_ref(2)?.as_blob();
+            let is_ours = mark.is_ok_and(|mark| mark == chain.mark(last, &hash));
+            Ok((last, hash, is_ours))
+        })?;
+    // Nothing is begun anew behind what somebody has cut off or emptied.
+    let prev = if is_ours { prev } else { follows_none() };
     let address = entry.by.address.map(|address| address.to_string());
     let detail = detail(entry, number)?;
     let user = entry.by.actor.user();
@@ -147,6 +171,14 @@ pub(crate) fn append(
     db.prepare_cached(MOVE_ON)?
         .execute((record.seq, hash, chain.mark(record.seq, &hash)))?;
     Ok(())
+}
+
+/// What is written instead of the hash of the record before, where there is none of ours.
+fn follows_none() -> Hash {
+    tracing::error!(
+        "the end of the audit log is not as it was written; run: stagedoor audit-log verify"
+    );
+    NOT_OURS
 }
 
 fn detail(entry: &Entry, number: Option<i64>) -> rusqlite::Result<String> {

@@ -8,6 +8,11 @@ use zeroize::Zeroizing;
 
 use super::fields::{Fields, Hash};
 
+/// Stands for the hash of a record before the first one.
+pub(crate) const NONE: Hash = [0; 32];
+/// Stands for the hash of the record before, where the end of the log is not as it was written:
+/// what comes then follows nothing, and is found.
+pub(crate) const NOT_OURS: Hash = [0xff; 32];
 /// Bytes of the key.
 pub(crate) const KEY_BYTES: usize = 32;
 /// The block of SHA-256, in bytes.

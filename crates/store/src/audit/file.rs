@@ -2,7 +2,8 @@
 //!
 //! It is written from the rows, so what a crash left out is caught up, and several processes may
 //! do so: each holds a lock meanwhile and goes on behind the last whole line. A large one is put
-//! aside under the number of its first record; few of those are kept, because the rows are.
+//! aside under the number of its first record; few of those are kept, because the rows are. What was
+//! removed from the rows by age goes from here with its whole file.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
@@ -15,8 +16,10 @@ use rusqlite::Connection;
 use rustix::fs::OFlags;
 use serde_json::Value;
 
+use super::chain::Chain;
 use super::fields::{Fields, audit_columns};
 use super::line::line;
+use super::trim::Start;
 
 /// The folder in the state directory, and the file in it.
 const FOLDER: &str = "logs";
@@ -92,7 +95,10 @@ pub(crate) fn hold(dir: &Path) -> io::Result<Option<File>> {
 /// The file that is written to, and what is known of its end.
 pub(crate) struct Lines {
     folder: PathBuf,
+    chain: Chain,
     largest: u64,
+    /// The first record of the log, as it was last seen.
+    first: i64,
     open: Option<Open>,
 }
 
@@ -105,10 +111,12 @@ struct Open {
 
 impl Lines {
     /// In this state directory; nothing is opened yet.
-    pub fn of(dir: &Path) -> Self {
+    pub fn of(dir: &Path, chain: Chain) -> Self {
         Self {
             folder: dir.join(FOLDER),
+            chain,
             largest: LARGEST,
+            first: 0,
             open: None,
         }
     }
@@ -119,7 +127,10 @@ impl Lines {
         let mut open = self.locked()?;
         let result = open.append(db);
         let is_large = open.size >= self.largest;
-        if result.is_ok() && is_large {
+        // Where the file disagrees with the database, it stays as it is.
+        let is_well = matches!(result, Ok(true));
+        let is_old = is_well && self.drop_old(db, &open)?;
+        if result.is_ok() && (is_large || is_old) {
             self.put_away(&open)?;
             return result;
         }
@@ -152,15 +163,27 @@ impl Lines {
         }
     }
 
+    /// Removes files of which every record was removed by age. Whether the present one begins with
+    /// such a record: it is to be put aside, and goes when the next one has come as far.
+    fn drop_old(&mut self, db: &Connection, open: &Open) -> io::Result<bool> {
+        let start = Start::of(db, &self.chain).map_err(io::Error::other)?;
+        if start.first <= self.first {
+            return Ok(false);
+        }
+        self.first = start.first;
+        let (files, begins) = (put_aside(&self.folder)?, open.first()?);
+        let next = files.iter().skip(1).map(|path| first_by_name(path));
+        for (file, next) in files.iter().zip(next.chain([begins])) {
+            if next.is_some_and(|next| next <= start.first) {
+                fs::remove_file(file)?;
+            }
+        }
+        Ok(begins.is_some_and(|begins| begins < start.first))
+    }
+
     /// Under the number of its first record; the lock goes with it.
     fn put_away(&self, open: &Open) -> io::Result<()> {
-        let mut first = Vec::new();
-        let mut file = &open.file;
-        file.seek(SeekFrom::Start(0))?;
-        BufReader::new(file)
-            .take(LONGEST_LINE)
-            .read_until(b'\n', &mut first)?;
-        let first = seq_of(&first).unwrap_or(0);
+        let first = open.first()?.unwrap_or(0);
         let aside = self.folder.join(format!("audit-{first:016}.jsonl"));
         fs::rename(self.folder.join(NAME), aside)?;
         let files = put_aside(&self.folder)?;
@@ -171,10 +194,11 @@ impl Lines {
 
 impl Open {
     fn new(folder: &Path, path: &Path) -> io::Result<Self> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
+        // Never the folder above: where the state is gone, nothing is begun in its place.
+        match DirBuilder::new().mode(0o700).create(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
         let file = OpenOptions::new()
             .read(true)
             .append(true)
@@ -191,6 +215,17 @@ impl Open {
             size: u64::MAX,
             last: 0,
         })
+    }
+
+    /// The record of its first line; none when there is no such line.
+    fn first(&self) -> io::Result<Option<i64>> {
+        let mut line = Vec::new();
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(0))?;
+        BufReader::new(file)
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut line)?;
+        Ok(seq_of(&line))
     }
 
     /// Finds the last record, and cuts off what follows its line: a line that was not finished.
@@ -291,68 +326,4 @@ pub(crate) fn seq_of(line: &[u8]) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Store;
-    use crate::audit::AuditLog;
-    use crate::connection::open_reader;
-    use stagedoor_domain::audit::{Act, Entry, Origin};
-    use stagedoor_domain::time::Timestamp;
-
-    #[tokio::test]
-    async fn a_large_file_is_put_aside_and_few_are_kept_and_all_of_them_are_checked() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let store = Store::open(dir.path()).expect("opens");
-        drop(store);
-        let store = Store::open(dir.path()).expect("opens");
-        for _ in 0..30 {
-            let entry = Entry::new(Act::UserAdded, Origin::server(), Timestamp::default());
-            store.record(entry).await.expect("recorded");
-        }
-        drop(store);
-        fs::remove_dir_all(dir.path().join(FOLDER)).expect("removed");
-        let db = open_reader(&dir.path().join("stagedoor.db")).expect("opens");
-        for last in [3, 7, 12, 18, 25, 30] {
-            let mut lines = Lines::of(dir.path());
-            let mut open = lines.locked().expect("opens");
-            let (text, _) = lines_behind(&db, open.last).expect("read");
-            let due = usize::try_from(last - open.last).expect("more");
-            let some: String = text.split_inclusive('\n').take(due).collect();
-            open.file.write_all(some.as_bytes()).expect("written");
-            lines.put_away(&open).expect("put aside");
-        }
-        let names: Vec<Option<i64>> = all(dir.path())
-            .expect("read")
-            .iter()
-            .map(|path| first_by_name(path))
-            .collect();
-        assert_eq!(names, [Some(8), Some(13), Some(19), Some(26)]);
-        assert!(Lines::of(dir.path()).catch_up(&db).expect("written"));
-        let found = AuditLog::open(dir.path()).expect("opens").verify();
-        let found = found.expect("read");
-        assert!(found.is_whole() && found.lines == 23, "{found:?}");
-    }
-
-    #[tokio::test]
-    async fn who_puts_the_file_aside_is_followed_by_who_had_it_open() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let store = Store::open(dir.path()).expect("opens");
-        let entry = || Entry::new(Act::UserAdded, Origin::server(), Timestamp::default());
-        store.record(entry()).await.expect("recorded");
-        let db = open_reader(&dir.path().join("stagedoor.db")).expect("opens");
-        let mut early = Lines::of(dir.path());
-        assert!(early.catch_up(&db).expect("written"));
-        let mut small = Lines {
-            largest: 1,
-            ..Lines::of(dir.path())
-        };
-        assert!(small.catch_up(&db).expect("put aside"));
-        assert!(!current(dir.path()).exists());
-        store.record(entry()).await.expect("recorded");
-        assert!(early.catch_up(&db).expect("written"));
-        assert_eq!(last(dir.path()).expect("read"), 2);
-        drop(store);
-        let found = AuditLog::open(dir.path()).expect("opens").verify();
-        assert!(found.expect("read").is_whole());
-    }
-}
+mod tests;

@@ -47,6 +47,19 @@ pub(crate) fn number_name(actor: &str) -> &'static str {
     if actor == "token" { "token" } else { "uid" }
 }
 
+/// The bytes that [`hex`] wrote.
+pub(crate) fn from_hex(text: &str) -> Option<Hash> {
+    let mut bytes = Hash::default();
+    let digits = text.as_bytes();
+    if digits.len() != 2 * bytes.len() {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
 /// In small letters.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {

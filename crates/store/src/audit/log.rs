@@ -6,12 +6,13 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::chain::Chain;
+use super::fault::Verified;
 use super::fields::{Fields, Hash, audit_columns};
 use super::line::hex;
 use super::page::{self, AuditFilter, AuditPage};
 use super::record::AuditRecord;
-use super::verify::{self, Verified};
-use super::{file, key};
+use super::trim::Start;
+use super::{file, key, verify};
 use crate::connection::{check_version, open_reader};
 use crate::error::{OpenError, StoreError};
 use crate::schema::refuse_older;
@@ -28,6 +29,8 @@ pub struct AuditLog {
     dir: PathBuf,
     db: Connection,
     chain: Chain,
+    /// An empty log is marked.
+    is_begun: bool,
 }
 
 impl AuditLog {
@@ -38,11 +41,12 @@ impl AuditLog {
         let failed = |error| OpenError::of(&path, error);
         let db = open_reader(&path).map_err(failed)?;
         refuse_older(&db, &path)?;
-        let chain = key::of_old(dir)?;
+        let key = key::of_old(dir)?;
         Ok(Self {
             dir: dir.to_owned(),
             db,
-            chain,
+            chain: key.chain(),
+            is_begun: key.is_begun,
         })
     }
 
@@ -53,12 +57,15 @@ impl AuditLog {
         // Nobody appends to the file meanwhile, and what is in it by now has its row.
         let held = file::hold(&self.dir).map_err(StoreError::broken)?;
         let tx = self.db.unchecked_transaction()?;
-        let rows = verify::rows(&tx, &self.chain)?;
-        let (lines, line) = verify::lines(&tx, &self.dir, due).map_err(StoreError::broken)?;
+        let start = Start::of(&tx, &self.chain)?;
+        let end = verify::end(&tx, &self.chain, self.is_begun)?;
+        let rows = verify::rows(&tx, &self.chain, start, end)?;
+        let (lines, line) =
+            verify::lines(&tx, &self.dir, start.first, due).map_err(StoreError::broken)?;
         drop(held);
-        let end = verify::end(&tx, &self.chain)?.unwrap_or_default();
         Ok(Verified {
-            end: verify::told(end),
+            start,
+            end: verify::told(end.unwrap_or_default()),
             records: rows.records,
             lines,
             record: rows.fault,

@@ -1,6 +1,5 @@
 //! The thread that writes the file of lines: after a commit, and aside, so that nobody waits for it.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -81,11 +80,10 @@ impl Bell {
 
 /// Starts the thread. It begins with what a server that died has left out.
 pub(crate) fn start(
-    dir: &Path,
+    mut lines: Lines,
     db: Connection,
     bell: Arc<Bell>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let mut lines = Lines::of(dir);
     thread::Builder::new()
         .name("store-audit".to_owned())
         .spawn(move || {

@@ -1,144 +1,33 @@
 //! Checks the log: the chain of rows from the first to the marked end, then the file of lines
 //! beside the rows.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::chain::Chain;
+use super::chain::{Chain, NONE};
+use super::fault::{Fault, LineFault, LineWrong};
 use super::fields::{Fields, Hash, audit_columns};
 use super::file::{self, LONGEST_LINE, first_by_name, seq_of};
 use super::line::{hex, line};
+use super::trim::Start;
 
-/// What a look at the whole log has found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verified {
-    /// The number of the last record, and its hash: what to note elsewhere.
-    pub end: (i64, String),
-    /// How many records the database has.
-    pub records: u64,
-    /// How many lines agree with them.
-    pub lines: u64,
-    /// The first record that is not as it was written.
-    pub record: Option<Fault>,
-    /// The first line that is not as it was written.
-    pub line: Option<LineFault>,
-}
-
-impl Verified {
-    /// Is everything as it was written?
-    pub fn is_whole(&self) -> bool {
-        self.record.is_none() && self.line.is_none()
-    }
-}
-
-/// What is wrong with a record. None of these can be brought about by the program itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// It has another content than it was written with, or was never written by us.
-    Changed(i64),
-    /// It was written as another number.
-    Moved {
-        /// Where it stands.
-        at: i64,
-        /// What it was written as.
-        from: i64,
-    },
-    /// These are gone, from the first to the last.
-    Removed(i64, i64),
-    /// These are gone from the end, from the first to the last.
-    CutOff(i64, i64),
-    /// It was written behind another record than the one before it.
-    DoesNotFollow(i64),
-    /// It stands behind the end.
-    BehindEnd(i64),
-    /// The mark of the end is gone, or was not made by us.
-    NoEnd,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Changed(seq) => write!(f, "record {seq} was changed, or put there"),
-            Self::Moved { at, from } => write!(f, "record {from} was moved to the place of {at}"),
-            Self::Removed(first, last) if first == last => write!(f, "record {first} was removed"),
-            Self::Removed(first, last) => write!(f, "records {first} to {last} were removed"),
-            Self::CutOff(first, last) if first == last => {
-                write!(f, "record {first} was removed from the end")
-            }
-            Self::CutOff(first, last) => {
-                write!(f, "records {first} to {last} were removed from the end")
-            }
-            Self::DoesNotFollow(seq) => write!(
-                f,
-                "record {seq} was not written behind the one before it: there are two histories"
-            ),
-            Self::BehindEnd(seq) => write!(f, "record {seq} stands behind the end"),
-            Self::NoEnd => write!(f, "the mark of the log's end was changed or removed"),
-        }
-    }
-}
-
-/// What is wrong with a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LineFault {
-    /// In which file.
-    pub file: PathBuf,
-    /// Which line, from 1.
-    pub line: u64,
-    /// What.
-    pub what: LineWrong,
-}
-
-/// How a line differs from the records.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LineWrong {
-    /// It is none of the log.
-    NoRecord,
-    /// It differs from the record in the database.
-    Differs(i64),
-    /// The database does not have this record.
-    NotInDatabase(i64),
-    /// These have no line, from the first to the last.
-    Missing(i64, i64),
-    /// This record has its line elsewhere already.
-    OutOfPlace(i64),
-}
-
-impl fmt::Display for LineFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, line {}: ", self.file.display(), self.line)?;
-        match self.what {
-            LineWrong::NoRecord => write!(f, "this is no record of the log"),
-            LineWrong::Differs(seq) => {
-                write!(f, "record {seq} reads otherwise in the database")
-            }
-            LineWrong::NotInDatabase(seq) => {
-                write!(f, "record {seq} is not in the database")
-            }
-            LineWrong::Missing(first, last) => {
-                write!(f, "the lines of records {first} to {last} are missing")
-            }
-            LineWrong::OutOfPlace(seq) => write!(f, "record {seq} does not belong here"),
-        }
-    }
-}
-
-/// Where the chain ends, as far as the mark of its end can be believed.
-pub(crate) fn end(db: &Connection, chain: &Chain) -> rusqlite::Result<Option<(i64, Hash)>> {
+/// Where the chain ends, as far as the mark of its end can be believed. Before the version that marks
+/// empty logs, an empty one had no mark.
+pub(crate) fn end(
+    db: &Connection,
+    chain: &Chain,
+    is_begun: bool,
+) -> rusqlite::Result<Option<(i64, Hash)>> {
     const HEAD: &str = "SELECT seq, hash, mark FROM audit_head";
     let head: Option<(i64, Hash, Vec<u8>)> = db
         .query_row(HEAD, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     Ok(head.and_then(|(seq, hash, mark)| {
-        // Before the first record there is none.
-        let is_marked = match seq {
-            0 => mark.is_empty() && hash == [0; 32],
-            _ => mark == chain.mark(seq, &hash),
-        };
+        let is_of_before = !is_begun && seq == 0 && hash == NONE && mark.is_empty();
+        let is_marked = is_of_before || mark == chain.mark(seq, &hash);
         is_marked.then_some((seq, hash))
     }))
 }
@@ -149,37 +38,25 @@ pub(crate) struct Rows {
     pub fault: Option<Fault>,
 }
 
-/// Reads the chain from its first record.
-pub(crate) fn rows(db: &Connection, chain: &Chain) -> rusqlite::Result<Rows> {
+/// Reads the chain from its first record to its end.
+pub(crate) fn rows(
+    db: &Connection,
+    chain: &Chain,
+    start: Start,
+    end: Option<(i64, Hash)>,
+) -> rusqlite::Result<Rows> {
     const SQL: &str = concat!("SELECT ", audit_columns!(), " FROM audit_log ORDER BY seq");
     let mut statement = db.prepare(SQL)?;
     let mut rows = statement.query([])?;
-    let (mut last, mut before, mut records) = (0, [0; 32], 0);
-    let mut fault = None;
+    let (mut follower, mut records, mut fault) = (Follower::from(start), 0, None);
     while let Some(row) = rows.next()? {
         records += 1;
-        let seq: i64 = row.get(0)?;
-        if fault.is_some() {
-            continue;
+        if fault.is_none() {
+            fault = follower.step(db, chain, row)?;
         }
-        fault = if seq <= last {
-            // Records begin with 1.
-            Some(Fault::Changed(seq))
-        } else if seq > last + 1 {
-            Some(Fault::Removed(last + 1, seq - 1))
-        } else {
-            match Fields::read(row) {
-                Ok((record, hash)) if chain.hash(&record) == hash => {
-                    let follows = record.prev == before;
-                    (last, before) = (seq, hash);
-                    (!follows).then_some(Fault::DoesNotFollow(seq))
-                }
-                Ok((record, hash)) => Some(moved(db, chain, &record, &hash)?),
-                Err(_) => Some(Fault::Changed(seq)),
-            }
-        };
     }
-    let fault = match (fault, end(db, chain)?) {
+    let Follower { last, before } = follower;
+    let fault = match (fault, end) {
         (Some(fault), _) => Some(fault),
         (None, None) => Some(Fault::NoEnd),
         (None, Some((end, _))) if end > last => Some(Fault::CutOff(last + 1, end)),
@@ -187,6 +64,50 @@ pub(crate) fn rows(db: &Connection, chain: &Chain) -> rusqlite::Result<Rows> {
         (None, Some((_, hash))) => (hash != before).then_some(Fault::NoEnd),
     };
     Ok(Rows { records, fault })
+}
+
+/// Goes along the chain.
+pub(crate) struct Follower {
+    /// The number and the hash of the last record that was as it was written.
+    last: i64,
+    before: Hash,
+}
+
+impl From<Start> for Follower {
+    fn from(start: Start) -> Self {
+        Self {
+            last: start.first - 1,
+            before: start.before(),
+        }
+    }
+}
+
+impl Follower {
+    /// What is wrong with the next record, if anything.
+    pub fn step(
+        &mut self,
+        db: &Connection,
+        chain: &Chain,
+        row: &Row<'_>,
+    ) -> rusqlite::Result<Option<Fault>> {
+        let seq: i64 = row.get(0)?;
+        if seq <= self.last {
+            // Before the first one that there is.
+            return Ok(Some(Fault::Changed(seq)));
+        }
+        if seq > self.last + 1 {
+            return Ok(Some(Fault::Removed(self.last + 1, seq - 1)));
+        }
+        match Fields::read(row) {
+            Ok((record, hash)) if chain.hash(&record) == hash => {
+                let follows = record.prev == self.before;
+                (self.last, self.before) = (seq, hash);
+                Ok((!follows).then_some(Fault::DoesNotFollow(seq)))
+            }
+            Ok((record, hash)) => moved(db, chain, &record, &hash).map(Some),
+            Err(_) => Ok(Some(Fault::Changed(seq))),
+        }
+    }
 }
 
 /// A record that is not what its number says: written as another one, or changed?
@@ -219,10 +140,17 @@ fn moved(
 }
 
 /// How many lines agree with the rows, and the first that does not. Up to `due` every record must
-/// have its line; those of later ones may be on their way.
-pub(crate) fn lines(db: &Connection, dir: &Path, due: i64) -> io::Result<(u64, Option<LineFault>)> {
+/// have its line; those of later ones may be on their way. Lines of records that were removed by age
+/// may still be there, in their order, or not.
+pub(crate) fn lines(
+    db: &Connection,
+    dir: &Path,
+    first: i64,
+    due: i64,
+) -> io::Result<(u64, Option<LineFault>)> {
     let mut walk = Walk {
         db,
+        first,
         last: None,
         lines: 0,
     };
@@ -232,7 +160,7 @@ pub(crate) fn lines(db: &Connection, dir: &Path, due: i64) -> io::Result<(u64, O
             return Ok((walk.lines, Some(fault)));
         }
     }
-    let written = walk.last.map_or(0, |(seq, _)| seq);
+    let written = walk.last.map_or(0, |(seq, _)| seq).max(first - 1);
     let missing = (written < due).then(|| LineFault {
         file: files.last().cloned().unwrap_or_else(|| file::current(dir)),
         line: walk.last.map_or(0, |(_, line)| line) + 1,
@@ -243,6 +171,8 @@ pub(crate) fn lines(db: &Connection, dir: &Path, due: i64) -> io::Result<(u64, O
 
 struct Walk<'a> {
     db: &'a Connection,
+    /// The first record that the database has.
+    first: i64,
     /// The last record that had its line, and the number of that line in its file.
     last: Option<(i64, u64)>,
     lines: u64,
@@ -279,13 +209,22 @@ impl Walk<'_> {
             // What came before it was put aside and is gone.
             None => first_by_name(path).unwrap_or(1),
         };
-        if seq > expected {
-            return Ok(Some(LineWrong::Missing(expected, seq - 1)));
+        // Before the first record nothing must be there.
+        let due = if seq < self.first {
+            seq.max(expected)
+        } else {
+            expected.max(self.first)
+        };
+        if seq > due {
+            return Ok(Some(LineWrong::Missing(due, seq - 1)));
         }
         if seq < expected {
             return Ok(Some(LineWrong::OutOfPlace(seq)));
         }
         self.last = Some((seq, number));
+        if seq < self.first {
+            return Ok(None);
+        }
         let row = row_line(self.db, seq).map_err(io::Error::other)?;
         Ok(match row {
             None => Some(LineWrong::NotInDatabase(seq)),

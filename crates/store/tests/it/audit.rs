@@ -2,9 +2,9 @@
 
 use stagedoor_domain::audit::{Act, Entry, Origin};
 use stagedoor_domain::id::UserId;
-use stagedoor_store::{ChangeUserError, Store};
+use stagedoor_store::{AuditFilter, ChangeUserError, Store};
 
-use crate::world::{World, at, new_user, world};
+use crate::world::{World, at, group_names, new_user, world};
 
 /// Somebody at a terminal.
 pub fn by_uid(act: Act) -> Entry {
@@ -57,4 +57,71 @@ async fn an_act_that_cannot_be_recorded_is_not_done() {
     add(world.store.clone())
         .await
         .expect("nothing else is wrong");
+}
+
+#[tokio::test]
+async fn v16_what_is_not_permitted_is_recorded_as_refused_and_what_is_not_there_is_not() {
+    let world = world();
+    let root = new_user("root", &["admins"]);
+    let root = world.store.add_user(root, at(0)).await.expect("added");
+    let recorded = |act| world.store.recorded(by_uid(act).on("root"));
+    let last = recorded(Act::UserDisabled).set_disabled(root, true).await;
+    assert!(matches!(last, Err(ChangeUserError::LastAdmin)));
+    let last = recorded(Act::UserRemoved).delete_user(root).await;
+    assert!(matches!(last, Err(ChangeUserError::LastAdmin)));
+    let last = recorded(Act::GroupsSet)
+        .set_groups(root, group_names(&["ops"]))
+        .await;
+    assert!(matches!(last, Err(ChangeUserError::LastAdmin)));
+    let [admins] =
+        <[_; 1]>::try_from(group_names(&["admins"]).into_iter().collect::<Vec<_>>()).expect("one");
+    let left = recorded(Act::GroupsSet)
+        .leave_group(root, admins.clone())
+        .await;
+    assert!(matches!(left, Err(ChangeUserError::LastAdmin)));
+    let ops = group_names(&["ops"]).into_iter().next().expect("one");
+    let renamed = recorded(Act::GroupRenamed).rename_group(admins, ops).await;
+    renamed.expect_err("built in");
+    let absent = recorded(Act::UserRemoved).delete_user(UserId(77)).await;
+    assert!(matches!(absent, Err(ChangeUserError::Absent)));
+
+    let all = AuditFilter {
+        limit: 99,
+        ..AuditFilter::default()
+    };
+    let page = world.store.audit_page(&all).await;
+    let mut items = page.expect("a page").items;
+    items.reverse();
+    let told: Vec<_> = items
+        .iter()
+        .map(|record| {
+            (
+                record.act.as_str(),
+                record.outcome.as_str(),
+                record.target.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("user_disabled", "refused", "root"),
+            ("user_removed", "refused", "root"),
+            ("groups_set", "refused", "root"),
+            ("groups_set", "refused", "root"),
+            ("group_renamed", "refused", "root"),
+        ]
+    );
+    assert_eq!(items[0].detail["why"], "the only administrator");
+    assert_eq!(items[4].detail["why"], "a built-in group");
+    assert_eq!(
+        world.store.count_users().await.expect("counted"),
+        1,
+        "nothing was done"
+    );
+    let second = new_user("bob", &["admins"]);
+    world.store.add_user(second, at(0)).await.expect("added");
+    let locked = recorded(Act::UserDisabled).set_disabled(root, true).await;
+    locked.expect("there is another one");
+    assert_eq!(world.records(), 6);
 }

@@ -158,3 +158,27 @@ async fn hostile_texts_are_one_line_each_and_read_as_they_were() {
             .all(|b| *b == b'\n' || (b' '..=b'~').contains(b))
     );
 }
+
+#[tokio::test]
+async fn a_state_directory_that_is_gone_is_not_begun_anew_by_the_file_of_lines() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let dir = parent.path().join("state");
+    let store = Store::open(&dir).expect("opens");
+    store
+        .record(by_uid(Act::UserAdded))
+        .await
+        .expect("recorded");
+    // The thread that writes lines may be at work: then the folder is not empty at once.
+    for _ in 0..100 {
+        if fs::remove_dir_all(&dir).is_ok() && !dir.exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    drop(store);
+    assert!(
+        !dir.exists(),
+        "{:?}",
+        fs::read_dir(&dir).map(Iterator::count)
+    );
+}

@@ -258,3 +258,102 @@ async fn another_key_makes_every_record_a_stranger() {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o400)).expect("chmod");
     assert_eq!(log.fault(), Some(Fault::Changed(1)));
 }
+
+const EMPTIED: &str = "DELETE FROM audit_log; UPDATE audit_head SET seq = 0, hash = zeroblob(32), \
+    mark = zeroblob(0);";
+
+#[tokio::test]
+async fn w41_a_log_that_was_emptied_is_told_from_one_that_was_never_written() {
+    let rows = "DELETE FROM audit_log";
+    let none = "DELETE FROM audit_log; DELETE FROM audit_head";
+    for (change, with_file, fault) in [
+        (rows, false, Fault::CutOff(1, 9)),
+        (rows, true, Fault::CutOff(1, 9)),
+        (EMPTIED, false, Fault::NoEnd),
+        (EMPTIED, true, Fault::NoEnd),
+        (none, true, Fault::NoEnd),
+    ] {
+        let log = log().await;
+        log.sql(change);
+        if with_file {
+            fs::remove_dir_all(log.0.dir.path().join("logs")).expect("removed");
+        }
+        assert_eq!(log.fault(), Some(fault), "{change} {with_file}");
+    }
+}
+
+#[tokio::test]
+async fn w41_nothing_is_begun_anew_behind_a_log_that_was_emptied() {
+    let log = log().await;
+    log.sql(EMPTIED);
+    fs::remove_dir_all(log.0.dir.path().join("logs")).expect("removed");
+    // A server that goes on, and one that is started again.
+    for n in 0..2 {
+        let store = stagedoor_store::Store::open(log.0.dir.path()).expect("opens");
+        for _ in 0..2 {
+            let entry = by_uid(Act::UserDisabled);
+            store.record(entry).await.expect("recorded");
+        }
+        drop(store);
+        assert_eq!(log.fault(), Some(Fault::DoesNotFollow(1)), "{n}");
+    }
+}
+
+#[tokio::test]
+async fn w41_an_end_that_was_set_back_is_not_gone_on_from_unseen() {
+    let log = log().await;
+    log.sql(
+        "DELETE FROM audit_log WHERE seq > 6; UPDATE audit_head SET seq = 6, \
+         hash = (SELECT hash FROM audit_log WHERE seq = 6)",
+    );
+    fs::remove_dir_all(log.0.dir.path().join("logs")).expect("removed");
+    let store = stagedoor_store::Store::open(log.0.dir.path()).expect("opens");
+    let entry = by_uid(Act::UserDisabled);
+    store.record(entry).await.expect("recorded");
+    drop(store);
+    assert_eq!(log.fault(), Some(Fault::DoesNotFollow(7)));
+}
+
+/// As the version before left a state directory: the key alone in its file, an empty log without mark.
+fn of_before(log: &Log) {
+    let key = log.0.dir.path().join("audit.key");
+    let bytes = fs::read(&key).expect("a key");
+    fs::remove_file(&key).expect("removed");
+    fs::write(&key, bytes.get(..32).expect("a key")).expect("written");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o400)).expect("chmod");
+}
+
+#[tokio::test]
+async fn a_state_directory_of_the_version_before_goes_on_and_is_no_way_around() {
+    let open = |log: &Log| stagedoor_store::Store::open(log.0.dir.path()).expect("opens");
+    // Without a record yet.
+    let mut world = world();
+    world.close();
+    let log = Log(world);
+    log.sql("UPDATE audit_head SET mark = zeroblob(0)");
+    of_before(&log);
+    assert!(log.verified().is_whole(), "as it was");
+    let store = open(&log);
+    assert!(log.verified().is_whole());
+    store
+        .record(by_uid(Act::UserAdded))
+        .await
+        .expect("recorded");
+    drop(store);
+    assert!(log.verified().is_whole());
+    log.sql(EMPTIED);
+    fs::remove_dir_all(log.0.dir.path().join("logs")).expect("removed");
+    assert_eq!(log.fault(), Some(Fault::NoEnd));
+    drop(open(&log));
+    assert_eq!(log.fault(), Some(Fault::NoEnd), "opening it mends nothing");
+
+    // With records.
+    let log = self::log().await;
+    of_before(&log);
+    assert!(log.verified().is_whole());
+    drop(open(&log));
+    assert!(log.verified().is_whole());
+    log.sql(EMPTIED);
+    drop(open(&log));
+    assert_eq!(log.fault(), Some(Fault::NoEnd));
+}

@@ -54,7 +54,7 @@ async fn failures_are_kept_replaced_and_forgotten_by_their_place() {
 }
 
 #[tokio::test]
-async fn what_is_lifted_beside_the_server_is_told_until_it_fails_again() {
+async fn what_is_lifted_beside_the_server_stays_lifted_until_it_is_forgotten() {
     let world = world();
     let (one, other) = (
         record(place(FailureKind::Token, 0, "2001:db8::/64"), 5),
@@ -76,7 +76,14 @@ async fn what_is_lifted_beside_the_server_is_told_until_it_fails_again() {
     assert_eq!(left, std::slice::from_ref(&other));
     let again = store.keep_failures(vec![one.clone()], Vec::new());
     again.await.expect("kept");
-    assert!(!lifted(&one).await);
+    assert!(lifted(&one).await, "whoever counts has not heard of it yet");
+    assert_eq!(
+        store.lifted_failures().await.expect("read"),
+        std::slice::from_ref(&one.place)
+    );
+    let forgotten = store.keep_failures(vec![one.clone()], vec![one.place.clone()]);
+    forgotten.await.expect("kept");
+    assert!(!lifted(&one).await, "and begins anew");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod audit;
 mod audit_file;
 mod audit_pages;
+mod audit_retention;
 mod audit_tampering;
 mod disk;
 mod durability;

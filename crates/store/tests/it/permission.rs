@@ -304,3 +304,29 @@ async fn a_token_keeps_its_scope_and_one_of_before_has_all_but_administration() 
     assert_eq!(found.scope, Scope::all_scripts());
     assert!(found.addresses.is_empty() && !found.scope.actions.admin);
 }
+
+#[tokio::test]
+async fn the_last_local_administrator_stays_one_whomever_a_command_names() {
+    let world = world();
+    let root = new_user("root", &["admins"]);
+    let root = world.store.add_user(root, at(0)).await.expect("added");
+    let outside = async |name: &str| {
+        let groups = group_names(&["admins"]);
+        let added = world
+            .store
+            .add_external_user(user_name(name), groups, at(0));
+        added.await.expect("added")
+    };
+    let (one, _) = (outside("one").await, outside("other").await);
+    let refused = world.store.set_disabled(root, true).await;
+    assert!(matches!(refused, Err(ChangeUserError::LastAdmin)));
+    let gone = world.store.set_groups(one, group_names(&["ops"])).await;
+    gone.expect("a local one is left");
+    let second = new_user("second", &["admins"]);
+    world.store.add_user(second, at(0)).await.expect("added");
+    world
+        .store
+        .delete_user(root)
+        .await
+        .expect("a local one is left");
+}

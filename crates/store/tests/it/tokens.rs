@@ -1,5 +1,5 @@
 use stagedoor_domain::access::Scope;
-use stagedoor_store::NewToken;
+use stagedoor_store::{AddTokenError, NewToken};
 
 use crate::world::{at, world};
 
@@ -140,4 +140,32 @@ async fn a_token_was_exposed_when_it_was_first_seen() {
         noted.expect("noted");
         assert_eq!(exposed().await, Some(at(5)));
     }
+}
+
+#[tokio::test]
+async fn a_user_has_a_hundred_tokens_at_most_and_one_that_is_ended_makes_room() {
+    let world = world();
+    let (ann, bob) = (world.user("ann").await, world.user("bob").await);
+    let new = |user, n: u8| NewToken {
+        hash: [n; 32],
+        user,
+        name: format!("ci {n}"),
+        // Long over: its owner still has to see that it is there.
+        expires_at: Some(at(1)),
+        scope: Scope::all_scripts(),
+        addresses: Vec::new(),
+    };
+    let add = async |user, n| world.store.add_token(new(user, n), at(3)).await;
+    let first = add(ann, 0).await.expect("added");
+    for n in 1..100 {
+        add(ann, n).await.expect("added");
+    }
+    let refused = add(ann, 100).await.expect_err("too many");
+    assert!(matches!(refused, AddTokenError::TooMany), "{refused}");
+    assert!(refused.to_string().contains("end one"), "{refused}");
+    let tokens = world.store.list_tokens(Some(ann)).await.expect("read");
+    assert_eq!(tokens.len(), 100);
+    add(bob, 101).await.expect("another one's are not theirs");
+    assert!(world.store.revoke_token(first).await.expect("revoked"));
+    add(ann, 100).await.expect("there is room");
 }

@@ -9,15 +9,16 @@ use stagedoor_domain::run::State;
 use stagedoor_domain::time::{Chance, Timestamp};
 use stagedoor_store::{Inserted, NewUser, RunRecord, RunUpdate, Store};
 
+/// The store goes first: its threads write into the folder to the end.
 pub struct World {
-    pub dir: tempfile::TempDir,
     pub store: Store,
+    pub dir: tempfile::TempDir,
 }
 
 pub fn world() -> World {
     let dir = tempfile::tempdir().expect("a folder");
     let store = Store::open(dir.path()).expect("opens");
-    World { dir, store }
+    World { store, dir }
 }
 
 impl World {

@@ -65,7 +65,7 @@ pub(super) async fn page(state: &AppState, me: &Me, only: Option<&ScriptName>) -
         waiting,
         scripts: catalog.scripts().count(),
         reports: state.policy_reports.count(),
-        blocked: state.app.count_blocked(),
+        blocked: state.app.count_blocked().await,
         broken,
     };
     super::page(StatusCode::OK, &page)

@@ -11,7 +11,7 @@ use stagedoor_domain::network::Network;
 use stagedoor_domain::pattern::{BadPattern, ScriptPattern, parse_patterns, say_patterns};
 use stagedoor_domain::quantity::parse_duration;
 use stagedoor_domain::time::Timestamp;
-use stagedoor_store::{TokenId, TokenRecord};
+use stagedoor_store::{AddTokenError, TokenId, TokenRecord};
 
 use super::admin::grants::ActionBox;
 use super::paths;
@@ -122,11 +122,15 @@ pub(crate) async fn make(
             return show(&state, &me, &form.value, error, None).await;
         }
     };
-    let made = state
-        .app
-        .make_token(&me.0.user, arrival.peer, wanted)
-        .await?;
-    show(&state, &me, &Fields::default(), None, Some(made)).await
+    let made = state.app.make_token(&me.0.user, arrival.peer, wanted).await;
+    match made {
+        Ok(made) => show(&state, &me, &Fields::default(), None, Some(made)).await,
+        Err(AddTokenError::Store(error)) => Err(error.into()),
+        Err(error @ AddTokenError::TooMany) => {
+            let error = Some(sentence(&error.to_string()));
+            show(&state, &me, &form.value, error, None).await
+        }
+    }
 }
 
 /// `POST /account/tokens/{id}/revoke`

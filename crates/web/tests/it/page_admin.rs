@@ -146,6 +146,15 @@ async fn an_account_is_disabled_enabled_regrouped_and_deleted_and_the_last_admin
         );
     }
     assert_eq!(root.get("/admin").await.status, 200);
+    // What was tried is known later, newest first.
+    let log = root.get("/api/v1/audit-log?outcome=refused").await.json();
+    let told: Vec<_> = (0..3)
+        .map(|n| (&log["items"][n]["act"], &log["items"][n]["target"]))
+        .collect();
+    let root = &serde_json::json!("root");
+    let acts = ["groups_set", "user_removed", "user_disabled"].map(|act| serde_json::json!(act));
+    assert_eq!(told, acts.each_ref().map(|act| (act, root)));
+    assert_eq!(log["items"][3], serde_json::Value::Null);
 }
 
 #[tokio::test]
@@ -283,6 +292,29 @@ async fn one_makes_tokens_for_oneself_shown_once_and_an_administrator_ends_any()
             .status,
         404
     );
+}
+
+#[tokio::test]
+async fn who_has_a_hundred_tokens_is_told_to_end_one_first() {
+    let server = server().await;
+    let ann = server.browser("ann", &["crew"]).await;
+    let page = "/account/tokens";
+    let make = async || send(&ann, page, page, "name=ci&may=run&scripts=*&term=1d").await;
+    for n in 0..100 {
+        assert_eq!(make().await.status, 200, "{n}");
+    }
+    let refused = make().await;
+    assert_eq!(refused.status, 422);
+    let text = refused.text();
+    assert!(text.contains("end one that is not used any more"), "{text}");
+    let id = ann.get(page).await.text();
+    let id = id
+        .split("/account/tokens/")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next());
+    let path = format!("/account/tokens/{}/revoke", id.expect("a token"));
+    assert_eq!(send(&ann, page, &path, "").await.status, 303);
+    assert_eq!(make().await.status, 200);
 }
 
 /// Whose browser, the page with the form, where it goes, what it sends; what is recorded, and of what.

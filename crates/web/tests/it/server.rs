@@ -26,7 +26,7 @@ use stagedoor_domain::run::{Outcome, State};
 use stagedoor_domain::time::{Chance, Clock, Timestamp};
 use stagedoor_output::Outputs;
 use stagedoor_runner::{Connection, Runner, RunnerOptions};
-use stagedoor_store::{NewToken, NewUser, RunRecord, SessionRecord, Store};
+use stagedoor_store::{MOST_TOKENS, NewToken, NewUser, RunRecord, SessionRecord, Store};
 use stagedoor_web::{WebOptions, serve};
 use tokio_util::sync::CancellationToken;
 
@@ -244,6 +244,7 @@ impl TestServer {
 
     async fn add_token(&self, name: &str, groups: &[&str], scope: Scope, from: &[&str]) -> String {
         let user = self.user(name, groups).await;
+        self.make_room(user).await;
         let token = new_api_token(&*self.machine);
         let from = from.iter().map(|text| text.parse().expect("a network"));
         let new = NewToken {
@@ -259,6 +260,17 @@ impl TestServer {
             .await
             .expect("a token");
         token
+    }
+
+    /// Ends the oldest token of whoever may have no more.
+    async fn make_room(&self, user: UserId) {
+        let tokens = self.store.list_tokens(Some(user)).await;
+        let tokens = tokens.expect("the store");
+        let has = i64::try_from(tokens.len()).expect("a few");
+        if let Some(oldest) = tokens.first().filter(|_| has >= MOST_TOKENS) {
+            let ended = self.store.revoke_token(oldest.id).await;
+            ended.expect("the store");
+        }
     }
 
     /// A browser with a session of this user, who has just signed in.
@@ -499,6 +511,7 @@ fn options_of_app(capacity: Capacity, sign_in: Limits) -> Options {
         session: stagedoor_config::Session::default(),
         sign_in,
         external: None,
+        keep_audit_log: None,
         grants: Arc::new(Grants::default()),
         environment: stagedoor_config::Environment::default(),
     }

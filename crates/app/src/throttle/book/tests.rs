@@ -133,6 +133,68 @@ fn w21_who_sends_many_at_once_has_no_more_tries() {
 }
 
 #[test]
+fn w21_who_has_many_addresses_and_sends_from_all_at_once_has_no_more_tries() {
+    let mut book = Book::new();
+    for from in 0..99 {
+        guess(&mut book, &stranger(1, from), at(1)).expect("let in");
+    }
+    let begun = (1000..2000).filter(|from| {
+        let visitor = stranger(*from, *from);
+        book.begin(&visitor, LIMITS, MINUTE).is_ok()
+    });
+    let begun: Vec<u32> = begun.collect();
+    assert_eq!(begun, [1000], "one is left of a hundred");
+    assert!(
+        may(&mut book, &owner(1, 9000), at(1)),
+        "who is known waits for nobody"
+    );
+    book.done(&stranger(1000, 1000));
+    assert!(may(&mut book, &stranger(7, 7000), at(1)));
+    assert!(book.trying.is_empty());
+}
+
+#[test]
+fn w21_wrong_tokens_from_any_number_of_addresses_are_written_down_a_few_at_a_time() {
+    let mut book = Book::new();
+    let counted =
+        (0..5000).filter(|from| book.failed_token(network(*from), LIMITS, at(1)).is_some());
+    assert_eq!(counted.count(), 100);
+    assert!(book.tokens.len() <= 100, "{}", book.tokens.len());
+    let later = Now {
+        monotonic: at(1).monotonic + Duration::from_mins(10),
+        ..at(11)
+    };
+    let mut stands_for = Vec::new();
+    for from in 0..5000 {
+        let changes = book.failed_token(network(9000 + from), LIMITS, later);
+        stands_for.extend(changes.map(|changes| changes.left_out));
+    }
+    assert_eq!(
+        stands_for.len(),
+        100,
+        "as many as have leaked, and no more than at first"
+    );
+    assert_eq!(stands_for.first(), Some(&4900));
+    assert!(stands_for.iter().skip(1).all(|left_out| *left_out == 0));
+}
+
+#[test]
+fn w21_a_flood_of_wrong_tokens_pushes_no_running_block_out() {
+    let mut book = Book::new();
+    for _ in 0..20 {
+        book.failed_token(network(1), LIMITS, at(1))
+            .expect("counted");
+    }
+    let blocked = Place::token(network(1));
+    // As many as anybody can send in a minute, from as many addresses as there are places twice over.
+    for from in 0..20_000 {
+        book.failed_token(network(10 + from), LIMITS, at(2));
+    }
+    assert!(book.wait(&blocked, LIMITS, at(3).monotonic).is_some());
+    assert!(book.tokens.len() < 200, "{}", book.tokens.len());
+}
+
+#[test]
 fn what_was_right_forgets_its_own_failures_and_not_those_of_others() {
     let mut book = Book::new();
     for _ in 0..4 {

@@ -77,6 +77,7 @@ pub fn options() -> Options {
         session: stagedoor_config::Session::default(),
         sign_in: stagedoor_app::throttle::Limits::default(),
         external: None,
+        keep_audit_log: None,
         grants: Arc::new(Grants::default()),
         environment: stagedoor_config::Environment::default(),
     }
