@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stagedoor_domain::id::{Epoch, RunId};
-use stagedoor_domain::run::{Event, Exit, Life, Limit, State, StopCause};
+use stagedoor_domain::run::{Event, Exit, Limit, State, StopCause};
+use stagedoor_domain::script::Script;
 use stagedoor_output::{NotTaken, PumpEvent, Stream};
 use stagedoor_runner::{ExitRecord, Report, Reports, Started, StopKind};
 use tokio::sync::mpsc;
@@ -217,7 +218,7 @@ fn end(app: &App, live: &Arc<LiveRun>, epoch: Epoch) {
                 limit: None,
             };
             Exit {
-                limit: limit_behind(live, &facts.life, &exit, cap),
+                limit: limit_behind(live.script.as_deref(), facts.life.stop, &exit, cap),
                 ..exit
             }
         });
@@ -237,9 +238,14 @@ fn end(app: &App, live: &Arc<LiveRun>, epoch: Epoch) {
 }
 
 /// The limit that ended it, if one did and its script is still known.
-fn limit_behind(live: &LiveRun, life: &Life, exit: &Exit, cap: u64) -> Option<Limit> {
-    let script = live.script.as_ref()?;
-    match life.stop {
+fn limit_behind(
+    script: Option<&Script>,
+    stop: Option<StopCause>,
+    exit: &Exit,
+    cap: u64,
+) -> Option<Limit> {
+    let script = script?;
+    match stop {
         _ if exit.timed_out => script.timeout.map(Limit::Time),
         Some(StopCause::Output) => Some(Limit::Output(cap)),
         _ if exit.stopped => None,
