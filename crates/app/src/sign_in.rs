@@ -12,6 +12,7 @@ use crate::password::Password;
 use crate::people::{SignInError, bound_address};
 use crate::sessions::{NewSession, Visitor};
 use crate::throttle::canonical;
+use crate::to_the_end::ToTheEnd;
 
 impl App {
     /// Signs in with name and password. Unknown, disabled and wrong look and take the same, and so
@@ -22,8 +23,18 @@ impl App {
         password: Password,
         visitor: Visitor,
     ) -> Result<NewSession, SignInError> {
+        let (app, name) = (self.clone(), canonical(name));
+        // Who goes away before the answer has tried all the same.
+        ToTheEnd::new(async move { app.sign_in_as(name, password, visitor).await }).await
+    }
+
+    async fn sign_in_as(
+        &self,
+        name: String,
+        password: Password,
+        visitor: Visitor,
+    ) -> Result<NewSession, SignInError> {
         let address = visitor.address;
-        let name = canonical(name);
         let attempt = self.attempt(&name, address).await?;
         let record = match UserName::parse(&name) {
             Ok(name) => self.inner.store.user_by_name(&name).await?,

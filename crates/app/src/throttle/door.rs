@@ -14,6 +14,7 @@ use super::{Blocked, Network};
 use crate::app::App;
 use crate::password::Password;
 use crate::people::SignInError;
+use crate::to_the_end::ToTheEnd;
 
 /// A name as it counts and is looked for: other case and spaces are the same name, so that they
 /// are no further tries.
@@ -24,7 +25,8 @@ pub(crate) fn canonical(name: &str) -> String {
     kept.flat_map(char::to_lowercase).collect()
 }
 
-/// A try that was let in. Dropped without a word it counts for nothing: nobody has heard an answer.
+/// A try that was let in. Dropped without a word, because of an error, it counts for nothing: nobody
+/// has heard an answer.
 pub(crate) struct Attempt {
     app: App,
     visitor: Visitor,
@@ -76,6 +78,17 @@ impl App {
     /// Is this the password of somebody who is signed in already? For what asks for it once more.
     /// Failures count as those of signing in do.
     pub async fn confirm_password(
+        &self,
+        user: &User,
+        password: Password,
+        address: IpAddr,
+    ) -> Result<(), SignInError> {
+        let (app, user) = (self.clone(), user.clone());
+        // Who goes away before the answer has tried all the same.
+        ToTheEnd::new(async move { app.confirm_as(&user, password, address).await }).await
+    }
+
+    async fn confirm_as(
         &self,
         user: &User,
         password: Password,

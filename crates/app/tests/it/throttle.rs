@@ -192,6 +192,32 @@ async fn w21_who_tries_many_passwords_at_once_has_no_more_tries() {
 }
 
 #[tokio::test]
+async fn w21_who_goes_away_before_the_answer_has_tried_all_the_same() {
+    let (house, _) = house_of_ann().await;
+    for _ in 0..5 {
+        house
+            .inside(|app| async move {
+                let from = address(STRANGER);
+                let guess = Password::from("not her password".to_owned());
+                let tried = app.sign_in("ann", guess, from.into());
+                // It hashes, which takes longer than this.
+                let gone = tokio::time::timeout(Duration::from_millis(1), tried).await;
+                assert!(gone.is_err(), "it was answered: {:?}", gone.map(|_| ()));
+            })
+            .await;
+    }
+    for _ in 0..100 {
+        let blocked = house.inside(|app| async move { app.count_blocked().await });
+        if blocked.await > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let there = sign_in(&house, "ann", PASSWORD, STRANGER).await;
+    assert_eq!(there, Said::Wait(QUARTER));
+}
+
+#[tokio::test]
 async fn w21_asking_for_the_password_once_more_counts_like_signing_in() {
     let (house, ann) = house_of_ann().await;
     let confirm = async |password: &str| {
