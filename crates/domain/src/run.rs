@@ -133,6 +133,7 @@ impl Limit {
 /// Its numbers are the same on every Linux that is served.
 const SIGXCPU: i32 = 24;
 const SIGXFSZ: i32 = 25;
+const SIGSYS: i32 = 31;
 
 /// How the main process of an attempt ended, as the runner saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -391,10 +392,22 @@ fn exited(life: &Life, epoch: Epoch, exit: Exit) -> (Life, Vec<Effect>) {
     }
     let ending = Ending {
         outcome: judge(life, exit),
-        reason: exit.limit.map(|limit| limit.to_string()),
+        reason: exit
+            .limit
+            .map(|limit| limit.to_string())
+            .or_else(|| forbidden(exit)),
         exit: Some(exit),
     };
     end(life, ending, Some(epoch))
+}
+
+/// What people cannot know of a signal that the kernel sends where a filter of system calls says so.
+fn forbidden(exit: Exit) -> Option<String> {
+    (exit.signal == Some(SIGSYS)).then(|| {
+        "The kernel ended it for a system call that is not allowed. A program that was built for another \
+         kind of processor than this machine's, a 32-bit one for example, ends so in a sandbox."
+            .to_owned()
+    })
 }
 
 fn judge(life: &Life, exit: Exit) -> Outcome {

@@ -205,7 +205,10 @@ impl Enforced {
     /// Notes that this holds, or why not.
     pub fn note(&mut self, measure: Measure, result: Result<(), String>) {
         match result {
-            Ok(()) => self.held.push(measure),
+            Ok(()) => {
+                let place = self.held.partition_point(|held| *held < measure);
+                self.held.insert(place, measure);
+            }
             Err(why) => self.missing.push((measure, why)),
         }
     }

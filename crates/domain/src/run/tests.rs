@@ -54,6 +54,30 @@ fn a_run_is_claimed_started_and_ends_by_its_exit_code() {
 }
 
 #[test]
+fn a_run_that_the_kernel_ended_for_a_call_says_so() {
+    let ended = |signal| {
+        let exit = Exit {
+            signal: Some(signal),
+            ..Exit::default()
+        };
+        let events = [
+            Event::Claimed,
+            Event::Started(ONE),
+            Event::Exited(ONE, exit),
+        ];
+        play(fresh(), &events).0.ending.expect("an end")
+    };
+    let ending = ended(31);
+    assert_eq!(ending.outcome, Outcome::Signalled);
+    assert!(
+        ending
+            .reason
+            .is_some_and(|reason| reason.contains("32-bit"))
+    );
+    assert_eq!(ended(11).reason, None);
+}
+
+#[test]
 fn a_run_beyond_a_limit_says_which_its_value_and_where_to_change_it() {
     let limits = ProcessLimits {
         file_size: Some(1 << 20),

@@ -54,6 +54,12 @@ fn execute(errno: Errno, plan: &Plan, folder: BorrowedFd<'_>) -> Refusal {
     match errno {
         Errno::TOOBIG => Refusal::TooLarge,
         Errno::TXTBSY => Refusal::Changed,
+        Errno::AGAIN if plan.process_limits.processes.is_some() => {
+            let most = plan.process_limits.processes.unwrap_or_default();
+            Refusal::Confinement(format!(
+                "the account that scripts run as has {most} processes and threads already, which is `limits.processes` of its definition: wait until some have ended, or raise it"
+            ))
+        }
         Errno::NOMEM | Errno::AGAIN | Errno::MFILE | Errno::NFILE => Refusal::Resources(format!(
             "the system could not start the script: {}",
             say(errno)

@@ -24,14 +24,22 @@ pub(super) struct Kit {
     /// Every script inherits the baseline and the lack of privileges from the runner. Else each is given
     /// them when it starts, because the operator permits that some go without.
     inherits: bool,
-    /// How many files the runner itself was allowed, before it raised that.
+    given: Given,
+}
+
+/// What the runner itself is allowed, which nobody can be given more of but by root.
+struct Given {
+    /// Before it raised that.
     open_files: Rlimit,
+    others: [(Resource, Rlimit); 4],
+    nice: i32,
 }
 
 struct Filters {
     baseline: Rc<Filter>,
     strict: Rc<Filter>,
     without_network: Rc<Filter>,
+    plain_tcp: Rc<Filter>,
 }
 
 /// What a child does to itself before it executes. Made by [`Kit::fit`].
@@ -70,8 +78,6 @@ pub(super) struct Frame<'a> {
     pub(super) folder: BorrowedFd<'a>,
     /// The attempt's own.
     pub(super) scratch: &'a Path,
-    /// Its processes cannot leave their cgroup.
-    pub(super) has_cgroup: bool,
     /// Whether what was checked is what runs, or why not; none where nothing is checked.
     pub(super) pinned: Option<Result<(), String>>,
 }
@@ -100,7 +106,7 @@ impl Kit {
             domains: Domains::open(),
             filters,
             inherits: !some_go_without,
-            open_files,
+            given: Given::now(open_files),
         })
     }
 
@@ -117,9 +123,12 @@ impl Kit {
             enforced.note(Measure::Privileges, Ok(()));
             enforced.note(Measure::Calls, self.has_filters());
         }
-        let limits = limits(&plan.process_limits, self.open_files);
+        let limits = self.given.limits(&plan.process_limits);
         let mut confinement = Confinement {
-            nice: plan.process_limits.nice.map(i32::from),
+            nice: plan
+                .process_limits
+                .nice
+                .map(|nice| self.given.nice.max(i32::from(nice))),
             no_new_privileges: confines && !self.inherits,
             no_speculation: confines,
             ..Confinement::with_limits(limits)
@@ -136,15 +145,11 @@ impl Kit {
             let ruleset = confinement.ruleset.as_ref().or(self.domains.common());
             confinement.domain = ruleset.map(AsRawFd::as_raw_fd);
         }
-        if frame.has_cgroup {
-            enforced.note(Measure::Tree, Ok(()));
-        }
         note_limits(&plan.process_limits, &mut enforced);
         demand(sandbox, &enforced)?;
         if let Some(pinned) = frame.pinned {
             enforced.note(Measure::Pinned, pinned);
         }
-        enforced.held.sort_unstable();
         Ok((confinement, enforced))
     }
 
@@ -166,8 +171,10 @@ impl Kit {
         if !self.inherits {
             wanted.push(Rc::clone(&filters.baseline));
         }
-        if sandbox.network == Network::Off {
-            wanted.push(Rc::clone(&filters.without_network));
+        match sandbox.network {
+            Network::All => {}
+            Network::Off => wanted.push(Rc::clone(&filters.without_network)),
+            Network::Ports(_) => wanted.push(Rc::clone(&filters.plain_tcp)),
         }
         if sandbox.level == Level::Strict {
             wanted.push(Rc::clone(&filters.strict));
@@ -183,7 +190,13 @@ impl Kit {
             wanted.push(Measure::NetworkPorts);
         }
         for measure in wanted {
-            enforced.note(measure, self.domains.lacks(measure).map_or(Ok(()), Err));
+            let here = self.domains.lacks(measure).map_or(Ok(()), Err);
+            // Landlock looks at one way to a port, and a filter closes the others.
+            let here = match measure {
+                Measure::NetworkPorts => here.and_then(|()| self.has_filters()),
+                _ => here,
+            };
+            enforced.note(measure, here);
         }
     }
 }
@@ -194,6 +207,7 @@ fn make_filters() -> Result<Filters, String> {
             baseline: Rc::new(Filter::baseline()?),
             strict: Rc::new(Filter::strict()?),
             without_network: Rc::new(Filter::without_network()?),
+            plain_tcp: Rc::new(Filter::plain_tcp()?),
         })
     };
     made().map_err(|error: seccompiler::BackendError| error.to_string())
@@ -210,31 +224,61 @@ fn demand(sandbox: &Sandbox, enforced: &Enforced) -> Result<(), Refusal> {
     })
 }
 
-/// What was asked for, and else what the runner was given.
-fn limits(asked: &ProcessLimits, open_files: Rlimit) -> Vec<(Resource, Rlimit)> {
-    let at_most = |value: Option<u64>| {
-        value.map(|value| Rlimit {
-            current: Some(value),
-            maximum: Some(value),
-        })
-    };
-    let files = at_most(asked.open_files).map_or(open_files, |wanted| lower(wanted, open_files));
-    // One second more, in which a script that catches the signal can end by itself.
-    let seconds = asked.cpu.map(|time| time.as_secs());
-    let cpu = seconds.map(|seconds| Rlimit {
-        current: Some(seconds),
-        maximum: Some(seconds.saturating_add(1)),
-    });
-    [
-        Some((Resource::Nofile, files)),
-        at_most(asked.memory).map(|limit| (Resource::Data, limit)),
-        cpu.map(|limit| (Resource::Cpu, limit)),
-        at_most(asked.processes).map(|limit| (Resource::Nproc, limit)),
-        at_most(asked.file_size).map(|limit| (Resource::Fsize, limit)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+impl Given {
+    fn now(open_files: Rlimit) -> Self {
+        let resources = [
+            Resource::Data,
+            Resource::Cpu,
+            Resource::Nproc,
+            Resource::Fsize,
+        ];
+        let now = |resource| (resource, rustix::process::getrlimit(resource));
+        Self {
+            open_files,
+            others: resources.map(now),
+            nice: rustix::process::getpriority_process(None).unwrap_or(0),
+        }
+    }
+
+    /// What was asked for, and of open files what the runner was given where nothing was.
+    fn limits(&self, asked: &ProcessLimits) -> Vec<(Resource, Rlimit)> {
+        let files = asked.open_files.map(|files| at_most(files, files));
+        let files = files.map_or(self.open_files, |files| lower(files, self.open_files));
+        // One second more, in which a script that catches the signal can end by itself.
+        let seconds = asked.cpu.map(|time| time.as_secs());
+        let others = [
+            (
+                Resource::Data,
+                asked.memory.map(|bytes| at_most(bytes, bytes)),
+            ),
+            (
+                Resource::Cpu,
+                seconds.map(|s| at_most(s, s.saturating_add(1))),
+            ),
+            (
+                Resource::Nproc,
+                asked.processes.map(|many| at_most(many, many)),
+            ),
+            (
+                Resource::Fsize,
+                asked.file_size.map(|bytes| at_most(bytes, bytes)),
+            ),
+        ];
+        let lowered = others.into_iter().filter_map(|(resource, wanted)| {
+            let (_, given) = self.others.iter().find(|(known, _)| *known == resource)?;
+            Some((resource, lower(wanted?, *given)))
+        });
+        std::iter::once((Resource::Nofile, files))
+            .chain(lowered)
+            .collect()
+    }
+}
+
+fn at_most(current: u64, maximum: u64) -> Rlimit {
+    Rlimit {
+        current: Some(current),
+        maximum: Some(maximum),
+    }
 }
 
 /// A limit that was given can be lowered, and raised by nobody but root.

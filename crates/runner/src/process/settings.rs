@@ -109,7 +109,8 @@ impl RunnerArgs {
             .iter()
             .map(|word| word.to_string_lossy().into_owned())
             .collect();
-        words.retain(|word| word != "--root-on-stdin");
+        // Neither changes what may be asked of it: what a script goes without is recorded as it was.
+        words.retain(|word| word != "--root-on-stdin" && word != "--some-go-without");
         words.push(format!("{}:{}", root.0, root.1));
         words
     }

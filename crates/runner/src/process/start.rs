@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use rustix::fs::Mode;
 use rustix::pipe::PipeFlags;
+use stagedoor_domain::sandbox::Measure;
 use stagedoor_domain::time::Clock;
 
 use super::attempt::{Ends, Live};
@@ -14,7 +15,7 @@ use super::environment::{arguments, environment};
 use super::executable::{self, Executable, Root, Target, c_string};
 use super::sandbox::{Confinement, Frame, Kit};
 use super::scratch::{Places, Scratch};
-use super::tree::Nursery;
+use super::tree::{Nursery, Tree};
 use super::unconfirmed::Unconfirmed;
 use crate::account::Credentials;
 use crate::protocol::{Plan, Refusal};
@@ -63,14 +64,16 @@ impl Station {
         let frame = Frame {
             folder: executable.directory.as_fd(),
             scratch: places.path(),
-            has_cgroup: self.nursery.has_cgroups(),
             pinned: self.root.pins(&executable, &plan),
         };
-        let (confinement, enforced) = self.kit.fit(&plan, frame)?;
+        let (confinement, mut enforced) = self.kit.fit(&plan, frame)?;
         let steps = self.steps(&mut executable, &streams, places, &plan, confinement)?;
         let started_at = clock.now();
         let planted = self.nursery.plant(steps);
         let planted = planted.map_err(|error| resources("make a process", &error))?;
+        if matches!(planted.tree, Tree::Cgroup(_)) {
+            enforced.note(Measure::Tree, Ok(()));
+        }
         // Dropping the other ends closes them here, so that the script's are the only ones.
         let ends = Ends {
             main: planted.child,
@@ -104,7 +107,8 @@ impl Station {
         Ok(Steps {
             streams: [stdin, &streams.stdout.1, &streams.stderr.1].map(AsRawFd::as_raw_fd),
             shares_memory: self.shares_memory,
-            begins_session: true,
+            // In a session of its own it would yield to nobody else's processes.
+            begins_session: plan.process_limits.nice.is_none(),
             credentials: self.credentials.clone(),
             confinement,
             directory: match working_directory.transpose()? {

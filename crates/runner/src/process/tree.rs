@@ -106,16 +106,12 @@ impl Nursery {
         }
     }
 
-    /// Whether scripts are held together by cgroups.
-    pub(super) fn has_cgroups(&self) -> bool {
-        self.cgroups.is_some()
-    }
-
     /// Starts a child that becomes the script.
     pub(super) fn plant(&mut self, steps: Steps) -> io::Result<Planted> {
         let stack = self.stacks.take()?;
         stack.departure().prepare();
-        let order = Box::new(Order { steps, stack });
+        let mut order = Box::new(Order { steps, stack });
+        order.steps.begins_session |= !self.has_no_terminal;
         match self.cgroups.as_mut().map(Cgroups::take) {
             Some(Ok(cgroup)) => self.plant_in(cgroup, order),
             // One that cannot be had now, because the system has too many, is done without.
@@ -126,7 +122,7 @@ impl Nursery {
     /// In a cgroup that somebody has removed nothing can begin: it is done without, too.
     fn plant_in(&mut self, cgroup: Cgroup, mut order: Box<Order>) -> io::Result<Planted> {
         // The cgroup holds all of it together: a session would add nothing to that.
-        order.steps.begins_session = !self.has_no_terminal;
+        let wanted = std::mem::replace(&mut order.steps.begins_session, !self.has_no_terminal);
         // SAFETY: what is planted keeps the order, until `has_left`.
         let launched = unsafe { launch::launch_into(cgroup.folder(), &order) };
         let tree = Tree::Cgroup(cgroup);
@@ -134,7 +130,7 @@ impl Nursery {
             Ok(child) => Ok(Planted { child, tree, order }),
             Err(error) => {
                 self.give_up(tree);
-                order.steps.begins_session = true;
+                order.steps.begins_session = wanted;
                 match Errno::from_io_error(&error) {
                     Some(Errno::NOENT | Errno::NODEV) => with_keeper(order),
                     _ => Err(error),

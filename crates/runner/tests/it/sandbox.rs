@@ -173,6 +173,10 @@ async fn w43_only_named_paths_are_read_where_a_definition_says_so() {
     let mut plan = shell(&house, "reader", &body);
     plan.sandbox.read = Some(vec![data.display().to_string()]);
     let text = house.run(plan).await.text();
+    let moved = "mkdir $HOME/a $HOME/b; echo x > $HOME/a/x; mv $HOME/a/x $HOME/b/x; ln $HOME/b/x $HOME/a/y && echo moved";
+    let mut mover = shell(&house, "mover", moved);
+    mover.sandbox.read = Some(Vec::new());
+    assert_eq!(house.run(mover).await.text(), "moved\n");
     assert!(text.starts_with("text\nhelper\nsystem\ncat: "), "{text}");
     assert!(text.contains("Permission denied"), "{text}");
 }
@@ -190,6 +194,14 @@ async fn w43_tcp_reaches_the_named_ports_only() {
         std::mem::forget(listener);
         port
     });
+    let other_ways = format!(
+        "print socket(my $m, AF_INET, SOCK_STREAM, 262) ? \"mptcp\\n\" : \"$!\\n\";\n\
+         socket(my $f, AF_INET, SOCK_STREAM, 0) or die;\n\
+         print send($f, 'x', 0x20000000, sockaddr_in({}, inet_aton('127.0.0.1'))) ? \"fast\\n\" : \"$!\\n\";\n\
+         socket(my $u, AF_INET, SOCK_DGRAM, 17) or die;\n\
+         print send($u, 'x', 0, sockaddr_in({}, inet_aton('127.0.0.1'))) ? \"udp\\n\" : \"$!\\n\";",
+        ports[1], ports[1]
+    );
     let body = format!(
         "for my $port ({}, {}) {{ socket(my $s, AF_INET, SOCK_STREAM, 0) or die;\n\
          print connect($s, sockaddr_in($port, inet_aton('127.0.0.1'))) ? \"in\\n\" : \"$!\\n\" }}",
@@ -198,6 +210,19 @@ async fn w43_tcp_reaches_the_named_ports_only() {
     let mut plan = perl(&house, "client", &body);
     plan.sandbox.network = Network::Ports(vec![ports[0]]);
     assert_eq!(house.run(plan).await.text(), "in\nPermission denied\n");
+    let mut plan = perl(&house, "ways", &other_ways);
+    plan.sandbox.network = Network::Ports(vec![ports[0]]);
+    let refused = "Operation not permitted";
+    assert_eq!(
+        house.run(plan).await.text(),
+        format!("{refused}\n{refused}\nudp\n")
+    );
+    let plan = perl(&house, "open", &other_ways);
+    let open = house.run(plan).await.text();
+    assert!(
+        open.contains("fast\n") || open.contains("mptcp\n"),
+        "open without it: {open}"
+    );
 }
 
 #[tokio::test]
@@ -279,6 +304,34 @@ async fn a_limit_stops_what_goes_beyond_it_and_what_stays_below_goes_on() {
     };
     let plan = limited(bounds, shell(&house, "files", "ulimit -n; nice"));
     assert_eq!(house.run(plan).await.text(), "16\n7\n");
+}
+
+#[tokio::test]
+async fn an_account_that_has_too_many_processes_already_is_told_so() {
+    let mut house = House::open();
+    let plan = shell(&house, "first", "sleep 60");
+    let (run, epoch) = (plan.run, plan.epoch);
+    let _started = house.start(plan).await;
+    let mut plan = shell(&house, "second", "/bin/true; echo $?");
+    plan.process_limits.processes = Some(1);
+    if is_root() {
+        let refusal = house.refusal(plan).await;
+        assert!(
+            matches!(&refusal, Refusal::Confinement(text) if text.contains("`limits.processes`")),
+            "{refusal:?}"
+        );
+    } else {
+        // It takes the place of a process of its account, and then there is none for another.
+        let done = house.run(plan).await;
+        assert_ne!(done.record.exit_code, Some(0), "{done:?}");
+        assert!(done.text().is_empty(), "{done:?}");
+    }
+    house
+        .runner
+        .stop(run, epoch, stagedoor_runner::StopKind::Kill, "over")
+        .await
+        .expect("sent");
+    house.exited().await;
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
-//! Filters of system calls: one that every script is given, one for `strict`, one without network.
+//! Filters of system calls: one that every script is given, one for `strict`, two for the network.
 //!
-//! They answer with EPERM and end nobody: a program that tries a call and can do without it goes on.
+//! They answer with EPERM: a program that tries a call and can do without it goes on. One that was
+//! built for another kind of processor (a 32-bit one, say) is ended at its first call, because its calls
+//! have other numbers.
 
 use std::collections::BTreeMap;
 
@@ -115,8 +117,24 @@ const FAMILIES: &[libc::c_int] = &[
     libc::AF_NETLINK,
 ];
 
+/// Protocols of the internet that a list of ports is kept for, and those that it need not be: none
+/// named, ICMP, TCP, UDP, ICMP of IPv6. Not MPTCP, which reaches what TCP reaches by a way of its own.
+const PROTOCOLS: &[libc::c_int] = &[0, 1, 6, 17, 58];
+/// Types of sockets that mean another protocol (SCTP, DCCP) where none is named.
+const OTHER_TYPES: [libc::c_int; 2] = [libc::SOCK_SEQPACKET, libc::SOCK_DCCP];
+/// Where a type of socket ends and its flags begin.
+const TYPE: u64 = 0xf;
+/// Calls that may connect while they send, each with the argument that holds its flags.
+const SENDING: [(c_long, u8); 3] = [
+    (libc::SYS_sendto, 3),
+    (libc::SYS_sendmsg, 2),
+    (libc::SYS_sendmmsg, 3),
+];
+
 /// The first argument: of `clone` its flags, of `socket` its family.
 const FIRST: u8 = 0;
+const SECOND: u8 = 1;
+const THIRD: u8 = 2;
 /// The argument of `ioctl` that says what is asked.
 const REQUEST: u8 = 1;
 
@@ -159,6 +177,32 @@ impl Filter {
     pub(super) fn without_network() -> Result<Self, BackendError> {
         let local = other_families(&[libc::AF_UNIX])?;
         let calls = BTreeMap::from([(libc::SYS_socket, vec![local])]);
+        Self::of([(calls, libc::EPERM)])
+    }
+
+    /// No way to a TCP port but `connect`, which Landlock looks at.
+    pub(super) fn plain_tcp() -> Result<Self, BackendError> {
+        let mut sockets = Vec::new();
+        for family in [libc::AF_INET, libc::AF_INET6] {
+            let of = || condition(FIRST, SeccompCmpOp::Eq, u64::from(family.unsigned_abs()));
+            let mut other = vec![of()?];
+            for protocol in PROTOCOLS {
+                let protocol = u64::from(protocol.unsigned_abs());
+                other.push(condition(THIRD, SeccompCmpOp::Ne, protocol)?);
+            }
+            sockets.push(rule(other)?);
+            for kind in OTHER_TYPES {
+                let kind = u64::from(kind.unsigned_abs());
+                let is = SeccompCmpOp::MaskedEq(TYPE);
+                sockets.push(rule(vec![of()?, condition(SECOND, is, kind)?])?);
+            }
+        }
+        let mut calls = BTreeMap::from([(libc::SYS_socket, sockets)]);
+        let open = u64::from(libc::MSG_FASTOPEN.unsigned_abs());
+        for (call, flags) in SENDING {
+            let connects = condition(flags, SeccompCmpOp::MaskedEq(open), open)?;
+            calls.insert(call, vec![rule(vec![connects])?]);
+        }
         Self::of([(calls, libc::EPERM)])
     }
 
@@ -213,6 +257,7 @@ mod tests {
             Filter::baseline(),
             Filter::strict(),
             Filter::without_network(),
+            Filter::plain_tcp(),
         ];
         for filter in made {
             let filter = filter.expect("compiles");

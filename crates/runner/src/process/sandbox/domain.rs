@@ -144,6 +144,9 @@ impl Domains {
         }
         if writes {
             handled |= AccessFs::from_write(FILES);
+        } else if reads {
+            // Else every rename to another folder would be refused.
+            handled |= AccessFs::Refer;
         }
         if !handled.is_empty() {
             rules = rules.handle_access(handled)?;
@@ -188,6 +191,10 @@ impl Domains {
             allow(fd.as_fd(), read | write)?;
         }
         allow(own.script, read)?;
+        if writes.is_none() && reads.is_some() {
+            let all = look(Path::new("/")).map_err(|errno| Refusal::Resources(say(errno)))?;
+            allow(all.as_fd(), AccessFs::Refer.into())?;
+        }
         if let Some(folder) = own.working_directory {
             allow(named(folder, "working_directory")?.as_fd(), read)?;
         }
