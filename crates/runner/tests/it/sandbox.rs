@@ -173,8 +173,8 @@ async fn w43_only_named_paths_are_read_where_a_definition_says_so() {
     let mut plan = shell(&house, "reader", &body);
     plan.sandbox.read = Some(vec![data.display().to_string()]);
     let text = house.run(plan).await.text();
-    let moved = "mkdir $HOME/a $HOME/b; echo x > $HOME/a/x; mv $HOME/a/x $HOME/b/x; ln $HOME/b/x $HOME/a/y && echo moved";
-    let mut mover = shell(&house, "mover", moved);
+    let renames = "mkdir $HOME/a $HOME/b; echo x > $HOME/a/x; mv $HOME/a/x $HOME/b/x; ln $HOME/b/x $HOME/a/y && echo moved";
+    let mut mover = shell(&house, "mover", renames);
     mover.sandbox.read = Some(Vec::new());
     assert_eq!(house.run(mover).await.text(), "moved\n");
     assert!(text.starts_with("text\nhelper\nsystem\ncat: "), "{text}");
