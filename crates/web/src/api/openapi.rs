@@ -153,7 +153,7 @@ mod tests {
         let json = described();
         for call in calls(&json) {
             let responses = call["responses"].as_object().expect("responses");
-            for status in ["400", "401", "403", "503"] {
+            for status in ["400", "401", "403", "414", "431", "503"] {
                 assert!(responses.contains_key(status), "{status} of {call}");
             }
             for (status, response) in responses.iter().filter(|(s, _)| s.as_str() >= "400") {

@@ -33,7 +33,7 @@ pub(crate) struct ProblemText {
 }
 
 /// Of every call.
-const ALWAYS: [(&str, &str); 5] = [
+const ALWAYS: [(&str, &str); 7] = [
     (
         "400",
         "The request cannot be read, or has a session cookie and a token.",
@@ -43,6 +43,8 @@ const ALWAYS: [(&str, &str); 5] = [
         "403",
         "A browser sent a token, or the request comes from another site.",
     ),
+    ("414", "The address is too long."),
+    ("431", "The head of the request is too large."),
     (
         "429",
         "Too many wrong tokens came from this address; `Retry-After` says when to try again.",
