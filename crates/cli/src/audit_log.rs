@@ -272,7 +272,7 @@ mod tests {
     async fn an_end_that_went_by_age_is_told_from_one_that_is_not_there() {
         use stagedoor_domain::audit::{Entry, Origin};
         use stagedoor_domain::time::Timestamp;
-        use stagedoor_store::Store;
+        use stagedoor_store::{Store, Trimmed};
         let dir = tempfile::tempdir().expect("a folder");
         let store = Store::open(dir.path()).expect("opens");
         let entry = |act, at| Entry::new(act, Origin::server(), Timestamp::from_millis(at));
@@ -287,7 +287,7 @@ mod tests {
         let trimmed = store
             .trim_audit_log(entry(Act::LogTrimmed, 10), old, 99)
             .await;
-        assert_eq!(trimmed.expect("trimmed"), 4);
+        assert_eq!(trimmed.expect("trimmed"), Trimmed::Removed(4));
         let said = |end: &(i64, String)| {
             let start = log.verify().expect("read").start;
             compare(&log, &start, end).expect("compared")

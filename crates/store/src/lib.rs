@@ -32,7 +32,7 @@ mod writer;
 
 pub use audit::{
     AuditCursor, AuditFilter, AuditLog, AuditPage, AuditRecord, Fault, LineFault, LineWrong, Start,
-    Verified,
+    Trimmed, Verified,
 };
 pub use error::{OpenError, StoreError};
 pub use failures::{FailureKind, FailurePlace, FailureRecord};
