@@ -115,7 +115,7 @@ impl App {
         let (id, name) = (record.user.id, record.user.name);
         let entry = self.entry(Act::GroupsSet, &Origin::stranger(address));
         let entry = entry.on(name.as_str()).with("by", "sign-in command");
-        match self.recorded(entry).set_groups(id, groups).await {
+        match self.recorded(entry).set_external_groups(id, groups).await {
             Ok(()) => self.external_account(&name).await,
             Err(ChangeUserError::Store(error)) => Err(error.into()),
             Err(error @ (ChangeUserError::Absent | ChangeUserError::LastAdmin)) => {

@@ -12,6 +12,7 @@
 mod audit;
 mod connection;
 mod error;
+mod external_users;
 mod failures;
 mod grants;
 mod groups;
