@@ -32,8 +32,8 @@ mod users;
 mod writer;
 
 pub use audit::{
-    AuditCursor, AuditFilter, AuditLog, AuditPage, AuditRecord, Fault, LineFault, LineWrong, Start,
-    Trimmed, Verified,
+    AuditCursor, AuditFilter, AuditLog, AuditPage, AuditRecord, Fault, LineFault, LineWrong, Old,
+    Start, Trimmed, Verified,
 };
 pub use error::{OpenError, StoreError};
 pub use failures::{FailureKind, FailurePlace, FailureRecord};

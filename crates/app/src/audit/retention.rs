@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::time::Timestamp;
-use stagedoor_store::Trimmed;
+use stagedoor_store::{Old, Trimmed};
 
 use crate::app::App;
 
@@ -14,6 +14,8 @@ const STEP: Duration = Duration::from_hours(1);
 const AT_ONCE: u32 = 5_000;
 /// Between two of these.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A clock that has leapt may be set right within this time; until then nothing goes by it.
+const SETTLED: Duration = Duration::from_hours(24);
 const DAY_MILLIS: i64 = 86_400_000;
 
 /// Removes old records now and then, for as long as it is polled.
@@ -43,13 +45,14 @@ impl App {
         let Some(keep) = self.options().keep_audit_log else {
             return false;
         };
-        let before = whole_day(self.clock().now().minus(keep));
+        let now = self.clock().now();
+        let (before, settled) = (whole_day(now.minus(keep)), now.minus(SETTLED));
         let entry = self.entry(Act::LogTrimmed, &Origin::server());
         let entry = entry.with("older_than", before.rfc3339());
         let removed = self
             .inner
             .store
-            .trim_audit_log(entry, before, AT_ONCE)
+            .trim_audit_log(entry, Old { before, settled }, AT_ONCE)
             .await;
         match removed {
             Ok(Trimmed::Removed(0)) => false,
@@ -58,7 +61,8 @@ impl App {
                 false
             }
             Ok(Trimmed::AllOld) => {
-                tracing::warn!(before = %before.rfc3339(), "every record of the audit log is too old by the clock of this machine, even the newest: none was removed; see to the clock");
+                // Also where nothing was done for long, so it is no warning.
+                tracing::info!(before = %before.rfc3339(), "every record of the audit log is too old by the clock of this machine, but for those of the last day: none was removed; see whether the clock is right");
                 false
             }
             Ok(Trimmed::Removed(removed)) => {

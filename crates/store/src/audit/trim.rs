@@ -94,12 +94,22 @@ impl Start {
     }
 }
 
+/// Which records are too old.
+#[derive(Debug, Clone, Copy)]
+pub struct Old {
+    /// Those of before this time.
+    pub before: Timestamp,
+    /// If there is one of after that time and before this: what was written since may have its
+    /// time from the clock that makes the others old.
+    pub settled: Timestamp,
+}
+
 /// What became of a removal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trimmed {
     /// So many records went.
     Removed(usize),
-    /// None went: even the newest one would be too old. It is the clock that is wrong.
+    /// None went: all are too old but those of the last time. It may be the clock that is wrong.
     AllOld,
     /// None went: this one among them is not as it was written.
     NotWhole(Fault),
@@ -112,16 +122,16 @@ impl Happened for Trimmed {
 }
 
 impl Store {
-    /// Removes records from the front of the audit log that are older than `before`, at most so many.
-    /// It ends at the first that is not older, and removes nothing where one that it looks at is not
+    /// Removes records from the front of the audit log that are too old, at most so many.
+    /// It ends at the first that is not, and removes nothing where one that it looks at is not
     /// as it was written: `verify` is to name that one. `entry` records it, if any was removed.
     pub async fn trim_audit_log(
         &self,
         entry: Entry,
-        before: Timestamp,
+        old: Old,
         most: u32,
     ) -> Result<Trimmed, StoreError> {
-        self.write_to_chain(move |db, chain| trim(db, chain, &entry, before, most))
+        self.write_to_chain(move |db, chain| trim(db, chain, &entry, old, most))
             .await
     }
 }
@@ -130,14 +140,14 @@ fn trim(
     db: &Connection,
     chain: &Chain,
     entry: &Entry,
-    before: Timestamp,
+    old: Old,
     most: u32,
 ) -> rusqlite::Result<Trimmed> {
     const REMOVE: &str = "DELETE FROM audit_log WHERE seq <= ?1";
-    let (seq, hash) = match old(db, chain, before, most)? {
+    let (seq, hash) = match last_old(db, chain, old.before, most)? {
         Err(fault) => return Ok(Trimmed::NotWhole(fault)),
         Ok(None) => return Ok(Trimmed::Removed(0)),
-        Ok(Some(_)) if is_newest_older(db, before)? => return Ok(Trimmed::AllOld),
+        Ok(Some(_)) if !is_time_borne_out(db, old)? => return Ok(Trimmed::AllOld),
         Ok(Some(last)) => last,
     };
     let removed = db.prepare_cached(REMOVE)?.execute([seq])?;
@@ -153,7 +163,7 @@ fn trim(
 
 /// The last of those that are to go, if any, and its hash. What is about to go is looked at for the
 /// last time: of a record that was touched, not even the time can be believed.
-fn old(
+fn last_old(
     db: &Connection,
     chain: &Chain,
     before: Timestamp,
@@ -181,9 +191,10 @@ fn old(
     Ok(Ok(last))
 }
 
-fn is_newest_older(db: &Connection, before: Timestamp) -> rusqlite::Result<bool> {
-    const NEWEST: &str =
-        "SELECT at < ?1 FROM audit_log WHERE seq = (SELECT max(seq) FROM audit_log)";
-    db.prepare_cached(NEWEST)?
-        .query_row([before.millis()], |row| row.get(0))
+/// Is there a record that is neither too old nor of the last time? By a clock that has just leapt there
+/// is none.
+fn is_time_borne_out(db: &Connection, old: Old) -> rusqlite::Result<bool> {
+    const BETWEEN: &str = "SELECT 1 FROM audit_log WHERE at >= ?1 AND at < ?2";
+    let between = (old.before.millis(), old.settled.millis());
+    db.prepare_cached(BETWEEN)?.exists(between)
 }

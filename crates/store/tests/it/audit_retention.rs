@@ -5,7 +5,7 @@ use std::fs;
 use rusqlite::Connection;
 use stagedoor_domain::audit::{Act, Entry, Origin};
 use stagedoor_domain::time::Timestamp;
-use stagedoor_store::{AuditLog, Fault, LineWrong, Store, Trimmed, Verified};
+use stagedoor_store::{AuditLog, Fault, LineWrong, Old, Store, Trimmed, Verified};
 
 use crate::world::{World, at, world};
 
@@ -25,8 +25,13 @@ async fn nine() -> World {
 }
 
 async fn try_to_trim(store: &Store, before: Timestamp, most: u32) -> Trimmed {
+    let settled = at(5000);
+    trim_old(store, Old { before, settled }, most).await
+}
+
+async fn trim_old(store: &Store, old: Old, most: u32) -> Trimmed {
     let entry = Entry::new(Act::LogTrimmed, Origin::server(), at(100));
-    let trimmed = store.trim_audit_log(entry, before, most).await;
+    let trimmed = store.trim_audit_log(entry, old, most).await;
     trimmed.expect("answered")
 }
 
@@ -239,8 +244,14 @@ async fn all_may_be_old_and_much_goes_in_steps_that_are_each_proved() {
 async fn a_clock_by_which_all_is_old_removes_nothing() {
     let world = nine().await;
     assert_eq!(try_to_trim(&world.store, at(10), 99).await, Trimmed::AllOld);
-    assert_eq!(world.records(), 9, "and nothing is recorded");
-    assert_eq!(trim(&world.store, at(9), 99).await, 8);
+    // What is written by that clock does not speak for it.
+    record(&world.store, 2000).await;
+    for (settled, trimmed) in [(2000, Trimmed::AllOld), (2001, Trimmed::Removed(9))] {
+        assert_eq!(verified(&world).records, 10, "and nothing is recorded");
+        let (before, settled) = (at(10), at(settled));
+        let old = Old { before, settled };
+        assert_eq!(trim_old(&world.store, old, 99).await, trimmed);
+    }
 }
 
 #[tokio::test]
