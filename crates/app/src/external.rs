@@ -71,7 +71,7 @@ impl App {
                 return Ok(None);
             }
             Err(why) => {
-                self.tell_of_no_answer(&why, &password);
+                self.tell_of_no_answer(&why, &password, record.is_none().then_some(&name));
                 return Ok(None);
             }
         };
@@ -89,12 +89,12 @@ impl App {
     }
 
     /// For the operator, who has to mend it; now and then, however many sign in meanwhile.
-    fn tell_of_no_answer(&self, why: &NoAnswer, password: &Password) {
+    fn tell_of_no_answer(&self, why: &NoAnswer, password: &Password, nobody: Option<&UserName>) {
         let now = self.clock().monotonic();
         let Some(left_out) = self.inner.external.complaints.due(why.kind(), now) else {
             return;
         };
-        let said = complaint::shown(why.complaint(), password);
+        let said = complaint::shown(why.complaint(), password, nobody);
         tracing::error!(
             %why,
             said,
@@ -115,7 +115,7 @@ impl App {
         let (id, name) = (record.user.id, record.user.name);
         let entry = self.entry(Act::GroupsSet, &Origin::stranger(address));
         let entry = entry.on(name.as_str()).with("by", "sign-in command");
-        match self.recorded(entry).set_groups(id, groups).await {
+        match self.recorded(entry).set_external_groups(id, groups).await {
             Ok(()) => self.external_account(&name).await,
             Err(ChangeUserError::Store(error)) => Err(error.into()),
             Err(error @ (ChangeUserError::Absent | ChangeUserError::LastAdmin)) => {

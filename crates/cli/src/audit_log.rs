@@ -272,7 +272,7 @@ mod tests {
     async fn an_end_that_went_by_age_is_told_from_one_that_is_not_there() {
         use stagedoor_domain::audit::{Entry, Origin};
         use stagedoor_domain::time::Timestamp;
-        use stagedoor_store::Store;
+        use stagedoor_store::{Old, Store, Trimmed};
         let dir = tempfile::tempdir().expect("a folder");
         let store = Store::open(dir.path()).expect("opens");
         let entry = |act, at| Entry::new(act, Origin::server(), Timestamp::from_millis(at));
@@ -283,11 +283,12 @@ mod tests {
         let log = AuditLog::open(dir.path()).expect("opens");
         let hash = |seq| log.hash_of(seq).expect("read").expect("there");
         let ends = [2, 4, 7].map(|seq| (seq, hash(seq)));
-        let old = Timestamp::from_millis(5);
+        let [before, settled] = [5, 99].map(Timestamp::from_millis);
+        let old = Old { before, settled };
         let trimmed = store
             .trim_audit_log(entry(Act::LogTrimmed, 10), old, 99)
             .await;
-        assert_eq!(trimmed.expect("trimmed"), 4);
+        assert_eq!(trimmed.expect("trimmed"), Trimmed::Removed(4));
         let said = |end: &(i64, String)| {
             let start = log.verify().expect("read").start;
             compare(&log, &start, end).expect("compared")

@@ -160,7 +160,8 @@ async fn set_password(db: &Database, name: &str) -> anyhow::Result<()> {
     println!("User {name} has a new password; their sessions are ended.");
     if record.is_external {
         println!(
-            "Their account is local from now on: the sign-in command is not asked about them."
+            "Their account is local from now on: the sign-in command is not asked about them, and the groups that \
+             it named are taken away. Give it groups with: stagedoor user groups {name} --group GROUP"
         );
     }
     Ok(())

@@ -29,4 +29,4 @@ pub use log::AuditLog;
 pub use page::{AuditCursor, AuditFilter, AuditPage};
 pub use record::AuditRecord;
 pub(crate) use scribe::{Bell, start as start_scribe};
-pub use trim::Start;
+pub use trim::{Old, Start, Trimmed};

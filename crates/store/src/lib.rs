@@ -12,6 +12,7 @@
 mod audit;
 mod connection;
 mod error;
+mod external_users;
 mod failures;
 mod grants;
 mod groups;
@@ -31,8 +32,8 @@ mod users;
 mod writer;
 
 pub use audit::{
-    AuditCursor, AuditFilter, AuditLog, AuditPage, AuditRecord, Fault, LineFault, LineWrong, Start,
-    Verified,
+    AuditCursor, AuditFilter, AuditLog, AuditPage, AuditRecord, Fault, LineFault, LineWrong, Old,
+    Start, Trimmed, Verified,
 };
 pub use error::{OpenError, StoreError};
 pub use failures::{FailureKind, FailurePlace, FailureRecord};

@@ -5,11 +5,15 @@ use stagedoor_domain::id::UserId;
 use stagedoor_domain::time::Timestamp;
 
 use crate::error::StoreError;
+use crate::external_users::{is_external, keep_password};
 use crate::store::Store;
-use crate::users::{ChangeUserError, Changed, UserRecord, end_sessions, read_user, user_columns};
+use crate::users::{
+    ChangeUserError, Changed, UserRecord, end_sessions, is_last_admin, read_user, user_columns,
+};
 
 impl Store {
-    /// Sets an account's link, by the hash of its secret; an older one is void from now on.
+    /// Sets an account's link, by the hash of its secret; an older one is void from now on. Not for an
+    /// external account that is the only administrator: by its use it would be none.
     pub async fn put_password_link(
         &self,
         hash: [u8; 32],
@@ -19,6 +23,9 @@ impl Store {
         const SQL: &str =
             "INSERT INTO password_links (hash, user_id, expires_at) VALUES (?1, ?2, ?3)";
         self.change_user(user, move |db| {
+            if is_external(db, user)? && is_last_admin(db, user)? {
+                return Ok(Changed::LastAdmin);
+            }
             void_links(db, user)?;
             db.prepare_cached(SQL)?
                 .execute((hash, user.0, expires.millis()))?;
@@ -37,14 +44,13 @@ impl Store {
     }
 
     /// Burns the link and sets the password, and ends the account's sessions, all or nothing; whose
-    /// it was.
+    /// it was. An external account is local from then on, and without groups.
     pub async fn use_password_link(
         &self,
         hash: [u8; 32],
         now: Timestamp,
         password_hash: String,
     ) -> Result<Option<UserId>, StoreError> {
-        const SQL: &str = "UPDATE users SET password_hash = ?2, origin = 'local' WHERE id = ?1";
         self.write(move |db| {
             let Some(owner) = owner(db, hash, now)? else {
                 return Ok(None);
@@ -52,8 +58,7 @@ impl Store {
             let user = owner.user.id;
             void_links(db, user)?;
             end_sessions(db, user)?;
-            db.prepare_cached(SQL)?
-                .execute((user.0, password_hash.as_str()))?;
+            keep_password(db, user, &password_hash)?;
             Ok(Some(user))
         })
         .await

@@ -10,6 +10,7 @@ use stagedoor_domain::time::Timestamp;
 
 use crate::audit::{Happened, Refusal};
 use crate::error::{StoreError, is_duplicate};
+use crate::external_users::keep_password;
 use crate::password_links::void_links;
 use crate::store::Store;
 
@@ -77,6 +78,7 @@ impl Refusal for ChangeUserError {
 pub(crate) enum Changed<T> {
     Done(T),
     LastAdmin,
+    Absent,
 }
 
 /// The columns of an account, to be read by [`read_user`] from a query over `users`.
@@ -97,29 +99,6 @@ impl Store {
         self.write(move |db| insert_user(db, &new, now))
             .await?
             .ok_or(AddUserError::NameTaken)
-    }
-
-    /// Makes an account whose password is not known here.
-    pub async fn add_external_user(
-        &self,
-        name: UserName,
-        groups: BTreeSet<GroupName>,
-        now: Timestamp,
-    ) -> Result<UserId, AddUserError> {
-        const SQL: &str = "UPDATE users SET origin = 'external' WHERE id = ?1";
-        let new = NewUser {
-            name,
-            password_hash: String::new(),
-            groups,
-        };
-        let added = self.write(move |db| {
-            let id = insert_user(db, &new, now)?;
-            if let Some(id) = id {
-                db.prepare_cached(SQL)?.execute([id.0])?;
-            }
-            Ok(id)
-        });
-        added.await?.ok_or(AddUserError::NameTaken)
     }
 
     /// The account of this id.
@@ -194,13 +173,12 @@ impl Store {
     }
 
     /// Sets the password and ends the account's sessions in the same transaction; an external
-    /// account is local from then on. False when there is no such account.
+    /// account is local from then on, and without groups. False when there is no such account.
     pub async fn set_password(&self, user: UserId, hash: String) -> Result<bool, StoreError> {
-        const SQL: &str = "UPDATE users SET password_hash = ?2, origin = 'local' WHERE id = ?1";
         self.write(move |db| {
             end_sessions(db, user)?;
             void_links(db, user)?;
-            Ok(db.prepare_cached(SQL)?.execute((user.0, hash.as_str()))? > 0)
+            keep_password(db, user, &hash)
         })
         .await
     }
@@ -212,22 +190,8 @@ impl Store {
         user: UserId,
         groups: BTreeSet<GroupName>,
     ) -> Result<(), ChangeUserError> {
-        self.change_user(user, move |db| {
-            let stays = groups
-                .iter()
-                .any(|group| group.as_str() == GroupName::ADMINS);
-            if !stays && is_last_admin(db, user)? {
-                return Ok(Changed::LastAdmin);
-            }
-            if groups_of(db, user)? != groups {
-                end_sessions(db, user)?;
-            }
-            db.prepare_cached("DELETE FROM memberships WHERE user_id = ?1")?
-                .execute([user.0])?;
-            insert_groups(db, user, &groups)?;
-            Ok(Changed::Done(()))
-        })
-        .await
+        self.change_user(user, move |db| replace_groups(db, user, &groups))
+            .await
     }
 
     /// Changes an account that exists.
@@ -246,10 +210,37 @@ impl Store {
             Ok(match change(db)? {
                 Changed::Done(value) => Ok(value),
                 Changed::LastAdmin => Err(ChangeUserError::LastAdmin),
+                Changed::Absent => Err(ChangeUserError::Absent),
             })
         })
         .await?
     }
+}
+
+/// Replaces an account's groups, and ends its sessions where they differ.
+pub(crate) fn replace_groups(
+    db: &Connection,
+    user: UserId,
+    groups: &BTreeSet<GroupName>,
+) -> rusqlite::Result<Changed<()>> {
+    let stays = groups
+        .iter()
+        .any(|group| group.as_str() == GroupName::ADMINS);
+    if !stays && is_last_admin(db, user)? {
+        return Ok(Changed::LastAdmin);
+    }
+    if groups_of(db, user)? != *groups {
+        end_sessions(db, user)?;
+    }
+    leave_groups(db, user)?;
+    insert_groups(db, user, groups)?;
+    Ok(Changed::Done(()))
+}
+
+/// Takes an account out of all its groups.
+pub(crate) fn leave_groups(db: &Connection, user: UserId) -> rusqlite::Result<usize> {
+    db.prepare_cached("DELETE FROM memberships WHERE user_id = ?1")?
+        .execute([user.0])
 }
 
 fn groups_of(db: &Connection, user: UserId) -> rusqlite::Result<BTreeSet<GroupName>> {

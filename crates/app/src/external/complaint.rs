@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
+use stagedoor_domain::name::UserName;
 use stagedoor_domain::plain::Plain;
 
 use crate::password::Password;
@@ -17,6 +18,8 @@ pub(super) const LONGEST_COMPLAINT: u64 = 4096;
 const SHOWN: usize = 200;
 /// Between two lines of the log for the same reason.
 const PACE: Duration = Duration::from_mins(1);
+/// Of what was typed, parts that are shorter may stand in a complaint: they stand in any.
+const SHORTEST: usize = 3;
 /// Instead of what holds it.
 const LEFT_OUT: &str = "(left out: it holds what was typed)";
 
@@ -48,17 +51,19 @@ impl Complaints {
     }
 }
 
-/// The first line, on one line of plain characters; not if it holds the password or a line of it.
-pub(super) fn shown(complaint: &[u8], password: &Password) -> String {
+/// The first line, on one line of plain characters; not if it holds the password or a line of it, or
+/// the name of nobody: people type their password there.
+pub(super) fn shown(complaint: &[u8], password: &Password, nobody: Option<&UserName>) -> String {
     let text = String::from_utf8_lossy(complaint);
     let line = text.lines().next().unwrap_or_default();
     let typed = password.expose_secret();
     let quoted = serde_json::to_string(typed).unwrap_or_default();
     let parts = typed
         .split(char::is_control)
-        .chain([quoted.trim_matches('"')]);
+        .chain([quoted.trim_matches('"')])
+        .chain(nobody.map(UserName::as_str));
     if parts
-        .filter(|part| !part.is_empty())
+        .filter(|part| part.chars().nth(SHORTEST - 1).is_some())
         .any(|part| line.contains(part))
     {
         return LEFT_OUT.to_owned();
@@ -75,7 +80,7 @@ mod tests {
     use super::*;
 
     fn said(complaint: &[u8], password: &str) -> String {
-        shown(complaint, &Password::from(password.to_owned()))
+        shown(complaint, &Password::from(password.to_owned()), None)
     }
 
     #[test]
@@ -101,6 +106,27 @@ mod tests {
             );
         }
         assert_eq!(said(b"bind failed", "\n"), "bind failed");
+    }
+
+    #[test]
+    fn w30_what_was_typed_as_the_name_of_nobody_is_in_no_complaint() {
+        let typed = UserName::parse("hunter2").expect("a name");
+        let password = Password::from("something else".to_owned());
+        let said = |complaint: &str, nobody| shown(complaint.as_bytes(), &password, nobody);
+        let complaint = "no entry uid=hunter2,ou=people";
+        assert_eq!(said(complaint, Some(&typed)), LEFT_OUT);
+        assert_eq!(said(complaint, None), complaint, "there is such an account");
+        assert_eq!(said("bind failed", Some(&typed)), "bind failed");
+        let short = UserName::parse("ou").expect("a name");
+        assert_eq!(said(complaint, Some(&short)), complaint);
+    }
+
+    #[test]
+    fn w30_a_short_password_empties_no_complaint() {
+        for short in ["i", "ai", "i\nl", "é"] {
+            assert_eq!(said("bind failed é".as_bytes(), short), "bind failed é");
+        }
+        assert_eq!(said(b"bind failed", "ail"), LEFT_OUT);
     }
 
     #[test]

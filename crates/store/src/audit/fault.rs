@@ -43,6 +43,16 @@ pub enum Fault {
     },
     /// These are gone, from the first to the last.
     Removed(i64, i64),
+    /// These are gone from the front; `by` may have told that they were removed by age, but cannot
+    /// be believed.
+    NotTold {
+        /// The first that is gone.
+        first: i64,
+        /// The last.
+        last: i64,
+        /// The record of a removal that was changed, or put there.
+        by: i64,
+    },
     /// These are gone from the end, from the first to the last.
     CutOff(i64, i64),
     /// It was written behind another record than the one before it.
@@ -60,6 +70,11 @@ impl fmt::Display for Fault {
             Self::Moved { at, from } => write!(f, "record {from} was moved to the place of {at}"),
             Self::Removed(first, last) if first == last => write!(f, "record {first} was removed"),
             Self::Removed(first, last) => write!(f, "records {first} to {last} were removed"),
+            Self::NotTold { first, last, by } => write!(
+                f,
+                "records {first} to {last} were removed, and record {by}, which would tell of a \
+                 removal by age, was changed, or put there"
+            ),
             Self::CutOff(first, last) if first == last => {
                 write!(f, "record {first} was removed from the end")
             }

@@ -256,7 +256,7 @@ impl Open {
             .map_err(io::Error::other)?;
         loop {
             let (text, last) = lines_behind(db, self.last).map_err(io::Error::other)?;
-            if text.is_empty() {
+            if last == self.last {
                 return Ok(self.last <= ends_at);
             }
             self.file.write_all(text.as_bytes())?;
@@ -266,7 +266,8 @@ impl Open {
     }
 }
 
-/// The lines of the next records, and the last one's number.
+/// The lines of the next records, and the last one's number. One that cannot be read was touched: it
+/// has no line, but those behind it have theirs.
 fn lines_behind(db: &Connection, last: i64) -> rusqlite::Result<(String, i64)> {
     const SQL: &str = concat!(
         "SELECT ",
@@ -278,9 +279,15 @@ fn lines_behind(db: &Connection, last: i64) -> rusqlite::Result<(String, i64)> {
     let mut statement = db.prepare_cached(SQL)?;
     let mut rows = statement.query((last, AT_ONCE))?;
     while let Some(row) = rows.next()? {
-        let (record, hash) = Fields::read(row)?;
+        last = row.get(0)?;
+        let Ok((record, hash)) = Fields::read(row) else {
+            tracing::error!(
+                "record {last} of the audit log is not as it was written; run: stagedoor audit-log \
+                 verify"
+            );
+            continue;
+        };
         text.push_str(&line(&record, &hash));
-        last = record.seq;
     }
     Ok((text, last))
 }

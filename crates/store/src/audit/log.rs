@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::chain::Chain;
 use super::fault::Verified;
@@ -73,11 +73,12 @@ impl AuditLog {
         })
     }
 
-    /// The hash of a record, in hex digits; none when there is no such record.
+    /// The hash of a record, in hex digits; none when there is no such record, or it has no hash.
     pub fn hash_of(&self, seq: i64) -> Result<Option<String>, StoreError> {
         const SQL: &str = "SELECT hash FROM audit_log WHERE seq = ?1";
-        let hash: Option<Hash> = self.db.query_row(SQL, [seq], |row| row.get(0)).optional()?;
-        Ok(hash.map(|hash| hex(&hash)))
+        let hash = |row: &Row<'_>| Ok(row.get::<_, Hash>(0).ok());
+        let hash = self.db.query_row(SQL, [seq], hash).optional()?;
+        Ok(hash.flatten().map(|hash| hex(&hash)))
     }
 
     /// A server at work writes a line a moment after its record.

@@ -4,13 +4,14 @@
 //! chain like every other, so whoever has not the key cannot make one: a log that was trimmed is told
 //! from one whose front somebody has cut off.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 use serde_json::Value;
 use stagedoor_domain::audit::{Act, Entry};
 use stagedoor_domain::time::Timestamp;
 
-use super::append::append;
+use super::append::{Happened, append};
 use super::chain::{Chain, NONE};
+use super::fault::Fault;
 use super::fields::{Fields, Hash, audit_columns};
 use super::line::{from_hex, hex};
 use super::verify::Follower;
@@ -27,13 +28,17 @@ pub struct Start {
     /// The number of the first record that must be there, from 1.
     pub first: i64,
     before: Hash,
+    /// A later record of a removal that is not as it was written, or never was: it may have said
+    /// that the log begins elsewhere.
+    touched: Option<i64>,
 }
 
 impl Start {
     /// Of a log from which nothing was removed.
-    pub(crate) const WHOLE: Self = Self {
+    const WHOLE: Self = Self {
         first: 1,
         before: NONE,
+        touched: None,
     };
 
     /// The number and the hash of the last record that was removed, as `verify` prints an end; none
@@ -47,20 +52,36 @@ impl Start {
         self.before
     }
 
-    /// What the latest record of a removal says, if it is one of ours.
+    /// The later record of a removal that cannot be believed.
+    pub(crate) fn touched(&self) -> Option<i64> {
+        self.touched
+    }
+
+    /// What the latest record of a removal says that is one of ours. One that somebody has touched or
+    /// put there says nothing: the log does not begin again for it.
     pub(crate) fn of(db: &Connection, chain: &Chain) -> rusqlite::Result<Self> {
-        const LATEST: &str = concat!(
+        const LATEST_FIRST: &str = concat!(
             "SELECT ",
             audit_columns!(),
-            " FROM audit_log WHERE act <> 'run_started' AND act = ?1 ORDER BY seq DESC LIMIT 1"
+            " FROM audit_log WHERE act <> 'run_started' AND act = ?1 ORDER BY seq DESC"
         );
-        let mut latest = db.prepare_cached(LATEST)?;
-        let start = latest.query_row([Act::LogTrimmed.word()], |row| {
-            let (record, hash) = Fields::read(row)?;
-            let is_ours = chain.hash(&record) == hash;
-            Ok(Self::said(record.detail).filter(|_| is_ours))
-        });
-        Ok(start.optional()?.flatten().unwrap_or(Self::WHOLE))
+        let mut removals = db.prepare_cached(LATEST_FIRST)?;
+        let mut rows = removals.query([Act::LogTrimmed.word()])?;
+        let mut touched = None;
+        while let Some(row) = rows.next()? {
+            let said = Fields::read(row).ok().and_then(|(record, hash)| {
+                let is_ours = chain.hash(&record) == hash;
+                Self::said(record.detail).filter(|_| is_ours)
+            });
+            match said {
+                Some(start) => return Ok(Self { touched, ..start }),
+                None => touched = Some(row.get(0)?),
+            }
+        }
+        Ok(Self {
+            touched,
+            ..Self::WHOLE
+        })
     }
 
     fn said(detail: &str) -> Option<Self> {
@@ -68,20 +89,49 @@ impl Start {
         Some(Self {
             first: detail.get(FIRST)?.as_i64()?,
             before: from_hex(detail.get(BEFORE)?.as_str()?)?,
+            touched: None,
         })
     }
 }
 
+/// Which records are too old.
+#[derive(Debug, Clone, Copy)]
+pub struct Old {
+    /// Those of before this time.
+    pub before: Timestamp,
+    /// If there is one of after that time and before this: what was written since may have its
+    /// time from the clock that makes the others old.
+    pub settled: Timestamp,
+}
+
+/// What became of a removal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trimmed {
+    /// So many records went.
+    Removed(usize),
+    /// None went: all are too old but those of the last time. It may be the clock that is wrong.
+    AllOld,
+    /// None went: this one among them is not as it was written.
+    NotWhole(Fault),
+}
+
+impl Happened for Trimmed {
+    fn happened(&self) -> bool {
+        matches!(self, Self::Removed(removed) if removed.happened())
+    }
+}
+
 impl Store {
-    /// Removes records from the front of the audit log that are older than `before`, at most so many;
-    /// how many. It ends at the first that is not older. `entry` records it, if any was removed.
+    /// Removes records from the front of the audit log that are too old, at most so many.
+    /// It ends at the first that is not, and removes nothing where one that it looks at is not
+    /// as it was written: `verify` is to name that one. `entry` records it, if any was removed.
     pub async fn trim_audit_log(
         &self,
         entry: Entry,
-        before: Timestamp,
+        old: Old,
         most: u32,
-    ) -> Result<usize, StoreError> {
-        self.write_to_chain(move |db, chain| trim(db, chain, &entry, before, most))
+    ) -> Result<Trimmed, StoreError> {
+        self.write_to_chain(move |db, chain| trim(db, chain, &entry, old, most))
             .await
     }
 }
@@ -90,34 +140,15 @@ fn trim(
     db: &Connection,
     chain: &Chain,
     entry: &Entry,
-    before: Timestamp,
+    old: Old,
     most: u32,
-) -> rusqlite::Result<usize> {
-    const OLDEST: &str = concat!(
-        "SELECT ",
-        audit_columns!(),
-        " FROM audit_log ORDER BY seq LIMIT ?1"
-    );
+) -> rusqlite::Result<Trimmed> {
     const REMOVE: &str = "DELETE FROM audit_log WHERE seq <= ?1";
-    let mut follower = Follower::from(Start::of(db, chain)?);
-    let (mut last, mut fault) = (None, None);
-    {
-        let mut oldest = db.prepare_cached(OLDEST)?;
-        let mut rows = oldest.query([most])?;
-        while let Some(row) = rows.next()? {
-            let (record, hash) = Fields::read(row)?;
-            if record.at >= before.millis() {
-                break;
-            }
-            last = Some((record.seq, hash));
-            // What is about to go is looked at for the last time.
-            if fault.is_none() {
-                fault = follower.step(db, chain, row)?;
-            }
-        }
-    }
-    let Some((seq, hash)) = last else {
-        return Ok(0);
+    let (seq, hash) = match last_old(db, chain, old.before, most)? {
+        Err(fault) => return Ok(Trimmed::NotWhole(fault)),
+        Ok(None) => return Ok(Trimmed::Removed(0)),
+        Ok(Some(_)) if !is_time_borne_out(db, old)? => return Ok(Trimmed::AllOld),
+        Ok(Some(last)) => last,
     };
     let removed = db.prepare_cached(REMOVE)?.execute([seq])?;
     let entry = entry
@@ -126,10 +157,44 @@ fn trim(
         .with("removed", removed)
         .with(FIRST, seq.saturating_add(1))
         .with(BEFORE, hex(&hash));
-    let entry = match fault {
-        None => entry,
-        Some(fault) => entry.with("not_whole", fault.to_string()),
-    };
     append(db, chain, &entry, None)?;
-    Ok(removed)
+    Ok(Trimmed::Removed(removed))
+}
+
+/// The last of those that are to go, if any, and its hash. What is about to go is looked at for the
+/// last time: of a record that was touched, not even the time can be believed.
+fn last_old(
+    db: &Connection,
+    chain: &Chain,
+    before: Timestamp,
+    most: u32,
+) -> rusqlite::Result<Result<Option<(i64, Hash)>, Fault>> {
+    const OLDEST: &str = concat!(
+        "SELECT ",
+        audit_columns!(),
+        " FROM audit_log ORDER BY seq LIMIT ?1"
+    );
+    let mut follower = Follower::from(Start::of(db, chain)?);
+    let mut last = None;
+    let mut oldest = db.prepare_cached(OLDEST)?;
+    let mut rows = oldest.query([most])?;
+    while let Some(row) = rows.next()? {
+        if let Some(fault) = follower.step(db, chain, row)? {
+            return Ok(Err(fault));
+        }
+        let (record, hash) = Fields::read(row)?;
+        if record.at >= before.millis() {
+            break;
+        }
+        last = Some((record.seq, hash));
+    }
+    Ok(Ok(last))
+}
+
+/// Is there a record that is neither too old nor of the last time? By a clock that has just leapt there
+/// is none.
+fn is_time_borne_out(db: &Connection, old: Old) -> rusqlite::Result<bool> {
+    const BETWEEN: &str = "SELECT 1 FROM audit_log WHERE at >= ?1 AND at < ?2";
+    let between = (old.before.millis(), old.settled.millis());
+    db.prepare_cached(BETWEEN)?.exists(between)
 }

@@ -22,10 +22,14 @@ pub(crate) fn end(
     is_begun: bool,
 ) -> rusqlite::Result<Option<(i64, Hash)>> {
     const HEAD: &str = "SELECT seq, hash, mark FROM audit_head";
-    let head: Option<(i64, Hash, Vec<u8>)> = db
-        .query_row(HEAD, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    // What cannot be read was not written by us.
+    let read = |row: &Row<'_>| -> rusqlite::Result<(i64, Hash, Vec<u8>)> {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    };
+    let head = db
+        .query_row(HEAD, [], |row| Ok(read(row).ok()))
         .optional()?;
-    Ok(head.and_then(|(seq, hash, mark)| {
+    Ok(head.flatten().and_then(|(seq, hash, mark)| {
         let is_of_before = !is_begun && seq == 0 && hash == NONE && mark.is_empty();
         let is_marked = is_of_before || mark == chain.mark(seq, &hash);
         is_marked.then_some((seq, hash))
@@ -55,7 +59,7 @@ pub(crate) fn rows(
             fault = follower.step(db, chain, row)?;
         }
     }
-    let Follower { last, before } = follower;
+    let Follower { last, before, .. } = follower;
     let fault = match (fault, end) {
         (Some(fault), _) => Some(fault),
         (None, None) => Some(Fault::NoEnd),
@@ -71,6 +75,8 @@ pub(crate) struct Follower {
     /// The number and the hash of the last record that was as it was written.
     last: i64,
     before: Hash,
+    /// Until the first record was seen: one that may have said that it comes later.
+    touched: Option<i64>,
 }
 
 impl From<Start> for Follower {
@@ -78,6 +84,7 @@ impl From<Start> for Follower {
         Self {
             last: start.first - 1,
             before: start.before(),
+            touched: start.touched(),
         }
     }
 }
@@ -91,12 +98,17 @@ impl Follower {
         row: &Row<'_>,
     ) -> rusqlite::Result<Option<Fault>> {
         let seq: i64 = row.get(0)?;
+        let touched = self.touched.take();
         if seq <= self.last {
             // Before the first one that there is.
             return Ok(Some(Fault::Changed(seq)));
         }
         if seq > self.last + 1 {
-            return Ok(Some(Fault::Removed(self.last + 1, seq - 1)));
+            let (first, last) = (self.last + 1, seq - 1);
+            return Ok(Some(match touched {
+                Some(by) => Fault::NotTold { first, last, by },
+                None => Fault::Removed(first, last),
+            }));
         }
         match Fields::read(row) {
             Ok((record, hash)) if chain.hash(&record) == hash => {
@@ -233,7 +245,7 @@ impl Walk<'_> {
     }
 }
 
-/// The line that a row gives; none when there is no such row.
+/// The line that a row gives, an empty one where it cannot be read; none when there is no such row.
 fn row_line(db: &Connection, seq: i64) -> rusqlite::Result<Option<String>> {
     const SQL: &str = concat!(
         "SELECT ",
@@ -242,8 +254,8 @@ fn row_line(db: &Connection, seq: i64) -> rusqlite::Result<Option<String>> {
     );
     db.prepare_cached(SQL)?
         .query_row([seq], |row| {
-            let (record, hash) = Fields::read(row)?;
-            Ok(line(&record, &hash))
+            let read = Fields::read(row).ok();
+            Ok(read.map_or_else(String::new, |(record, hash)| line(&record, &hash)))
         })
         .optional()
 }

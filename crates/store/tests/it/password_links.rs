@@ -3,7 +3,7 @@
 use stagedoor_domain::id::UserId;
 use stagedoor_store::{ChangeUserError, SessionRecord};
 
-use crate::world::{World, at, world};
+use crate::world::{World, at, group_names, new_user, user_name, world};
 
 async fn owner(world: &World, hash: [u8; 32], now: i64) -> Option<UserId> {
     let found = world.store.password_link(hash, at(now)).await;
@@ -49,6 +49,64 @@ async fn a_link_sets_the_password_once_and_ends_the_sessions() {
             .is_some()
     };
     assert!(!is_open(1).await && is_open(2).await);
+}
+
+/// An account whose password is not kept here.
+async fn external(world: &World, name: &str, groups: &[&str]) -> UserId {
+    let added = world
+        .store
+        .add_external_user(user_name(name), group_names(groups), at(0));
+    added.await.expect("added")
+}
+
+#[tokio::test]
+async fn w30_an_account_that_becomes_local_leaves_the_groups_that_the_command_named() {
+    let world = world();
+    let root = world.store.add_user(new_user("root", &["admins"]), at(0));
+    root.await.expect("added");
+    let by_link = external(&world, "ann", &["admins", "ops"]).await;
+    let by_hand = external(&world, "bob", &["admins", "ops"]).await;
+    let local = world.store.add_user(new_user("cat", &["ops"]), at(0));
+    let local = local.await.expect("added");
+    let groups = async |id| {
+        let record = world.store.user(id).await.expect("read").expect("found");
+        assert!(!record.is_external && record.password_hash == "new");
+        record.user.groups
+    };
+    put(&world, [1; 32], by_link, 100).await;
+    let used = world.store.use_password_link([1; 32], at(1), "new".into());
+    assert_eq!(used.await.expect("used"), Some(by_link));
+    for user in [by_hand, local] {
+        let set = world.store.set_password(user, "new".into()).await;
+        assert!(set.expect("set"));
+    }
+    assert_eq!(groups(by_link).await, group_names(&[]));
+    assert_eq!(groups(by_hand).await, group_names(&[]));
+    assert_eq!(groups(local).await, group_names(&["ops"]));
+    // An answer of the command that comes too late.
+    let late = world
+        .store
+        .set_external_groups(by_link, group_names(&["admins"]))
+        .await;
+    assert!(matches!(late, Err(ChangeUserError::Absent)), "{late:?}");
+    assert_eq!(groups(by_link).await, group_names(&[]));
+    let eve = external(&world, "eve", &[]).await;
+    let named = world.store.set_external_groups(eve, group_names(&["ops"]));
+    named.await.expect("external still");
+}
+
+#[tokio::test]
+async fn w30_the_only_administrator_is_given_no_link_that_makes_it_none() {
+    let world = world();
+    let ann = external(&world, "ann", &["admins"]).await;
+    let refused = world.store.put_password_link([1; 32], ann, at(100)).await;
+    assert!(matches!(refused, Err(ChangeUserError::LastAdmin)));
+    let root = world.store.add_user(new_user("root", &["admins"]), at(0));
+    let root = root.await.expect("added");
+    put(&world, [1; 32], ann, 100).await;
+    // A local one stays what it is.
+    world.store.delete_user(ann).await.expect("deleted");
+    put(&world, [2; 32], root, 100).await;
 }
 
 #[tokio::test]

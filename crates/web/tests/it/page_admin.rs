@@ -210,6 +210,7 @@ async fn w30_whose_password_the_command_knows_is_called_external_and_made_local_
     let asked = link("eve", "").await;
     assert_eq!(asked.status, 409, "{}", asked.text());
     assert!(asked.text().contains("local account"), "{}", asked.text());
+    assert!(asked.text().contains("begins without groups"));
     let made = link("eve", "sure=yes").await.text();
     let path = secret(&made);
     let path = path
