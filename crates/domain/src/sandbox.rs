@@ -160,7 +160,7 @@ impl Measure {
             Self::Privileges => "cannot gain privileges by a setuid program",
             Self::Calls => "cannot use parts of the system that scripts do not need",
             Self::StrictCalls => "cannot make namespaces, mount, or trace a process",
-            Self::Processes => "cannot signal or look into processes that it did not start",
+            Self::Processes => "cannot signal, limit or look into processes that it did not start",
             Self::Read => {
                 "can read only its own folders, the system's programs and the paths in `sandbox.read` and `sandbox.write`"
             }

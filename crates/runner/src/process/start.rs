@@ -71,7 +71,8 @@ impl Station {
         let started_at = clock.now();
         let planted = self.nursery.plant(steps);
         let planted = planted.map_err(|error| resources("make a process", &error))?;
-        if matches!(planted.tree, Tree::Cgroup(_)) {
+        // A keeper does as much where the script cannot end it.
+        if matches!(planted.tree, Tree::Cgroup(_)) || enforced.holds(Measure::Processes) {
             enforced.note(Measure::Tree, Ok(()));
         }
         // Dropping the other ends closes them here, so that the script's are the only ones.

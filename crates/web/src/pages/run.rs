@@ -16,7 +16,7 @@ use stagedoor_app::stop_run::StopError;
 use stagedoor_app::view::RunView;
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::run::State as RunState;
-use stagedoor_domain::sandbox::Enforced;
+use stagedoor_domain::sandbox::{Enforced, Measure};
 use stagedoor_domain::script::OutputFormat;
 use stagedoor_output::View;
 
@@ -79,15 +79,22 @@ pub(super) struct HeldBy {
     pub measures: Vec<&'static str>,
     /// What was asked for, and why it could not be had.
     pub missing: Vec<(&'static str, String)>,
+    /// Why it may be another file than the one that was checked, where it may.
+    pub unpinned: Option<String>,
 }
 
 impl HeldBy {
     fn of(enforced: &Enforced) -> Self {
-        let missing = enforced.missing.iter();
+        let (unpinned, missing): (Vec<_>, Vec<_>) = enforced
+            .missing
+            .iter()
+            .partition(|(measure, _)| *measure == Measure::Pinned);
         Self {
             level: enforced.level.word(),
+            unpinned: unpinned.first().map(|(_, why)| why.clone()),
             measures: enforced.held.iter().map(|measure| measure.says()).collect(),
             missing: missing
+                .into_iter()
                 .map(|(measure, why)| (measure.says(), why.clone()))
                 .collect(),
         }

@@ -235,6 +235,7 @@ fn run(x: &str) -> RunPage {
             level: "strict",
             measures: vec!["cannot use the network"],
             missing: vec![("is held", x.to_owned())],
+            unpinned: Some(x.to_owned()),
         }),
         framed: Framed::Now(Report {
             address: x.to_owned(),

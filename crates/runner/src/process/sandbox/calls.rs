@@ -97,6 +97,24 @@ const NOT_IN_STRICT: &[c_long] = &[
     SYS_personality,
 ];
 
+/// Objects that stay when their maker has ended, and by whose keys runs of one account would meet.
+const SHARED_OBJECTS: &[c_long] = &[libc::SYS_shmget, libc::SYS_semget, libc::SYS_msgget];
+
+/// Calls that change how another process of the same account runs, each with the argument that names
+/// it: 0 is the caller, whom it may be.
+const OF_OTHERS: [(c_long, u8); 3] = [
+    (libc::SYS_prlimit64, FIRST),
+    (libc::SYS_setpriority, SECOND),
+    (libc::SYS_ioprio_set, SECOND),
+];
+/// The same, of which a program's own threads make use.
+const OF_OTHER_THREADS: [(c_long, u8); 4] = [
+    (libc::SYS_sched_setaffinity, FIRST),
+    (libc::SYS_sched_setscheduler, FIRST),
+    (libc::SYS_sched_setparam, FIRST),
+    (libc::SYS_sched_setattr, FIRST),
+];
+
 /// Flags of `clone` that make a namespace.
 const NAMESPACES: &[libc::c_int] = &[
     libc::CLONE_NEWUSER,
@@ -154,6 +172,13 @@ impl Filter {
             typing.into_iter().collect::<Result<_, _>>()?,
         );
         calls.insert(libc::SYS_socket, vec![other_families(FAMILIES)?]);
+        for (call, named) in OF_OTHERS {
+            calls.insert(call, vec![others(named)?]);
+        }
+        // All processes of the account, by its number or by 0.
+        let whole_account = condition(FIRST, SeccompCmpOp::Eq, u64::from(libc::PRIO_USER))?;
+        let priorities = vec![others(SECOND)?, rule(vec![whole_account])?];
+        calls.insert(libc::SYS_setpriority, priorities);
         let mut filter = Self::of([(calls, libc::EPERM)])?;
         filter.0.extend(filter::without_x32());
         Ok(filter)
@@ -161,7 +186,10 @@ impl Filter {
 
     /// What `strict` adds.
     pub(super) fn strict() -> Result<Self, BackendError> {
-        let mut calls = all(NOT_IN_STRICT);
+        let mut calls = all(NOT_IN_STRICT.iter().chain(SHARED_OBJECTS));
+        for (call, named) in OF_OTHER_THREADS {
+            calls.insert(call, vec![others(named)?]);
+        }
         let namespaces = NAMESPACES.iter().map(|flag| {
             let flag = u64::from(flag.unsigned_abs());
             rule(vec![condition(FIRST, SeccompCmpOp::MaskedEq(flag), flag)?])
@@ -238,6 +266,11 @@ fn rule(conditions: Vec<SeccompCondition>) -> Result<SeccompRule, BackendError> 
 
 fn condition(argument: u8, is: SeccompCmpOp, value: u64) -> Result<SeccompCondition, BackendError> {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, is, value)
+}
+
+/// Anybody but the caller.
+fn others(named: u8) -> Result<SeccompRule, BackendError> {
+    rule(vec![condition(named, SeccompCmpOp::Ne, 0)?])
 }
 
 /// Any family but these.
