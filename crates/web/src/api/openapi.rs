@@ -159,7 +159,12 @@ mod tests {
             for (status, response) in responses.iter().filter(|(s, _)| s.as_str() >= "400") {
                 let content = response["content"].as_object().expect("content");
                 let kinds: Vec<&String> = content.keys().collect();
-                assert_eq!(kinds, ["application/problem+json"], "{status} of {call}");
+                let kind = if refusals::BEFORE_ROUTING.contains(&status.as_str()) {
+                    "text/plain"
+                } else {
+                    "application/problem+json"
+                };
+                assert_eq!(kinds, [kind], "{status} of {call}");
             }
         }
     }

@@ -2,6 +2,7 @@
 //! handler.
 
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::{Content, Ref, RefOr, Response};
 use utoipa::{Modify, ToSchema};
 
@@ -55,6 +56,9 @@ const ALWAYS: [(&str, &str); 7] = [
     ),
 ];
 
+/// Said in plain text by the front, before it knows which call it is.
+pub(super) const BEFORE_ROUTING: [&str; 2] = ["414", "431"];
+
 /// Of calls that change something.
 const OF_CHANGES: [(&str, &str); 4] = [
     ("408", "The body did not arrive in time."),
@@ -100,9 +104,14 @@ fn describe(call: &mut Operation) {
         if let RefOr::T(response) = response
             && is_refusal
         {
-            let content = Content::new(Some(Ref::from_schema_name("Problem")));
-            let kind = "application/problem+json".to_owned();
-            response.content.insert(kind, content.into());
+            let (kind, schema) = if BEFORE_ROUTING.contains(&status.as_str()) {
+                ("text/plain", RefOr::from(Object::with_type(Type::String)))
+            } else {
+                let problem = Ref::from_schema_name("Problem");
+                ("application/problem+json", RefOr::Ref(problem))
+            };
+            let content = Content::new(Some(schema));
+            response.content.insert(kind.to_owned(), content.into());
         }
     }
 }
