@@ -4,7 +4,8 @@
 use std::path::{Component, Path};
 use std::time::Duration;
 
-use stagedoor_config::document::{Keys, Node, Problems, Table, Value, nearest};
+use stagedoor_config::document::{Keys, Node, Problems, Table, Value};
+use stagedoor_config::sandbox_level;
 use stagedoor_domain::sandbox::{Level, Network, Permit, ProcessLimits, Sandbox};
 
 const KEYS: Keys = Keys {
@@ -56,28 +57,19 @@ fn level(table: &Table, folder: &str, permits: &[Permit], problems: &mut Problem
     let Some(node) = table.get("level") else {
         return Level::default();
     };
-    let Some(word) = node.full_text(problems) else {
-        return Level::default();
-    };
-    let words = Level::ALL.map(|(word, _)| word);
-    let Some(level) = Level::parse(&word) else {
-        let problem = node
-            .mark
-            .problem(format!("`{word}` is not a level of the sandbox"));
-        problems.push(match nearest(&word, words) {
-            Some(near) => problem.mend(format!("did you mean `{near}`?")),
-            None => problem.mend(format!("use {}", words.join(", "))),
-        });
+    let Some(level) = sandbox_level(node, problems) else {
         return Level::default();
     };
     if level < Permit::loosest(permits, folder) {
         let shown = if folder.is_empty() { "." } else { folder };
         let problem = node.mark.problem(format!(
-            "`{word}` is weaker than `{}`, and stagedoor.toml does not permit it here",
+            "`{}` is weaker than `{}`, and stagedoor.toml does not permit it here",
+            level.word(),
             Level::default().word()
         ));
         problems.push(problem.mend(format!(
-            "take it out, or ask the operator for `[[permit]]` with `folder = \"{shown}\"` and `sandbox = \"{word}\"`"
+            "take it out, or ask the operator for `[[permit]]` with `folder = \"{shown}\"` and `sandbox = \"{}\"`",
+            level.word()
         )));
     }
     level

@@ -28,6 +28,7 @@ pub use environment::Environment;
 pub use front::{Hsts, Proxy, Tls};
 pub use listen::Listen;
 pub use load::{ConfigError, Sources, load};
+pub use permits::sandbox_level;
 pub use session::{Session, SessionAddress};
 pub use settings::{Limits, Settings};
 pub use sign_in::{SignIn, SignInCommand};

@@ -25,7 +25,9 @@ fn one(table: &Table, problems: &mut Problems) -> Option<Permit> {
         }
     }
     let folder = table.get("folder").and_then(|node| folder(node, problems));
-    let level = table.get("sandbox").and_then(|node| level(node, problems));
+    let level = table
+        .get("sandbox")
+        .and_then(|node| sandbox_level(node, problems));
     Some(Permit {
         folder: folder?,
         level: level?,
@@ -49,7 +51,8 @@ fn folder(node: &Node, problems: &mut Problems) -> Option<String> {
     None
 }
 
-fn level(node: &Node, problems: &mut Problems) -> Option<Level> {
+/// Reads the word of a level, in a permit or in a definition.
+pub fn sandbox_level(node: &Node, problems: &mut Problems) -> Option<Level> {
     let word = node.full_text(problems)?;
     let level = Level::parse(&word);
     if level.is_none() {

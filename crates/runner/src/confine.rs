@@ -9,17 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use libc::{
-    SYS_acct, SYS_add_key, SYS_bpf, SYS_chroot, SYS_clock_adjtime, SYS_clock_settime, SYS_clone,
-    SYS_clone3, SYS_delete_module, SYS_execve, SYS_execveat, SYS_fanotify_init, SYS_finit_module,
-    SYS_fsconfig, SYS_fsmount, SYS_fsopen, SYS_fspick, SYS_init_module, SYS_io_uring_enter,
-    SYS_io_uring_register, SYS_io_uring_setup, SYS_kexec_load, SYS_keyctl, SYS_mount,
-    SYS_mount_setattr, SYS_move_mount, SYS_open_by_handle_at, SYS_open_tree, SYS_perf_event_open,
-    SYS_personality, SYS_pidfd_getfd, SYS_pivot_root, SYS_process_madvise, SYS_process_vm_readv,
-    SYS_process_vm_writev, SYS_ptrace, SYS_quotactl, SYS_quotactl_fd, SYS_reboot, SYS_request_key,
-    SYS_setdomainname, SYS_sethostname, SYS_setns, SYS_settimeofday, SYS_swapoff, SYS_swapon,
-    SYS_syslog, SYS_umount2, SYS_unshare, SYS_userfaultfd,
-};
+use libc::{SYS_clock_adjtime, SYS_clone, SYS_clone3, SYS_execve, SYS_execveat};
 use rustix::process::DumpableBehavior;
 use seccompiler::{
     BpfProgram, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule, TargetArch,
@@ -27,79 +17,14 @@ use seccompiler::{
 
 use crate::filter;
 
-/// Answered with EPERM, whatever the arguments are.
-const FORBIDDEN: &[libc::c_long] = &[
-    // Programs and processes; `clone` has a rule of its own.
-    SYS_execve,
-    SYS_execveat,
-    // The memory and the descriptors of other processes.
-    SYS_ptrace,
-    SYS_process_vm_readv,
-    SYS_process_vm_writev,
-    SYS_process_madvise,
-    SYS_pidfd_getfd,
-    // The view of the file system, and other name spaces.
-    SYS_mount,
-    SYS_umount2,
-    SYS_pivot_root,
-    SYS_chroot,
-    SYS_open_tree,
-    SYS_move_mount,
-    SYS_fsopen,
-    SYS_fsconfig,
-    SYS_fsmount,
-    SYS_fspick,
-    SYS_mount_setattr,
-    SYS_setns,
-    SYS_unshare,
-    SYS_open_by_handle_at,
-    SYS_fanotify_init,
-    // Parts of the kernel that are large and seldom needed.
-    SYS_bpf,
-    SYS_perf_event_open,
-    SYS_userfaultfd,
-    SYS_io_uring_setup,
-    SYS_io_uring_enter,
-    SYS_io_uring_register,
-    SYS_add_key,
-    SYS_request_key,
-    SYS_keyctl,
-    SYS_personality,
-    // The machine itself.
-    SYS_init_module,
-    SYS_finit_module,
-    SYS_delete_module,
-    SYS_kexec_load,
-    SYS_reboot,
-    SYS_swapon,
-    SYS_swapoff,
-    SYS_acct,
-    SYS_quotactl,
-    SYS_quotactl_fd,
-    SYS_syslog,
-    SYS_sethostname,
-    SYS_setdomainname,
-    SYS_settimeofday,
-    SYS_clock_settime,
-    SYS_clock_adjtime,
-];
+/// Answered with EPERM, whatever the arguments are, beside what [`filter`] lists: programs and
+/// processes (`clone` has a rule of its own), and the clock.
+const FORBIDDEN: &[libc::c_long] = &[SYS_execve, SYS_execveat, SYS_clock_adjtime];
 
 /// The same, where the architecture has them.
 #[cfg(target_arch = "x86_64")]
-const FORBIDDEN_HERE: &[libc::c_long] = &[
-    libc::SYS_fork,
-    libc::SYS_vfork,
-    libc::SYS_iopl,
-    libc::SYS_ioperm,
-    libc::SYS_modify_ldt,
-    libc::SYS_kexec_file_load,
-];
-#[cfg(target_arch = "aarch64")]
-const FORBIDDEN_HERE: &[libc::c_long] = &[
-    // kexec_file_load, which not every libc names.
-    294,
-];
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const FORBIDDEN_HERE: &[libc::c_long] = &[libc::SYS_fork, libc::SYS_vfork];
+#[cfg(not(target_arch = "x86_64"))]
 const FORBIDDEN_HERE: &[libc::c_long] = &[];
 
 /// The argument of `clone` that holds its flags.
@@ -161,8 +86,9 @@ fn has_no_filters(error: &seccompiler::Error) -> bool {
 
 fn filters(arch: TargetArch) -> Result<Vec<BpfProgram>, seccompiler::BackendError> {
     let always = |call: &libc::c_long| (*call, Vec::new());
-    let mut forbidden: BTreeMap<_, _> =
-        FORBIDDEN.iter().chain(FORBIDDEN_HERE).map(always).collect();
+    let own = FORBIDDEN.iter().chain(FORBIDDEN_HERE);
+    let shared = [filter::NEVER, filter::NEVER_HERE, filter::ELSEWHERE].concat();
+    let mut forbidden: BTreeMap<_, _> = own.chain(&shared).map(always).collect();
     // A thread may be made, a process may not.
     let no_thread = SeccompCondition::new(
         CLONE_FLAGS,

@@ -14,7 +14,8 @@ use stagedoor_domain::invocation::{Invocation, Word};
 use stagedoor_domain::sandbox::{ProcessLimits, Sandbox};
 use stagedoor_domain::script::{Fingerprint, Launch};
 use stagedoor_runner::{
-    Account, Connection, ExitRecord, Plan, Refusal, Report, Reports, Runner, RunnerOptions, Started,
+    Account, Connection, ExitRecord, Plan, Refusal, Report, Reports, Runner, RunnerOptions,
+    Started, StopKind,
 };
 use tempfile::TempDir;
 
@@ -204,6 +205,12 @@ impl House {
     pub async fn start(&mut self, plan: Plan) -> Started {
         self.runner.start(plan).await.expect("sent");
         self.started().await
+    }
+
+    /// Has an attempt killed.
+    pub async fn kill(&self, run: RunId, epoch: Epoch) {
+        let told = self.runner.stop(run, epoch, StopKind::Kill, "over").await;
+        told.expect("sent");
     }
 
     /// Runs to the end and forgets.

@@ -249,11 +249,7 @@ async fn w43_two_runs_of_one_account_cannot_reach_into_each_other() {
         "{}",
         String::from_utf8_lossy(&done.stderr)
     );
-    house
-        .runner
-        .stop(run, epoch, stagedoor_runner::StopKind::Kill, "over")
-        .await
-        .expect("sent");
+    house.kill(run, epoch).await;
     assert_eq!(
         house.exited().await.signal,
         Some(9),
@@ -285,11 +281,7 @@ async fn w43_a_run_cannot_change_the_limits_or_the_priority_of_another_process()
         house.run(plan).await.text(),
         format!("{refused}\n{refused}\nlimits\npriority\n{refused}\n")
     );
-    house
-        .runner
-        .stop(run, epoch, stagedoor_runner::StopKind::Kill, "over")
-        .await
-        .expect("sent");
+    house.kill(run, epoch).await;
     house.exited().await;
 }
 
@@ -363,11 +355,7 @@ async fn an_account_that_has_too_many_processes_already_is_told_so() {
         assert_ne!(done.record.exit_code, Some(0), "{done:?}");
         assert!(done.text().is_empty(), "{done:?}");
     }
-    house
-        .runner
-        .stop(run, epoch, stagedoor_runner::StopKind::Kill, "over")
-        .await
-        .expect("sent");
+    house.kill(run, epoch).await;
     house.exited().await;
 }
 

@@ -6,17 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use libc::{
-    SYS_acct, SYS_add_key, SYS_bpf, SYS_chroot, SYS_clock_settime, SYS_clone, SYS_clone3,
-    SYS_delete_module, SYS_fanotify_init, SYS_finit_module, SYS_fsconfig, SYS_fsmount, SYS_fsopen,
-    SYS_fspick, SYS_init_module, SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup,
-    SYS_kcmp, SYS_kexec_load, SYS_keyctl, SYS_mount, SYS_mount_setattr, SYS_move_mount,
-    SYS_open_by_handle_at, SYS_open_tree, SYS_perf_event_open, SYS_personality, SYS_pidfd_getfd,
-    SYS_pivot_root, SYS_process_madvise, SYS_process_vm_readv, SYS_process_vm_writev, SYS_ptrace,
-    SYS_quotactl, SYS_quotactl_fd, SYS_reboot, SYS_request_key, SYS_setdomainname, SYS_sethostname,
-    SYS_setns, SYS_settimeofday, SYS_swapoff, SYS_swapon, SYS_syslog, SYS_umount2, SYS_unshare,
-    SYS_userfaultfd, c_long,
-};
+use libc::{SYS_clone, SYS_clone3, c_long};
 use rustix::io::Errno;
 use seccompiler::{
     BackendError, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule, TargetArch,
@@ -25,77 +15,6 @@ use seccompiler::{
 
 use crate::filter;
 use crate::process::raw;
-
-/// What no script needs: parts of the kernel that are large and seldom used, keyrings that runs of
-/// one account would share, and what only the operator of the machine may do anyway.
-const NEVER: &[c_long] = &[
-    SYS_bpf,
-    SYS_perf_event_open,
-    SYS_userfaultfd,
-    SYS_io_uring_setup,
-    SYS_io_uring_enter,
-    SYS_io_uring_register,
-    SYS_fanotify_init,
-    SYS_open_by_handle_at,
-    SYS_add_key,
-    SYS_request_key,
-    SYS_keyctl,
-    SYS_init_module,
-    SYS_finit_module,
-    SYS_delete_module,
-    SYS_kexec_load,
-    SYS_reboot,
-    SYS_swapon,
-    SYS_swapoff,
-    SYS_acct,
-    SYS_quotactl,
-    SYS_quotactl_fd,
-    SYS_syslog,
-    SYS_sethostname,
-    SYS_setdomainname,
-    SYS_settimeofday,
-    SYS_clock_settime,
-];
-
-/// The same, where the architecture has them.
-#[cfg(target_arch = "x86_64")]
-const NEVER_HERE: &[c_long] = &[
-    libc::SYS_iopl,
-    libc::SYS_ioperm,
-    libc::SYS_modify_ldt,
-    libc::SYS_kexec_file_load,
-];
-#[cfg(target_arch = "aarch64")]
-const NEVER_HERE: &[c_long] = &[
-    // kexec_file_load, which not every libc names.
-    294,
-];
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-const NEVER_HERE: &[c_long] = &[];
-
-/// What is refused at the level `strict`, too: another view of the system, and other processes.
-const NOT_IN_STRICT: &[c_long] = &[
-    SYS_unshare,
-    SYS_setns,
-    SYS_mount,
-    SYS_umount2,
-    SYS_pivot_root,
-    SYS_chroot,
-    SYS_open_tree,
-    SYS_move_mount,
-    SYS_fsopen,
-    SYS_fsconfig,
-    SYS_fsmount,
-    SYS_fspick,
-    SYS_mount_setattr,
-    SYS_ptrace,
-    SYS_process_vm_readv,
-    SYS_process_vm_writev,
-    SYS_process_madvise,
-    SYS_pidfd_getfd,
-    SYS_kcmp,
-    SYS_personality,
-];
 
 /// Objects that stay when their maker has ended, and by whose keys runs of one account would meet.
 const SHARED_OBJECTS: &[c_long] = &[libc::SYS_shmget, libc::SYS_semget, libc::SYS_msgget];
@@ -162,7 +81,7 @@ pub(in crate::process) struct Filter(Vec<Vec<sock_filter>>);
 impl Filter {
     /// What every script is given.
     pub(super) fn baseline() -> Result<Self, BackendError> {
-        let mut calls = all(NEVER.iter().chain(NEVER_HERE));
+        let mut calls = all(filter::NEVER.iter().chain(filter::NEVER_HERE));
         let typing = [libc::TIOCSTI, libc::TIOCLINUX].map(|request| {
             let is = SeccompCmpOp::Eq;
             rule(vec![condition(REQUEST, is, request)?])
@@ -186,7 +105,8 @@ impl Filter {
 
     /// What `strict` adds.
     pub(super) fn strict() -> Result<Self, BackendError> {
-        let mut calls = all(NOT_IN_STRICT.iter().chain(SHARED_OBJECTS));
+        let mut calls = all(filter::ELSEWHERE.iter().chain(SHARED_OBJECTS));
+        calls.insert(libc::SYS_kcmp, Vec::new());
         for (call, named) in OF_OTHER_THREADS {
             calls.insert(call, vec![others(named)?]);
         }
