@@ -11,6 +11,7 @@ mod departure;
 mod environment;
 mod executable;
 mod explain;
+mod hiding;
 mod keeper;
 mod launch;
 mod listener;
@@ -98,7 +99,7 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     let stat = rustix::fs::fstat(&root)?;
     let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     let settings = args.identity((stat.st_dev, stat.st_ino));
-    let scratch = Scratch::open(&args.scratch, account.clone())
+    let scratch = Scratch::open(&args, account.clone())
         .map_err(|error| explained(&error, "scratch folder", &args.scratch))?;
     // Last, because whoever can connect is served.
     let listener = Listener::bind(&args.socket, args.server_uid)
@@ -228,6 +229,7 @@ mod tests {
             }),
             allow_root_scripts,
             some_go_without: false,
+            hidden: Vec::new(),
             server_uid: None,
         }
     }

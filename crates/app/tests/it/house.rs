@@ -160,6 +160,7 @@ impl House {
             run_account: None,
             allow_root_scripts: true,
             some_go_without: false,
+            hidden: Vec::new(),
             server_uid: None,
         };
         let binary = Path::new(env!("CARGO_BIN_EXE_stagedoor-app-test-runner"));

@@ -461,6 +461,7 @@ async fn connect(scripts: &Path, state: &Path) -> Connection {
         run_account: None,
         allow_root_scripts: true,
         some_go_without: false,
+        hidden: Vec::new(),
         server_uid: None,
     };
     let connection =
