@@ -24,6 +24,7 @@ mod param;
 mod paths;
 mod read;
 mod root;
+mod run_as;
 mod sandbox;
 mod script;
 mod shebang;

@@ -10,6 +10,7 @@ use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use stagedoor_domain::script::{Fingerprint, Launch};
 
+use super::accounts::{Accounts, RunAs};
 use crate::account::Account;
 use crate::protocol::{Plan, Refusal};
 
@@ -19,10 +20,7 @@ pub(super) struct Root {
     pub(super) dir: OwnedFd,
     /// For a shebang file that starts in another working directory.
     pub(super) path: std::path::PathBuf,
-    /// The account of the scripts, when it is not the one that owns them all.
-    pub(super) stranger: Option<Account>,
-    /// That account may not enter a folder above the root.
-    pub(super) is_hidden: bool,
+    pub(super) accounts: Accounts,
 }
 
 impl Root {
@@ -30,7 +28,7 @@ impl Root {
     pub(super) fn pins(&self, executable: &Executable, plan: &Plan) -> Option<Result<(), String>> {
         plan.fingerprint?;
         let is_opened = matches!(executable.target, Target::Opened(_));
-        Some(if is_opened || self.stranger.is_some() {
+        Some(if is_opened || self.accounts.all_are_strangers() {
             Ok(())
         } else {
             Err("one account does everything here, so a script could change another one between its check and its start".to_owned())
@@ -64,14 +62,14 @@ pub(super) struct Executable {
 const BELOW: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Opens and checks what the plan names.
-pub(super) fn open(plan: &Plan, root: &Root) -> Result<Executable, Refusal> {
+pub(super) fn open(plan: &Plan, root: &Root, who: &RunAs) -> Result<Executable, Refusal> {
     match &plan.launch {
-        Launch::Command { argv } => command(plan, argv, root),
-        Launch::File { file, interpreter } => script(plan, file, interpreter, root),
+        Launch::Command { argv } => command(plan, argv, root, who),
+        Launch::File { file, interpreter } => script(plan, file, interpreter, root, who),
     }
 }
 
-fn command(plan: &Plan, argv: &[String], root: &Root) -> Result<Executable, Refusal> {
+fn command(plan: &Plan, argv: &[String], root: &Root, who: &RunAs) -> Result<Executable, Refusal> {
     let mut argv = argv
         .iter()
         .map(|word| c_string(word))
@@ -84,7 +82,7 @@ fn command(plan: &Plan, argv: &[String], root: &Root) -> Result<Executable, Refu
     })?;
     if plan.fingerprint.is_some() {
         check_program(program, plan, root)?;
-        if root.is_hidden && plan.working_directory.is_none() {
+        if who.is_hidden && plan.working_directory.is_none() {
             *program = from_within(program, &plan.folder, root)?;
         }
     }
@@ -122,13 +120,14 @@ fn script(
     file: &str,
     interpreter: &[String],
     root: &Root,
+    who: &RunAs,
 ) -> Result<Executable, Refusal> {
     let (directory, opened) =
         open_checked(&plan.folder, file, !interpreter.is_empty(), plan, root)?;
     let location = match plan.working_directory {
         // Some interpreters (Python) make the path they are given absolute before they open it.
         // Where that way is closed, this one leads to the same file.
-        None if root.is_hidden => c_string(&format!("/proc/self/cwd/{file}"))?,
+        None if who.is_hidden => c_string(&format!("/proc/self/cwd/{file}"))?,
         None => c_string(&format!("./{file}"))?,
         Some(_) => absolute(&root.path, &plan.folder, file)?,
     };
@@ -246,12 +245,13 @@ fn check_writers(what: &str, stat: &Stat, root: &Root) -> Result<(), Refusal> {
             "{what} may be changed by every account of the machine: run chmod o-w on it"
         )));
     }
-    match &root.stranger {
-        Some(account) if account.can_change(stat) => Err(Refusal::Unsafe(format!(
-            "{what} may be changed by the account that scripts run as (uid {}): give it another owner and group, and no write bit for them",
+    let mut strangers = root.accounts.strangers();
+    match strangers.find(|(_, account)| account.can_change(stat)) {
+        Some((name, account)) => Err(Refusal::Unsafe(format!(
+            "{what} may be changed by the account `{name}` (uid {}), as which scripts run: give it another owner and group, and no write bit for them",
             account.uid
         ))),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

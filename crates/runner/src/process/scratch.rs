@@ -26,8 +26,6 @@ use crate::account::Account;
 pub(super) struct Scratch {
     dir: OwnedFd,
     path: PathBuf,
-    /// Who owns what is made here; none means the runner's own account.
-    account: Option<Account>,
     reuse: Reuse,
     /// By the name of the attempt's folder.
     secrets: HashMap<String, Secrets>,
@@ -92,8 +90,16 @@ const OPEN_DIR: OFlags = OFlags::DIRECTORY
 impl Scratch {
     /// Makes the folder if it is not there. As root, what is made can be entered, not listed, by the
     /// scripts' account, which must be able to enter every folder above it, too.
-    pub(super) fn open(path: &Path, account: Option<Account>) -> io::Result<Self> {
-        let mode = if account.is_some() { 0o711 } else { 0o700 };
+    pub(super) fn open<'a>(
+        path: &Path,
+        accounts: impl Iterator<Item = &'a Account>,
+    ) -> io::Result<Self> {
+        let mut accounts = accounts.peekable();
+        let mode = if accounts.peek().is_some() {
+            0o711
+        } else {
+            0o700
+        };
         let missing: Vec<&Path> = path.ancestors().take_while(|path| !path.exists()).collect();
         std::fs::create_dir_all(path)?;
         for made in missing {
@@ -101,13 +107,14 @@ impl Scratch {
         }
         let dir = rustix::fs::open(path, OPEN_DIR, Mode::empty())?;
         check_owner(&rustix::fs::fstat(&dir)?)?;
-        for above in path.ancestors() {
-            check_entry(account.as_ref(), above)?;
+        for account in accounts {
+            for above in path.ancestors() {
+                check_entry(account, above)?;
+            }
         }
         Ok(Self {
             dir,
             path: path.to_owned(),
-            account,
             reuse: Reuse::default(),
             secrets: HashMap::new(),
             next: 0,
@@ -116,19 +123,30 @@ impl Scratch {
 
     /// An attempt's folder with its private files, at this time of the monotonic clock. The folder is given to the account only when all
     /// is in it, so that nobody can redirect what is written here.
-    pub(super) fn make(&mut self, private: &[PrivateFile], now: Duration) -> io::Result<Places> {
-        let kept = private.is_empty().then(|| self.reuse.take(now)).flatten();
+    pub(super) fn make(
+        &mut self,
+        owner: Option<&Account>,
+        private: &[PrivateFile],
+        now: Duration,
+    ) -> io::Result<Places> {
+        let uid = owner.map(|account| account.uid);
+        let kept = private
+            .is_empty()
+            .then(|| self.reuse.take(uid, now))
+            .flatten();
         if let Some(name) = kept {
             return Ok(self.places(name));
         }
         let (name, top) = self.make_top()?;
         let mut places = self.places(name);
-        let filled = self.fill(&top, &mut places, private);
+        let filled = fill(owner, &top, &mut places, private);
         match filled {
             Ok(Some(secrets)) => {
                 self.secrets.insert(places.name.clone(), secrets);
             }
-            Ok(None) if private.is_empty() => self.reuse.made(&self.dir, &places.name, now),
+            Ok(None) if private.is_empty() => {
+                self.reuse.made(uid, &self.dir, &places.name, now);
+            }
             Ok(None) => {}
             Err(error) => {
                 // It was not given away yet, so only the runner wrote in it.
@@ -157,68 +175,6 @@ impl Scratch {
                 made => return made.map(|top| (name, top)),
             }
         }
-    }
-
-    /// Makes what is in the folder, gives it away, and says where its secrets are.
-    fn fill(
-        &self,
-        top: &OwnedFd,
-        places: &mut Places,
-        private: &[PrivateFile],
-    ) -> io::Result<Option<Secrets>> {
-        for name in ["home", "tmp"] {
-            self.give(&make_folder(top, name)?)?;
-        }
-        let (secret, other): (Vec<_>, Vec<_>) = private.iter().partition(|file| file.secret);
-        if !other.is_empty() {
-            let dir = make_folder(top, "files")?;
-            for file in other {
-                self.write(&dir, "files", file, places)?;
-            }
-            self.give(&dir)?;
-        }
-        let mut secrets = None;
-        if !secret.is_empty() {
-            let made = secrets.insert(Secrets::new(make_folder(top, CREDENTIALS)?));
-            for file in secret {
-                self.write(made.folder(), CREDENTIALS, file, places)?;
-                made.add(&file.name);
-            }
-            rustix::fs::fchmod(made.folder(), Mode::from_raw_mode(0o500))?;
-            self.give(made.folder())?;
-        }
-        self.give(top)?;
-        Ok(secrets)
-    }
-
-    fn write(
-        &self,
-        dir: &OwnedFd,
-        folder: &str,
-        file: &PrivateFile,
-        places: &mut Places,
-    ) -> io::Result<()> {
-        if matches!(file.name.as_str(), "" | "." | "..") || file.name.contains(['/', '\0']) {
-            return Err(io::Error::other(format!(
-                "`{}` is not the name of a file",
-                file.name
-            )));
-        }
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(dir, &*file.name, flags, Mode::from_raw_mode(0o400))?;
-        io::Write::write_all(&mut std::fs::File::from(opened.try_clone()?), &file.content)?;
-        self.give(&opened)?;
-        let path = Path::new(folder).join(&file.name);
-        places.files.insert(file.name.clone(), path);
-        Ok(())
-    }
-
-    fn give(&self, file: &OwnedFd) -> io::Result<()> {
-        if let Some(account) = &self.account {
-            let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
-            rustix::fs::fchown(file, Some(uid), Some(gid))?;
-        }
-        Ok(())
     }
 
     /// Removes what holds the secrets of an attempt that has no process any more.
@@ -252,17 +208,11 @@ impl Scratch {
     fn sweep(&self, name: &str) -> io::Result<Option<Pid>> {
         let top = rustix::fs::openat(&self.dir, name, OPEN_DIR, Mode::empty())?;
         let owner = rustix::fs::fstat(&top)?.st_uid;
-        if self
-            .account
-            .as_ref()
-            .is_some_and(|account| account.uid != owner)
-        {
-            // It was never given away, so only the runner wrote in it, and not much.
-            std::fs::remove_dir_all(self.path.join(name))?;
-            return Ok(None);
-        }
+        let is_own = rustix::process::geteuid().as_raw() == owner;
         let sweeper = launch::start_worker(&top, |top| {
-            let assumed = self.account.as_ref().map_or(Ok(()), Account::assume);
+            // Whoever was given it, an account of an earlier runner, too.
+            let assumed = (!is_own).then(|| Account::alone(owner).assume());
+            let assumed = assumed.unwrap_or(Ok(()));
             // What cannot be removed is tried again when the next runner starts.
             let _ = assumed.and_then(|()| sweep::empty(top));
         })?;
@@ -299,6 +249,68 @@ impl Drop for Scratch {
     }
 }
 
+/// Makes what is in the folder, gives it away, and says where its secrets are.
+fn fill(
+    owner: Option<&Account>,
+    top: &OwnedFd,
+    places: &mut Places,
+    private: &[PrivateFile],
+) -> io::Result<Option<Secrets>> {
+    for name in ["home", "tmp"] {
+        give(owner, &make_folder(top, name)?)?;
+    }
+    let (secret, other): (Vec<_>, Vec<_>) = private.iter().partition(|file| file.secret);
+    if !other.is_empty() {
+        let dir = make_folder(top, "files")?;
+        for file in other {
+            write(owner, &dir, "files", file, places)?;
+        }
+        give(owner, &dir)?;
+    }
+    let mut secrets = None;
+    if !secret.is_empty() {
+        let made = secrets.insert(Secrets::new(make_folder(top, CREDENTIALS)?));
+        for file in secret {
+            write(owner, made.folder(), CREDENTIALS, file, places)?;
+            made.add(&file.name);
+        }
+        rustix::fs::fchmod(made.folder(), Mode::from_raw_mode(0o500))?;
+        give(owner, made.folder())?;
+    }
+    give(owner, top)?;
+    Ok(secrets)
+}
+
+fn write(
+    owner: Option<&Account>,
+    dir: &OwnedFd,
+    folder: &str,
+    file: &PrivateFile,
+    places: &mut Places,
+) -> io::Result<()> {
+    if matches!(file.name.as_str(), "" | "." | "..") || file.name.contains(['/', '\0']) {
+        return Err(io::Error::other(format!(
+            "`{}` is not the name of a file",
+            file.name
+        )));
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat(dir, &*file.name, flags, Mode::from_raw_mode(0o400))?;
+    io::Write::write_all(&mut std::fs::File::from(opened.try_clone()?), &file.content)?;
+    give(owner, &opened)?;
+    let path = Path::new(folder).join(&file.name);
+    places.files.insert(file.name.clone(), path);
+    Ok(())
+}
+
+fn give(owner: Option<&Account>, file: &OwnedFd) -> io::Result<()> {
+    if let Some(account) = owner {
+        let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
+        rustix::fs::fchown(file, Some(uid), Some(gid))?;
+    }
+    Ok(())
+}
+
 /// Whether a folder of this name was an attempt's, of this or of an earlier version.
 fn is_attempts(name: &str) -> bool {
     let number = name.strip_prefix(PREFIX);
@@ -322,14 +334,13 @@ fn check_owner(stat: &Stat) -> io::Result<()> {
     ))
 }
 
-fn check_entry(account: Option<&Account>, folder: &Path) -> io::Result<()> {
-    let stat = rustix::fs::stat(folder)?;
-    match account {
-        Some(account) if !account.can_enter(&stat) => Err(io::Error::other(format!(
-            "the account that scripts run as (uid {}) cannot enter {}",
-            account.uid,
-            folder.display()
-        ))),
-        _ => Ok(()),
+fn check_entry(account: &Account, folder: &Path) -> io::Result<()> {
+    if account.can_enter(&rustix::fs::stat(folder)?) {
+        return Ok(());
     }
+    Err(io::Error::other(format!(
+        "the account that scripts run as (uid {}) cannot enter {}",
+        account.uid,
+        folder.display()
+    )))
 }

@@ -85,6 +85,7 @@ pub fn options(base: &Path) -> RunnerOptions {
             gid: 65534,
             groups: vec![65534],
         }),
+        others: Vec::new(),
         allow_root_scripts: false,
         some_go_without: false,
         server_uid: None,
@@ -280,6 +281,7 @@ pub fn plan(launch: Launch) -> Plan {
         stop_grace: Duration::from_secs(10),
         sandbox: Sandbox::default(),
         process_limits: ProcessLimits::default(),
+        run_as: None,
     }
 }
 

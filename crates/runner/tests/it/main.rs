@@ -16,7 +16,7 @@ mod earlier;
 mod endings;
 mod house;
 mod refusals;
-
+mod run_as;
 mod sandbox;
 mod scratch;
 mod stubborn;

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::OPEN_DIR;
 
-/// Folders that are kept.
+/// Folders that are kept for one account.
 const MOST_KEPT: usize = 64;
 
 /// A change within this time after another one may leave no trace: a file system may note times in
@@ -24,6 +24,8 @@ type Stamp = (u64, i64, u64);
 /// An attempt's folder and the two in it, as they were made.
 #[derive(Clone, Copy)]
 struct Made {
+    /// Whose it is; none means the runner's own account.
+    owner: Option<u32>,
     stamps: [Stamp; 3],
     /// On the monotonic clock.
     at: Duration,
@@ -35,13 +37,14 @@ struct Made {
 #[derive(Default)]
 pub(super) struct Reuse {
     used: HashMap<String, Made>,
-    free: Vec<(String, Made)>,
+    /// By the owner: no account gets what another one was given.
+    free: HashMap<Option<u32>, Vec<(String, Made)>>,
 }
 
 impl Reuse {
-    /// One that nobody has touched.
-    pub(super) fn take(&mut self, now: Duration) -> Option<String> {
-        let (name, made) = self.free.pop()?;
+    /// One of this account's that nobody has touched.
+    pub(super) fn take(&mut self, owner: Option<u32>, now: Duration) -> Option<String> {
+        let (name, made) = self.free.get_mut(&owner)?.pop()?;
         // A file system that notes whole seconds has no nanoseconds.
         let is_coarse = made.stamps.iter().any(|stamp| stamp.2 == 0);
         let is_young = is_coarse || now.saturating_sub(made.at) < TICK;
@@ -50,10 +53,17 @@ impl Reuse {
     }
 
     /// Notes how a folder without private files was made.
-    pub(super) fn made(&mut self, scratch: &OwnedFd, name: &str, now: Duration) {
+    pub(super) fn made(
+        &mut self,
+        owner: Option<u32>,
+        scratch: &OwnedFd,
+        name: &str,
+        now: Duration,
+    ) {
         // One that cannot be looked at is not used again.
         if let Ok(stamps) = stamps(scratch, name) {
             let made = Made {
+                owner,
                 stamps,
                 at: now,
                 is_young: true,
@@ -67,18 +77,20 @@ impl Reuse {
         let Some(made) = self.used.remove(name) else {
             return false;
         };
-        let is_untouched = self.free.len() < MOST_KEPT
+        let free = self.free.entry(made.owner).or_default();
+        let is_untouched = free.len() < MOST_KEPT
             && stamps(scratch, name).is_ok_and(|now| now == made.stamps)
             && (!made.is_young || is_as_made(scratch, name));
         if is_untouched {
-            self.free.push((name.to_owned(), made));
+            free.push((name.to_owned(), made));
         }
         is_untouched
     }
 
     /// The folders that are kept, no longer.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = String> {
-        self.free.drain(..).map(|(name, _)| name)
+        let free = std::mem::take(&mut self.free);
+        free.into_values().flatten().map(|(name, _)| name)
     }
 }
 
