@@ -32,6 +32,7 @@ mod snapshot;
 mod source;
 mod texts;
 mod tree;
+mod trust;
 mod venv;
 mod watch;
 

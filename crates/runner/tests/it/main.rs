@@ -15,6 +15,7 @@ mod descriptors;
 mod earlier;
 mod endings;
 mod house;
+mod marks;
 mod refusals;
 mod run_as;
 mod sandbox;
