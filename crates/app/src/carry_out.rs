@@ -130,6 +130,7 @@ impl App {
             stop_grace: script.stop_grace,
             sandbox: script.sandbox.clone(),
             process_limits: script.process_limits,
+            run_as: script.run_as.clone(),
         };
         let started = self.inner.runner.start(plan).await;
         run.is_handed_over.store(true, Ordering::Release);

@@ -1,6 +1,7 @@
 //! What a script may do beside what its account may: `sandbox` and the machine's part of `limits`,
 //! and what of it was enforced.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -96,20 +97,35 @@ pub struct ProcessLimits {
 pub struct Permit {
     /// Relative to the root of the catalog; empty for the root. Folders below it are meant, too.
     pub folder: String,
-    /// The loosest level.
+    /// The loosest level; what needs no permit where it says nothing of it.
     pub level: Level,
+    /// The names of accounts that they may run as.
+    pub run_as: Vec<String>,
 }
 
 impl Permit {
     /// The loosest level that a script of this folder may ask for.
     pub fn loosest(permits: &[Self], folder: &str) -> Level {
-        let covers = |permit: &&Self| {
-            let below = folder.strip_prefix(permit.folder.as_str());
-            permit.folder.is_empty()
-                || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let levels = permits.iter().filter(covers).map(|permit| permit.level);
+        let covering = permits.iter().filter(|permit| permit.covers(folder));
+        let levels = covering.map(|permit| permit.level);
         levels.min().unwrap_or_default().min(Level::default())
+    }
+
+    /// Whether a script of this folder may run as this account.
+    pub fn may_run_as(permits: &[Self], folder: &str, account: &str) -> bool {
+        let mut covering = permits.iter().filter(|permit| permit.covers(folder));
+        covering.any(|permit| permit.run_as.iter().any(|name| name == account))
+    }
+
+    /// Every account that some script may run as.
+    pub fn accounts(permits: &[Self]) -> BTreeSet<&str> {
+        let names = permits.iter().flat_map(|permit| &permit.run_as);
+        names.map(String::as_str).collect()
+    }
+
+    fn covers(&self, folder: &str) -> bool {
+        let below = folder.strip_prefix(self.folder.as_str());
+        self.folder.is_empty() || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -191,6 +207,10 @@ pub struct Enforced {
     pub held: Vec<Measure>,
     /// What was asked for and does not hold, with the reason for people.
     pub missing: Vec<(Measure, String)>,
+    /// The account that it ran as, by its name if it has one. None in what was recorded before accounts
+    /// were.
+    #[serde(default)]
+    pub account: Option<String>,
 }
 
 impl Enforced {
@@ -228,6 +248,7 @@ mod tests {
         let permit = |folder: &str, level| Permit {
             folder: folder.to_owned(),
             level,
+            run_as: Vec::new(),
         };
         let permits = [permit("ops", Level::None), permit("db/old", Level::Strict)];
         let loosest = |folder| Permit::loosest(&permits, folder);
@@ -248,6 +269,32 @@ mod tests {
             Permit::loosest(&[permit("", Level::None)], "any"),
             Level::None
         );
+    }
+
+    #[test]
+    fn an_account_is_permitted_by_name_for_a_folder_and_what_is_below() {
+        let permit = |folder: &str, names: &[&str]| Permit {
+            folder: folder.to_owned(),
+            level: Level::default(),
+            run_as: names.iter().map(ToString::to_string).collect(),
+        };
+        let permits = [
+            permit("ops", &["backup", "deploy"]),
+            permit("db", &["backup"]),
+        ];
+        let may = |folder, account| Permit::may_run_as(&permits, folder, account);
+        assert!(may("ops", "deploy") && may("ops/x", "backup") && may("db", "backup"));
+        assert!(!may("db", "deploy") && !may("opsy", "backup") && !may("", "backup"));
+        assert!(!may("ops", "Backup") && !may("ops", "root"));
+        let all: Vec<&str> = Permit::accounts(&permits).into_iter().collect();
+        assert_eq!(all, ["backup", "deploy"]);
+    }
+
+    #[test]
+    fn what_was_recorded_before_accounts_were_is_read() {
+        let old = r#"{"level":"strict","held":["privileges"],"missing":[]}"#;
+        let read: Enforced = serde_json::from_str(old).expect("read");
+        assert_eq!((read.level, read.account), (Level::Strict, None));
     }
 
     #[test]

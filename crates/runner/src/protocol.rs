@@ -53,6 +53,9 @@ pub struct Plan {
     pub sandbox: Sandbox,
     /// What the machine bounds for each of its processes.
     pub process_limits: ProcessLimits,
+    /// The name of the account that it runs as; none means the usual one. The runner knows by itself
+    /// which names it takes.
+    pub run_as: Option<String>,
 }
 
 /// Arguments and private files may be secret, so a plan shows only whose it is.
@@ -244,6 +247,9 @@ pub enum Refusal {
     /// What its definition says of its sandbox cannot be done.
     #[error("{0}")]
     Confinement(String),
+    /// It cannot run as the account that its definition names.
+    #[error("{0}")]
+    Account(String),
 }
 
 #[cfg(test)]
@@ -272,6 +278,7 @@ mod tests {
             stop_grace: Duration::from_secs(10),
             sandbox: Sandbox::default(),
             process_limits: ProcessLimits::default(),
+            run_as: None,
         };
         let shown = format!("{:?}", ToRunner::Start(Box::new(plan)));
         assert!(shown.contains("Epoch(1)"), "{shown}");

@@ -97,6 +97,8 @@ mod reload;
 #[cfg(test)]
 mod robot;
 #[cfg(test)]
+mod run_as;
+#[cfg(test)]
 mod sandboxed;
 #[cfg(test)]
 mod secure;

@@ -158,6 +158,7 @@ impl House {
             root: scripts,
             scratch: self.state().join("scratch"),
             run_account: None,
+            others: Vec::new(),
             allow_root_scripts: true,
             some_go_without: false,
             hidden: Vec::new(),

@@ -113,6 +113,24 @@ fn mistakes_in_script_keys_are_told_with_their_mend() {
             "`[[permit]]` with `folder = \".\"` and `sandbox = \"none\"`",
         ),
         (
+            "run_as = 'backup'",
+            1,
+            "stagedoor.toml does not permit scripts of this folder to run as `backup`",
+            "`[[permit]]` with `folder = \".\"` and `run_as = [\"backup\"]`",
+        ),
+        (
+            "run_as = 'root'",
+            1,
+            "no script runs as root",
+            "name an account",
+        ),
+        (
+            "run_as = '0'",
+            1,
+            "`0` is not an account's name",
+            "such as `backup`",
+        ),
+        (
             "sandbox = { network = [0] }",
             1,
             "0 is not between 1 and 65535",

@@ -25,6 +25,7 @@ pub fn connect_runner(
         root_dir: root.try_clone()?,
         scratch: scratch(state, accounts),
         run_account: accounts.scripts.clone(),
+        others: accounts.others.clone(),
         allow_root_scripts: settings.allow_root_scripts,
         some_go_without: settings.permits.iter().any(|p| p.level == Level::None),
         hidden: settings

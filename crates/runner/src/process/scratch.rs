@@ -28,8 +28,8 @@ use crate::account::Account;
 pub(super) struct Scratch {
     dir: OwnedFd,
     path: PathBuf,
-    /// Who owns what is made here; none means the runner's own account.
-    account: Option<Account>,
+    /// Of the attempts' folders.
+    mode: Mode,
     cover: Cover,
     /// By name: what an attempt has, or its sweeper.
     used: HashMap<String, Cell>,
@@ -95,9 +95,17 @@ const OPEN_DIR: OFlags = OFlags::DIRECTORY
 impl Scratch {
     /// Makes the folder if it is not there. As root, what is made can be entered, not listed, by the
     /// scripts' account, which must be able to enter every folder above it, too.
-    pub(super) fn open(args: &RunnerArgs, account: Option<Account>) -> io::Result<Self> {
+    pub(super) fn open<'a>(
+        args: &RunnerArgs,
+        accounts: impl Iterator<Item = &'a Account>,
+    ) -> io::Result<Self> {
         let path = &*args.scratch;
-        let mode = if account.is_some() { 0o711 } else { 0o700 };
+        let mut accounts = accounts.peekable();
+        let mode = if accounts.peek().is_some() {
+            0o711
+        } else {
+            0o700
+        };
         let missing: Vec<&Path> = path.ancestors().take_while(|path| !path.exists()).collect();
         std::fs::create_dir_all(path)?;
         for made in missing {
@@ -105,13 +113,15 @@ impl Scratch {
         }
         let dir = rustix::fs::open(path, OPEN_DIR, Mode::empty())?;
         check_owner(&rustix::fs::fstat(&dir)?)?;
-        for above in path.ancestors() {
-            check_entry(account.as_ref(), above)?;
+        for account in accounts {
+            for above in path.ancestors() {
+                check_entry(account, above)?;
+            }
         }
         Ok(Self {
             dir,
             path: path.to_owned(),
-            account,
+            mode: Mode::from_raw_mode(mode),
             cover: Cover::open(args),
             used: HashMap::new(),
             free: Vec::new(),
@@ -119,13 +129,19 @@ impl Scratch {
         })
     }
 
-    /// An attempt's folder with its private files, at this time of the monotonic clock.
-    pub(super) fn make(&mut self, private: &[PrivateFile], now: Duration) -> io::Result<Places> {
+    /// An attempt's folder with its private files, at this time of the monotonic clock. What is in it is
+    /// the owner's; none is the runner's own account.
+    pub(super) fn make(
+        &mut self,
+        owner: Option<&Account>,
+        private: &[PrivateFile],
+        now: Duration,
+    ) -> io::Result<Places> {
         let mut cell = self.take()?;
         let path = self.path.join(cell.name());
         let fitted = self
             .set_apart(&mut cell)
-            .and_then(|()| cell.fit(self.account.as_ref(), private, now));
+            .and_then(|()| cell.fit(owner, private, now));
         match fitted {
             Ok(files) => {
                 let name = cell.name().to_owned();
@@ -158,10 +174,7 @@ impl Scratch {
             self.next += 1;
             match make_folder(&self.dir, &name) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                top => {
-                    let mode = if self.account.is_some() { 0o711 } else { 0o700 };
-                    return Cell::new(name, top?, Mode::from_raw_mode(mode));
-                }
+                top => return Cell::new(name, top?, self.mode),
             }
         }
     }
@@ -195,7 +208,7 @@ impl Scratch {
             self.keep(cell);
             return Ok(None);
         }
-        let sweeper = self.sweep(cell.top())?;
+        let sweeper = Self::sweep(cell.top())?;
         self.used.insert(name.to_owned(), cell);
         Ok(Some(sweeper))
     }
@@ -212,23 +225,32 @@ impl Scratch {
     /// One that an earlier runner left.
     fn remove_stale(&self, name: &str) -> io::Result<Option<Pid>> {
         match rustix::fs::openat(&self.dir, name, OPEN_DIR, Mode::empty()) {
-            Ok(top) => self.sweep(top.as_fd()).map(Some),
+            Ok(top) => Self::sweep(top.as_fd()).map(Some),
             Err(rustix::io::Errno::NOENT) => Ok(None),
             Err(errno) => Err(errno.into()),
         }
     }
 
-    /// The folders in it are opened with the runner's rights, and emptied with the script's.
-    fn sweep(&self, top: BorrowedFd<'_>) -> io::Result<Pid> {
+    /// The folders in it are opened with the runner's rights, and emptied with those of their owner.
+    fn sweep(top: BorrowedFd<'_>) -> io::Result<Pid> {
         let top = top.try_clone_to_owned()?;
         launch::start_worker(&top, |top| {
             let parts = cell::parts_of(top);
-            self.account.as_ref().map_or(Ok(()), Account::assume)?;
+            let owner = |folder: &OwnedFd| Ok(rustix::fs::fstat(folder)?.st_uid);
+            let own = rustix::process::geteuid().as_raw();
+            // An earlier runner gave the folder itself away.
+            let owners: Vec<u32> = parts
+                .iter()
+                .chain([top])
+                .map(owner)
+                .collect::<io::Result<_>>()?;
+            if let Some(other) = owners.into_iter().find(|owner| *owner != own) {
+                Account::alone(other).assume()?;
+            }
             for part in parts {
                 let _ = rustix::fs::fchmod(&part, Mode::RWXU).map(|()| sweep::empty(&part));
             }
-            // What cannot be removed is tried again when the next runner starts. An earlier one gave the
-            // folder itself away.
+            // What cannot be removed is tried again when the next runner starts.
             let _ = sweep::empty(top);
             Ok(())
         })
@@ -297,14 +319,13 @@ fn check_owner(stat: &Stat) -> io::Result<()> {
     ))
 }
 
-fn check_entry(account: Option<&Account>, folder: &Path) -> io::Result<()> {
-    let stat = rustix::fs::stat(folder)?;
-    match account {
-        Some(account) if !account.can_enter(&stat) => Err(io::Error::other(format!(
-            "the account that scripts run as (uid {}) cannot enter {}",
-            account.uid,
-            folder.display()
-        ))),
-        _ => Ok(()),
+fn check_entry(account: &Account, folder: &Path) -> io::Result<()> {
+    if account.can_enter(&rustix::fs::stat(folder)?) {
+        return Ok(());
     }
+    Err(io::Error::other(format!(
+        "the account that scripts run as (uid {}) cannot enter {}",
+        account.uid,
+        folder.display()
+    )))
 }

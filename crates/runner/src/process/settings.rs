@@ -20,6 +20,8 @@ pub struct RunnerArgs {
     pub scratch: PathBuf,
     /// Who scripts run as; needs root. None means the runner's own account.
     pub account: Option<Account>,
+    /// Which other accounts a plan may name; needs root.
+    pub others: Vec<Permitted>,
     /// Scripts may run as root.
     pub allow_root_scripts: bool,
     /// The operator permits that scripts go without a sandbox, so that none of it may be inherited.
@@ -29,6 +31,15 @@ pub struct RunnerArgs {
     pub hidden: Vec<PathBuf>,
     /// The account that the server runs as, beside root and the runner's own.
     pub server_uid: Option<u32>,
+}
+
+/// An account that the operator lets definitions name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permitted {
+    /// As a definition names it.
+    pub name: String,
+    /// None where the machine had no such account.
+    pub account: Option<Account>,
 }
 
 /// Why a command line is not a runner's.
@@ -59,6 +70,9 @@ impl RunnerArgs {
         if let Some(account) = &self.account {
             pair("--account", write_account(account).into());
         }
+        for other in &self.others {
+            pair("--may-run-as", write_permitted(other).into());
+        }
         if let Some(uid) = self.server_uid {
             pair("--server-uid", uid.to_string().into());
         }
@@ -79,6 +93,7 @@ impl RunnerArgs {
         let mut argv = argv.into_iter();
         let (mut socket, mut root, mut scratch) = (None, None, None);
         let (mut account, mut server_uid) = (None, None);
+        let mut others = Vec::new();
         let (mut root_on_stdin, mut allow_root_scripts) = (false, false);
         let (mut some_go_without, mut hidden) = (false, Vec::new());
         while let Some(name) = argv.next() {
@@ -88,6 +103,7 @@ impl RunnerArgs {
                 "--scratch" => scratch = Some(path("--scratch", argv.next())?),
                 "--hide" => hidden.push(path("--hide", argv.next())?),
                 "--account" => account = Some(read_account(argv.next())?),
+                "--may-run-as" => others.push(read_permitted(argv.next())?),
                 "--server-uid" => {
                     server_uid = Some(number(argv.next()).ok_or(BadArgs::Value("--server-uid"))?);
                 }
@@ -103,6 +119,7 @@ impl RunnerArgs {
             root_on_stdin,
             scratch: scratch.ok_or(BadArgs::Missing("--scratch"))?,
             account,
+            others,
             allow_root_scripts,
             some_go_without,
             hidden,
@@ -147,19 +164,45 @@ fn write_account(account: &Account) -> String {
 }
 
 fn read_account(value: Option<OsString>) -> Result<Account, BadArgs> {
-    let read = |text: &str| -> Option<Account> {
-        let mut parts = text.splitn(3, ':');
-        let uid = parts.next()?.parse().ok()?;
-        let gid = parts.next()?.parse().ok()?;
-        let groups = parts.next()?.split(',').filter(|group| !group.is_empty());
-        let groups = groups
-            .map(|group| group.parse().ok())
-            .collect::<Option<Vec<u32>>>()?;
-        Some(Account { uid, gid, groups })
+    value
+        .and_then(|value| value.to_str().and_then(account_of))
+        .ok_or(BadArgs::Value("--account"))
+}
+
+fn account_of(text: &str) -> Option<Account> {
+    let mut parts = text.splitn(3, ':');
+    let uid = parts.next()?.parse().ok()?;
+    let gid = parts.next()?.parse().ok()?;
+    let groups = parts.next()?.split(',').filter(|group| !group.is_empty());
+    let groups = groups
+        .map(|group| group.parse().ok())
+        .collect::<Option<Vec<u32>>>()?;
+    Some(Account { uid, gid, groups })
+}
+
+/// `name=uid:gid:group,group`, or the name of an account that is not there.
+fn write_permitted(permitted: &Permitted) -> String {
+    let name = &permitted.name;
+    match &permitted.account {
+        Some(account) => format!("{name}={}", write_account(account)),
+        None => name.clone(),
+    }
+}
+
+fn read_permitted(value: Option<OsString>) -> Result<Permitted, BadArgs> {
+    let read = |text: &str| -> Option<Permitted> {
+        let (name, account) = match text.split_once('=') {
+            Some((name, account)) => (name, Some(account_of(account)?)),
+            None => (text, None),
+        };
+        (!name.is_empty()).then(|| Permitted {
+            name: name.to_owned(),
+            account,
+        })
     };
     value
         .and_then(|value| value.to_str().and_then(read))
-        .ok_or(BadArgs::Value("--account"))
+        .ok_or(BadArgs::Value("--may-run-as"))
 }
 
 #[cfg(test)]
@@ -177,6 +220,7 @@ mod tests {
                 gid: 7374,
                 groups: vec![7374, 4],
             }),
+            others: Vec::new(),
             allow_root_scripts: false,
             some_go_without: false,
             hidden: vec!["/scripts/stagedoor.toml".into(), "/etc/key.pem".into()],
@@ -199,9 +243,17 @@ mod tests {
             gid: 2,
             groups: Vec::new(),
         };
+        let permitted = |name: &str, account: Option<&Account>| Permitted {
+            name: name.to_owned(),
+            account: account.cloned(),
+        };
         for args in [
             args(),
             bare,
+            RunnerArgs {
+                others: vec![permitted("backup", Some(&alone)), permitted("gone", None)],
+                ..args()
+            },
             RunnerArgs {
                 account: Some(alone),
                 ..args()
@@ -227,6 +279,13 @@ mod tests {
             parse(&["--account", "1:2:x"]),
             Err(BadArgs::Value("--account"))
         );
+        for wrong in ["", "=1:2:3", "backup=", "backup=1:2"] {
+            assert_eq!(
+                parse(&["--may-run-as", wrong]),
+                Err(BadArgs::Value("--may-run-as")),
+                "{wrong}"
+            );
+        }
         assert_eq!(parse(&["--shell"]), Err(BadArgs::Unknown("--shell".into())));
     }
 
@@ -252,5 +311,14 @@ mod tests {
             }
             .identity((1, 2))
         );
+        let backup = |uid| RunnerArgs {
+            others: vec![Permitted {
+                name: "backup".into(),
+                account: Some(Account::alone(uid)),
+            }],
+            ..args()
+        };
+        assert_ne!(one, backup(34).identity((1, 2)));
+        assert_ne!(backup(35).identity((1, 2)), backup(34).identity((1, 2)));
     }
 }

@@ -2,13 +2,13 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::rc::Rc;
 
 use rustix::fs::Mode;
 use rustix::pipe::PipeFlags;
 use stagedoor_domain::sandbox::Measure;
 use stagedoor_domain::time::Clock;
 
+use super::accounts::RunAs;
 use super::attempt::{Ends, Live};
 use super::child::{Directory, Program, Steps, Strings};
 use super::environment::{arguments, environment};
@@ -26,8 +26,6 @@ use crate::wire;
 pub(super) struct Station {
     pub(super) root: Root,
     pub(super) scratch: Scratch,
-    /// Who scripts run as; none means the runner's own account.
-    pub(super) credentials: Option<Rc<Credentials>>,
     /// `/dev/null`.
     pub(super) null: OwnedFd,
     /// What scripts are held by.
@@ -42,11 +40,12 @@ pub(super) struct Station {
 impl Station {
     /// Starts the attempt. It is not known yet whether it executes.
     pub(super) fn start(&mut self, plan: Box<Plan>, clock: &dyn Clock) -> Result<Live, Refused> {
-        let executable = executable::open(&plan, &self.root)?;
-        let now = clock.monotonic();
-        let made = self.scratch.make(&plan.invocation.files, now);
+        let who = self.root.accounts.of(plan.run_as.as_deref())?;
+        let executable = executable::open(&plan, &self.root, &who)?;
+        let (now, files) = (clock.monotonic(), &plan.invocation.files);
+        let made = self.scratch.make(who.account.as_ref(), files, now);
         let places = made.map_err(|error| resources("make its private folder", &error))?;
-        self.start_in(&places, executable, plan, clock)
+        self.start_in(&places, &who, executable, plan, clock)
             .map_err(|reason| Refused {
                 reason,
                 scratch: Some(places.name().to_owned()),
@@ -56,20 +55,22 @@ impl Station {
     fn start_in(
         &mut self,
         places: &Places,
+        who: &RunAs,
         mut executable: Executable,
         plan: Box<Plan>,
         clock: &dyn Clock,
     ) -> Result<Live, Refusal> {
-        let streams = Streams::make(&plan.invocation.stdin, self.credentials.as_deref())
+        let streams = Streams::make(&plan.invocation.stdin, who.credentials.as_deref())
             .map_err(|error| resources("make its standard streams", &error))?;
         let frame = Frame {
             folder: executable.directory.as_fd(),
             scratch: places.path(),
-            hiding: self.hiding(places),
+            hiding: self.hiding(who, places),
             pinned: self.root.pins(&executable, &plan),
         };
         let (confinement, mut enforced) = self.kit.fit(&plan, frame)?;
-        let steps = self.steps(&mut executable, &streams, places, &plan, confinement)?;
+        enforced.account = Some(who.name.clone());
+        let steps = self.steps(&mut executable, &streams, places, who, &plan, confinement)?;
         let started_at = clock.now();
         let planted = self.nursery.plant(steps);
         let planted = planted.map_err(|error| resources("make a process", &error))?;
@@ -96,8 +97,12 @@ impl Station {
     }
 
     /// Root finds a way to everything.
-    fn hiding(&self, places: &Places) -> Result<&Hiding, String> {
-        if self.root.stranger.is_none() && rustix::process::geteuid().is_root() {
+    fn hiding(&self, who: &RunAs, places: &Places) -> Result<&Hiding, String> {
+        if who
+            .uid()
+            .unwrap_or_else(|| rustix::process::geteuid().as_raw())
+            == 0
+        {
             return Err("the script runs as root".to_owned());
         }
         self.scratch.hiding(places.name())
@@ -108,6 +113,7 @@ impl Station {
         executable: &mut Executable,
         streams: &Streams,
         places: &Places,
+        who: &RunAs,
         plan: &Plan,
         confinement: Confinement,
     ) -> Result<Steps, Refusal> {
@@ -120,7 +126,7 @@ impl Station {
             shares_memory: self.shares_memory,
             // In a session of its own it would yield to nobody else's processes.
             begins_session: plan.process_limits.nice.is_none(),
-            credentials: self.credentials.clone(),
+            credentials: who.credentials.clone(),
             confinement,
             view: self
                 .scratch
@@ -139,7 +145,7 @@ impl Station {
                 Target::Path(path) => Program::Path(path.clone()),
             },
             argv: Strings::new(argv),
-            envp: Strings::new(environment(plan, places, &self.zone)?),
+            envp: Strings::new(environment(plan, places, who, &self.zone)?),
         })
     }
 }

@@ -87,6 +87,7 @@ pub fn options(base: &Path) -> RunnerOptions {
             gid: 65534,
             groups: vec![65534],
         }),
+        others: Vec::new(),
         allow_root_scripts: false,
         some_go_without: false,
         hidden: vec![base.join("stagedoor.toml"), root.join("stagedoor.toml")],
@@ -293,6 +294,7 @@ pub fn plan(launch: Launch) -> Plan {
         stop_grace: Duration::from_secs(10),
         sandbox: Sandbox::default(),
         process_limits: ProcessLimits::default(),
+        run_as: None,
     }
 }
 

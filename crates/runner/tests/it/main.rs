@@ -16,8 +16,9 @@ mod earlier;
 mod endings;
 mod hidden;
 mod house;
+mod marks;
 mod refusals;
-
+mod run_as;
 mod sandbox;
 mod scratch;
 mod stubborn;

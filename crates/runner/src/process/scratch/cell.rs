@@ -68,9 +68,13 @@ impl Cell {
         private: &[PrivateFile],
         now: Duration,
     ) -> io::Result<BTreeMap<String, PathBuf>> {
+        let uid = account.map(|account| account.uid);
         match &mut self.made {
-            Some(made) => made.is_used_again(now),
-            None => {
+            Some(made) if made.owner() == uid => made.is_used_again(now),
+            made => {
+                if made.take().is_some() {
+                    remove_parts(self.top.as_fd());
+                }
                 for part in OWN {
                     give(account, &make_folder(&self.top, part)?)?;
                 }
@@ -79,7 +83,7 @@ impl Cell {
         if private.is_empty() {
             if self.made.is_none() {
                 // One that cannot be looked at is not used again.
-                self.made = Made::now(&self.top, now).ok();
+                self.made = Made::now(&self.top, uid, now).ok();
             }
             return Ok(BTreeMap::new());
         }
