@@ -165,7 +165,7 @@ pub enum Measure {
     Nice,
     /// What was checked is what runs: nobody else can have changed it in between.
     Pinned,
-    /// Stagedoor's own files are out of its reach.
+    /// Stagedoor's own files and the folders of other runs are out of its reach.
     Hidden,
 }
 
@@ -193,7 +193,7 @@ impl Measure {
             Self::OpenFiles => "is held to `limits.open_files`, each process by itself",
             Self::Nice => "yields to others as `limits.nice` says",
             Self::Pinned => "is the file that was checked",
-            Self::Hidden => "cannot read Stagedoor's own files",
+            Self::Hidden => "cannot reach Stagedoor's own files or the folders of other runs",
         }
     }
 }

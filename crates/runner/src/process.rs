@@ -12,6 +12,7 @@ mod departure;
 mod environment;
 mod executable;
 mod explain;
+mod hiding;
 mod keeper;
 mod launch;
 mod listener;
@@ -100,7 +101,7 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     let stat = rustix::fs::fstat(&root)?;
     let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     let settings = args.identity((stat.st_dev, stat.st_ino));
-    let scratch = Scratch::open(&args.scratch, accounts.all())
+    let scratch = Scratch::open(&args, accounts.all())
         .map_err(|error| explained(&error, "scratch folder", &args.scratch))?;
     // Last, because whoever can connect is served.
     let listener = Listener::bind(&args.socket, args.server_uid)

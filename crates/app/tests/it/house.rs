@@ -161,6 +161,7 @@ impl House {
             others: Vec::new(),
             allow_root_scripts: true,
             some_go_without: false,
+            hidden: Vec::new(),
             server_uid: None,
         };
         let binary = Path::new(env!("CARGO_BIN_EXE_stagedoor-app-test-runner"));

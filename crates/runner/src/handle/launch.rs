@@ -28,6 +28,8 @@ pub struct RunnerOptions {
     pub allow_root_scripts: bool,
     /// The operator permits that scripts go without a sandbox.
     pub some_go_without: bool,
+    /// See [`RunnerArgs::hidden`].
+    pub hidden: Vec<PathBuf>,
     /// The account that the server will run as.
     pub server_uid: Option<u32>,
 }
@@ -43,6 +45,11 @@ impl RunnerOptions {
             others: self.others.clone(),
             allow_root_scripts: self.allow_root_scripts,
             some_go_without: self.some_go_without,
+            hidden: self
+                .hidden
+                .iter()
+                .map(std::path::absolute)
+                .collect::<io::Result<_>>()?,
             server_uid: self.server_uid,
         })
     }

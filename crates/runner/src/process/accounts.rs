@@ -172,6 +172,7 @@ mod tests {
             others: Vec::new(),
             allow_root_scripts,
             some_go_without: false,
+            hidden: Vec::new(),
             server_uid: Some(7373),
         }
     }

@@ -111,6 +111,7 @@ mod tests {
         let steps = Steps {
             streams: [0, 1, 2],
             shares_memory,
+            view: None,
             begins_session: true,
             credentials: None,
             confinement: Confinement::with_limits(Vec::new()),

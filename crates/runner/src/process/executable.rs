@@ -222,7 +222,8 @@ fn open_file(directory: &OwnedFd, file: &str) -> Result<OwnedFd, Refusal> {
     })
 }
 
-fn absolute(root: &Path, folder: &str, file: &str) -> Result<CString, Refusal> {
+/// A path below the root; of the folder itself if `file` is empty.
+pub(super) fn absolute(root: &Path, folder: &str, file: &str) -> Result<CString, Refusal> {
     let path = root.join(folder).join(file);
     CString::new(path.as_os_str().as_bytes()).map_err(|_| nul())
 }

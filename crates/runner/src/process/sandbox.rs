@@ -4,7 +4,7 @@
 mod calls;
 mod domain;
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -13,6 +13,8 @@ use stagedoor_domain::sandbox::{Enforced, Level, Measure, Network, ProcessLimits
 
 pub(super) use self::calls::Filter;
 use self::domain::{Domains, Own};
+pub(super) use self::domain::{FILES, file_type, with_scopes};
+use super::hiding::Hiding;
 use super::log::log;
 use crate::protocol::{Plan, Refusal};
 
@@ -49,8 +51,8 @@ pub(super) struct Confinement {
     pub(super) nice: Option<i32>,
     pub(super) no_new_privileges: bool,
     pub(super) no_speculation: bool,
-    /// A ruleset; the runner's own, or `ruleset`.
-    pub(super) domain: Option<RawFd>,
+    /// Rulesets, in this order; the runner's own, or `ruleset`.
+    pub(super) domains: [Option<RawFd>; 2],
     /// In this order.
     pub(super) filters: Vec<Rc<Filter>>,
     /// Kept open until the child has left.
@@ -65,7 +67,7 @@ impl Confinement {
             nice: None,
             no_new_privileges: false,
             no_speculation: false,
-            domain: None,
+            domains: [None; 2],
             filters: Vec::new(),
             ruleset: None,
         }
@@ -78,6 +80,8 @@ pub(super) struct Frame<'a> {
     pub(super) folder: BorrowedFd<'a>,
     /// The attempt's own.
     pub(super) scratch: &'a Path,
+    /// How that is set apart from those of others, or why it is not.
+    pub(super) hiding: Result<&'a Hiding, String>,
     /// Whether what was checked is what runs, or why not; none where nothing is checked.
     pub(super) pinned: Option<Result<(), String>>,
 }
@@ -141,10 +145,20 @@ impl Kit {
                 working_directory: plan.working_directory.as_deref().map(Path::new),
                 scratch: frame.scratch,
             };
-            confinement.ruleset = self.domains.of(sandbox, &own)?;
-            let ruleset = confinement.ruleset.as_ref().or(self.domains.common());
-            confinement.domain = ruleset.map(AsRawFd::as_raw_fd);
+            let hides = frame
+                .hiding
+                .as_ref()
+                .ok()
+                .and_then(|hiding| hiding.domain());
+            let ruleset = self.domains.of(sandbox, &own)?;
+            // Each holds processes apart, so that the one that all have is needed only where no other is.
+            let shared = self.domains.common().filter(|_| ruleset.is_none());
+            let first = hides.or(shared.map(AsFd::as_fd));
+            confinement.domains = [first, ruleset.as_ref().map(AsFd::as_fd)]
+                .map(|ruleset| ruleset.map(|fd| fd.as_raw_fd()));
+            confinement.ruleset = ruleset;
         }
+        enforced.note(Measure::Hidden, is_hidden(frame.hiding, confines));
         note_limits(&plan.process_limits, &mut enforced);
         demand(sandbox, &enforced)?;
         if let Some(pinned) = frame.pinned {
@@ -211,6 +225,17 @@ fn make_filters() -> Result<Filters, String> {
         })
     };
     made().map_err(|error: seccompiler::BackendError| error.to_string())
+}
+
+/// A domain needs what the level `none` does not have; a view does not.
+fn is_hidden(hiding: Result<&Hiding, String>, confines: bool) -> Result<(), String> {
+    match hiding? {
+        Hiding::Domain(_) if !confines => Err(
+            "Landlock, which closes the way to them here, is no part of the level `none`"
+                .to_owned(),
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// A floor is a floor: what was asked for holds, or nothing is started.

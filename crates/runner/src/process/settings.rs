@@ -26,6 +26,9 @@ pub struct RunnerArgs {
     pub allow_root_scripts: bool,
     /// The operator permits that scripts go without a sandbox, so that none of it may be inherited.
     pub some_go_without: bool,
+    /// Files that scripts are not to see, beside the folder of the socket. Those below the root of the
+    /// catalog can be hidden only where scripts have an account of their own.
+    pub hidden: Vec<PathBuf>,
     /// The account that the server runs as, beside root and the runner's own.
     pub server_uid: Option<u32>,
 }
@@ -61,6 +64,9 @@ impl RunnerArgs {
         pair("--socket", self.socket.clone().into());
         pair("--root", self.root.clone().into());
         pair("--scratch", self.scratch.clone().into());
+        for path in &self.hidden {
+            pair("--hide", path.clone().into());
+        }
         if let Some(account) = &self.account {
             pair("--account", write_account(account).into());
         }
@@ -89,12 +95,13 @@ impl RunnerArgs {
         let (mut account, mut server_uid) = (None, None);
         let mut others = Vec::new();
         let (mut root_on_stdin, mut allow_root_scripts) = (false, false);
-        let mut some_go_without = false;
+        let (mut some_go_without, mut hidden) = (false, Vec::new());
         while let Some(name) = argv.next() {
             match name.to_str().unwrap_or_default() {
                 "--socket" => socket = Some(path("--socket", argv.next())?),
                 "--root" => root = Some(path("--root", argv.next())?),
                 "--scratch" => scratch = Some(path("--scratch", argv.next())?),
+                "--hide" => hidden.push(path("--hide", argv.next())?),
                 "--account" => account = Some(read_account(argv.next())?),
                 "--may-run-as" => others.push(read_permitted(argv.next())?),
                 "--server-uid" => {
@@ -115,19 +122,25 @@ impl RunnerArgs {
             others,
             allow_root_scripts,
             some_go_without,
+            hidden,
             server_uid,
         })
     }
 
     /// What two runners must have in common to be exchangeable, as text.
     pub(crate) fn identity(&self, root: (u64, u64)) -> Vec<String> {
-        let mut words: Vec<String> = self
-            .to_argv()
+        // What does not change what may be asked of it: what held a script is recorded as it was.
+        let same = Self {
+            root_on_stdin: false,
+            some_go_without: false,
+            hidden: Vec::new(),
+            ..self.clone()
+        };
+        let argv = same.to_argv();
+        let mut words: Vec<String> = argv
             .iter()
-            .map(|word| word.to_string_lossy().into_owned())
+            .map(|w| w.to_string_lossy().into_owned())
             .collect();
-        // Neither changes what may be asked of it: what a script goes without is recorded as it was.
-        words.retain(|word| word != "--root-on-stdin" && word != "--some-go-without");
         words.push(format!("{}:{}", root.0, root.1));
         words
     }
@@ -210,6 +223,7 @@ mod tests {
             others: Vec::new(),
             allow_root_scripts: false,
             some_go_without: false,
+            hidden: vec!["/scripts/stagedoor.toml".into(), "/etc/key.pem".into()],
             server_uid: Some(7373),
         }
     }
@@ -282,6 +296,8 @@ mod tests {
             one,
             RunnerArgs {
                 root_on_stdin: false,
+                some_go_without: true,
+                hidden: Vec::new(),
                 ..args()
             }
             .identity((1, 2))

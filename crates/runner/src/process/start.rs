@@ -13,6 +13,7 @@ use super::attempt::{Ends, Live};
 use super::child::{Directory, Program, Steps, Strings};
 use super::environment::{arguments, environment};
 use super::executable::{self, Executable, Root, Target, c_string};
+use super::hiding::Hiding;
 use super::sandbox::{Confinement, Frame, Kit};
 use super::scratch::{Places, Scratch};
 use super::tree::{Nursery, Tree};
@@ -64,6 +65,7 @@ impl Station {
         let frame = Frame {
             folder: executable.directory.as_fd(),
             scratch: places.path(),
+            hiding: self.hiding(who, places),
             pinned: self.root.pins(&executable, &plan),
         };
         let (confinement, mut enforced) = self.kit.fit(&plan, frame)?;
@@ -94,6 +96,18 @@ impl Station {
         ))
     }
 
+    /// Root finds a way to everything.
+    fn hiding(&self, who: &RunAs, places: &Places) -> Result<&Hiding, String> {
+        if who
+            .uid()
+            .unwrap_or_else(|| rustix::process::geteuid().as_raw())
+            == 0
+        {
+            return Err("the script runs as root".to_owned());
+        }
+        self.scratch.hiding(places.name())
+    }
+
     fn steps(
         &self,
         executable: &mut Executable,
@@ -114,9 +128,17 @@ impl Station {
             begins_session: plan.process_limits.nice.is_none(),
             credentials: who.credentials.clone(),
             confinement,
+            view: self
+                .scratch
+                .hiding(places.name())
+                .ok()
+                .and_then(Hiding::view),
             directory: match working_directory.transpose()? {
                 Some(path) => Directory::Path(path),
-                None => Directory::Opened(executable.directory.as_raw_fd()),
+                None => Directory::Opened(
+                    executable.directory.as_raw_fd(),
+                    executable::absolute(&self.root.path, &plan.folder, "")?,
+                ),
             },
             program: match &executable.target {
                 Target::Opened(file) => Program::Opened(file.as_raw_fd()),

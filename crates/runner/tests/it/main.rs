@@ -14,6 +14,7 @@ mod confined;
 mod descriptors;
 mod earlier;
 mod endings;
+mod hidden;
 mod house;
 mod marks;
 mod refusals;

@@ -462,6 +462,7 @@ async fn connect(scripts: &Path, state: &Path) -> Connection {
         others: Vec::new(),
         allow_root_scripts: true,
         some_go_without: false,
+        hidden: Vec::new(),
         server_uid: None,
     };
     let connection =
