@@ -93,7 +93,7 @@ impl Launcher<'_> {
                 self.interpreter(node, problems)?
             }
             (Some(node), None) => self.interpreter(node, problems)?,
-            (None, Some(venv)) => with_flags(self.program(&venv.python(), &venv.mark, problems)?),
+            (None, Some(venv)) => with_flags(self.python_of(venv, problems)?),
             (None, None) => {
                 self.check_start(&path, &facts, problems);
                 Vec::new()
@@ -162,6 +162,23 @@ impl Launcher<'_> {
         let mut argv = with_flags(self.program(&first, &node.mark, problems)?);
         argv.extend_from_slice(rest);
         Some(argv)
+    }
+
+    /// The interpreter of a Python environment.
+    fn python_of(&self, venv: &Venv, problems: &mut Problems) -> Option<String> {
+        let python = venv.python();
+        if self.machine.program(&python) == Program::Missing {
+            let problem = venv.mark.problem(format!(
+                "there is no Python environment in `{0}`: `{0}/bin/python` is not there",
+                venv.path
+            ));
+            problems.push(problem.mend(format!(
+                "make it with `python3 -m venv {}`, or correct the path",
+                venv.path
+            )));
+            return None;
+        }
+        self.program(&python, &venv.mark, problems)
     }
 
     /// The absolute path of a program, which must be there.

@@ -80,6 +80,36 @@ impl Account {
         Ok(known.map(|(name, _)| name))
     }
 
+    /// The number of the group of this name, if the machine has one.
+    pub fn group_named(name: &str) -> io::Result<Option<u32>> {
+        let Ok(name) = CString::new(name) else {
+            return Ok(None);
+        };
+        let mut buffer: Vec<libc::c_char> = vec![0; 1024];
+        loop {
+            // SAFETY: `group` is plain data for which all zeroes is a value.
+            let mut entry: libc::group = unsafe { std::mem::zeroed() };
+            let mut result = std::ptr::null_mut();
+            // SAFETY: every pointer is valid for the call, and the length is the buffer's.
+            let code = unsafe {
+                libc::getgrnam_r(
+                    name.as_ptr(),
+                    &raw mut entry,
+                    buffer.as_mut_ptr(),
+                    buffer.len(),
+                    &raw mut result,
+                )
+            };
+            match code {
+                libc::ERANGE if buffer.len() < 1 << 20 => buffer.resize(buffer.len() * 4, 0),
+                // What the manual allows a database to say for "no such entry".
+                0 | libc::ENOENT | libc::ESRCH if result.is_null() => return Ok(None),
+                0 => return Ok(Some(entry.gr_gid)),
+                code => return Err(io::Error::from_raw_os_error(code)),
+            }
+        }
+    }
+
     /// Makes this process, with all its threads, run as this account for good. Needs root.
     pub fn assume(&self) -> io::Result<()> {
         // Groups first and the user last: each step needs the rights that the last one gives up.
@@ -92,7 +122,7 @@ impl Account {
     }
 
     /// Whether this account can change the file, or, as its owner, let itself change it.
-    pub(crate) fn can_change(&self, stat: &Stat) -> bool {
+    pub fn can_change(&self, stat: &Stat) -> bool {
         stat.st_uid == self.uid
             || (stat.st_mode & 0o020 != 0 && self.has_group(stat.st_gid))
             || stat.st_mode & 0o002 != 0
@@ -181,6 +211,10 @@ mod tests {
         assert_eq!(Account::numbered(0).expect("a database"), root);
         let name = Account::name_of(0).expect("a database");
         assert_eq!(name.as_deref(), Some("root"));
+        let group = Account::group_named("root").expect("a database");
+        assert_eq!(group, Some(0));
+        let none = Account::group_named("no-such-group-here").expect("a database");
+        assert_eq!(none, None);
     }
 
     #[test]

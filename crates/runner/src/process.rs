@@ -24,6 +24,7 @@ mod progress;
 mod raw;
 mod sandbox;
 mod scratch;
+mod search_path;
 mod service;
 pub mod settings;
 mod signals;
@@ -93,6 +94,7 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     let signals = signals::take()?;
     let kit = Kit::open(args.some_go_without, raise_open_files())?;
     let accounts = Accounts::open(&args)?;
+    search_path::warn(&accounts);
     let shares_memory = launch::shares_memory(accounts.change());
     launch::check_departures(shares_memory)?;
     let root = open_root(&args)?;

@@ -118,3 +118,5 @@ mod tls;
 mod tree;
 #[cfg(test)]
 mod unpublished;
+#[cfg(test)]
+mod writable;

@@ -66,8 +66,8 @@ fn mistakes_in_script_keys_are_told_with_their_mend() {
         (
             "venv = './gone'",
             1,
-            "there is no program `",
-            "install it, or correct the path",
+            "there is no Python environment in `",
+            "/gone`, or correct the path",
         ),
         (
             "venv = 'env'",

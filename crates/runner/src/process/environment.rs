@@ -8,9 +8,8 @@ use stagedoor_domain::invocation::Word;
 use super::accounts::RunAs;
 use super::executable::nul;
 use super::scratch::Places;
+use super::search_path::PATH;
 use crate::protocol::{Plan, Refusal};
-
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The environment as `NAME=value`, sorted by name.
 pub(super) fn environment(

@@ -70,7 +70,7 @@ fn execute(errno: Errno, plan: &Plan, folder: BorrowedFd<'_>) -> Refusal {
             Launch::Command { argv } => command(errno, argv),
             Launch::File { interpreter, .. } if !interpreter.is_empty() => {
                 Refusal::BadInterpreter(format!(
-                    "the interpreter `{}` of its definition cannot be started: {}",
+                    "the interpreter `{}` of its definition cannot be started: {}; put it back, or correct the definition",
                     interpreter.first().map_or("", String::as_str),
                     say(errno)
                 ))
