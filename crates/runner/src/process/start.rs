@@ -118,10 +118,13 @@ impl Station {
             pinned: self.root.pins(executable, plan),
         };
         let (confinement, mut enforced) = self.kit.fit(plan, frame)?;
+        let limits = &plan.process_limits;
         enforced.account = Some(who.name.clone());
         let steps = Steps {
             joins: bed.joins(),
-            is_bound: bed.holds != Share::default(),
+            // What is there for those who ask for nothing can be done without.
+            is_bound: (bed.holds.memory.is_some() && limits.memory.is_some())
+                || (bed.holds.processes.is_some() && limits.processes.is_some()),
             ..self.steps(executable, &streams, places, who, plan, confinement)?
         };
         Ok((steps, streams, enforced))

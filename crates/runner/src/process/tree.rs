@@ -178,6 +178,7 @@ impl Nursery {
             Err(error) => {
                 self.give_up(tree);
                 order.steps.begins_session = wanted;
+                order.steps.joins = [None; 2];
                 match Errno::from_io_error(&error) {
                     Some(Errno::NOENT | Errno::NODEV) if !order.steps.is_bound => {
                         with_keeper(order)
