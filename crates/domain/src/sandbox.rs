@@ -75,14 +75,19 @@ pub struct Sandbox {
     pub required: bool,
 }
 
+/// Processes and threads that a run may have where its definition says nothing of it, and the machine can
+/// count them for each run: enough for most, and few enough to stop.
+pub const USUAL_PROCESSES: u64 = 4096;
+
 /// The part of `limits` that the machine keeps, for each run. None means no bound of ours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ProcessLimits {
-    /// Bytes of memory of one process, as far as it holds data of its own.
+    /// Bytes of memory of the run; where the machine cannot count that, of one process, as far as it holds
+    /// data of its own.
     pub memory: Option<u64>,
     /// Processor time of one process.
     pub cpu: Option<Duration>,
-    /// Processes and threads of the account at once.
+    /// Processes and threads of the run at once; where the machine cannot count that, of the account.
     pub processes: Option<u64>,
     /// Bytes of one file.
     pub file_size: Option<u64>,
@@ -167,6 +172,10 @@ pub enum Measure {
     Pinned,
     /// Stagedoor's own files and the folders of other runs are out of its reach.
     Hidden,
+    /// `memory` of its limits, for all that it starts together.
+    RunMemory,
+    /// `processes` of its limits, for all that it starts together.
+    RunProcesses,
 }
 
 impl Measure {
@@ -194,6 +203,8 @@ impl Measure {
             Self::Nice => "yields to others as `limits.nice` says",
             Self::Pinned => "is the file that was checked",
             Self::Hidden => "cannot reach Stagedoor's own files or the folders of other runs",
+            Self::RunMemory => "is held to `limits.memory`, with all that it starts",
+            Self::RunProcesses => "is held to `limits.processes`, with all that it starts",
         }
     }
 }

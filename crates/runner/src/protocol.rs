@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::invocation::Invocation;
 use stagedoor_domain::quantity::say_size;
+use stagedoor_domain::run::Met;
 use stagedoor_domain::sandbox::{Enforced, ProcessLimits, Sandbox};
 use stagedoor_domain::script::{Fingerprint, Launch};
 use stagedoor_domain::time::Timestamp;
@@ -211,6 +212,8 @@ pub struct ExitRecord {
     pub leftovers: u32,
     /// When the last process was gone.
     pub ended_at: Timestamp,
+    /// What of its limits it met.
+    pub met: Met,
 }
 
 /// Why an attempt was not started. The texts are for the page of the run.

@@ -64,6 +64,10 @@ pub(super) struct Steps {
     pub(super) streams: [RawFd; 3],
     /// See [`super::launch::shares_memory`].
     pub(super) shares_memory: bool,
+    /// Files by which it joins the cgroups that bound it beside the one in which it begins.
+    pub(super) joins: [Option<RawFd>; 2],
+    /// What it was promised to be held by is held by its cgroup.
+    pub(super) is_bound: bool,
     /// The mount namespace to enter.
     pub(super) view: Option<RawFd>,
     /// Else it stays in the session of the runner, which has no terminal either.
@@ -97,6 +101,7 @@ pub(super) enum Step {
     Domain = 13,
     Filters = 14,
     View = 15,
+    Join = 16,
 }
 
 /// A step and its errno.
@@ -125,6 +130,7 @@ impl Step {
             13 => Self::Domain,
             14 => Self::Filters,
             15 => Self::View,
+            16 => Self::Join,
             _ => Self::Execute,
         })
     }
@@ -168,6 +174,7 @@ fn take(order: &Order) -> Failure {
         .and_then(|()| own_group(steps))
         .and_then(|()| standard_streams(steps))
         .and_then(|()| limits(&steps.confinement))
+        .and_then(|()| join(steps.joins))
         .and_then(|()| {
             steps
                 .view
@@ -236,6 +243,14 @@ fn limits(confinement: &Confinement) -> Result<(), Failure> {
         rustix::process::setpriority_process(None, nice)
     });
     nice.map_err(at(Step::Limits))
+}
+
+/// While still root, whose files these are. 0 is whoever writes it.
+fn join(cgroups: [Option<RawFd>; 2]) -> Result<(), Failure> {
+    for file in cgroups.into_iter().flatten() {
+        rustix::io::write(borrow(file), b"0").map_err(at(Step::Join))?;
+    }
+    Ok(())
 }
 
 /// Groups first and the user last: each step needs the rights that the last one gives up. For this
@@ -356,7 +371,7 @@ mod tests {
 
     #[test]
     fn every_step_has_its_number_and_none_has_0() {
-        for number in 1..=15 {
+        for number in 1..=16 {
             assert_eq!(Step::of(number).map(|step| step as u32), Some(number));
         }
         assert_eq!(Step::of(0), None);

@@ -111,6 +111,8 @@ mod tests {
         let steps = Steps {
             streams: [0, 1, 2],
             shares_memory,
+            joins: [None; 2],
+            is_bound: false,
             view: None,
             begins_session: true,
             credentials: None,

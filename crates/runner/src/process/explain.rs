@@ -40,6 +40,7 @@ pub(super) fn failure(failure: Failure, plan: &Plan, folder: BorrowedFd<'_>) -> 
                 Step::Privileges => "be kept from gaining privileges",
                 Step::Domain => "be restricted by Landlock",
                 Step::View => "enter its own view of the file system",
+                Step::Join => "join the cgroups that bound it",
                 Step::Filters => "be given its filters of system calls",
                 _ => "close descriptors (Linux 5.11 or newer is needed)",
             };

@@ -3,17 +3,20 @@
 
 mod calls;
 mod domain;
+mod limits;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::rc::Rc;
 
 use rustix::process::{Resource, Rlimit};
-use stagedoor_domain::sandbox::{Enforced, Level, Measure, Network, ProcessLimits, Sandbox};
+use stagedoor_domain::sandbox::{Enforced, Level, Measure, Network, Sandbox};
 
 pub(super) use self::calls::Filter;
 use self::domain::{Domains, Own};
 pub(super) use self::domain::{FILES, file_type, with_scopes};
+use self::limits::Given;
+use super::cgroup::controls::Share;
 use super::hiding::Hiding;
 use super::log::log;
 use crate::protocol::{Plan, Refusal};
@@ -27,14 +30,6 @@ pub(super) struct Kit {
     /// them when it starts, because the operator permits that some go without.
     inherits: bool,
     given: Given,
-}
-
-/// What the runner itself is allowed, which nobody can be given more of but by root.
-struct Given {
-    /// Before it raised that.
-    open_files: Rlimit,
-    others: [(Resource, Rlimit); 4],
-    nice: i32,
 }
 
 struct Filters {
@@ -82,6 +77,8 @@ pub(super) struct Frame<'a> {
     pub(super) scratch: &'a Path,
     /// How that is set apart from those of others, or why it is not.
     pub(super) hiding: Result<&'a Hiding, String>,
+    /// What its cgroup holds for all of its processes together.
+    pub(super) shares: Share,
     /// Whether what was checked is what runs, or why not; none where nothing is checked.
     pub(super) pinned: Option<Result<(), String>>,
 }
@@ -127,7 +124,7 @@ impl Kit {
             enforced.note(Measure::Privileges, Ok(()));
             enforced.note(Measure::Calls, self.has_filters());
         }
-        let limits = self.given.limits(&plan.process_limits);
+        let limits = self.given.limits(&plan.process_limits, frame.shares);
         let mut confinement = Confinement {
             nice: plan
                 .process_limits
@@ -159,7 +156,7 @@ impl Kit {
             confinement.ruleset = ruleset;
         }
         enforced.note(Measure::Hidden, is_hidden(frame.hiding, confines));
-        note_limits(&plan.process_limits, &mut enforced);
+        limits::note(&plan.process_limits, frame.shares, &mut enforced);
         demand(sandbox, &enforced)?;
         if let Some(pinned) = frame.pinned {
             enforced.note(Measure::Pinned, pinned);
@@ -247,84 +244,4 @@ fn demand(sandbox: &Sandbox, enforced: &Enforced) -> Result<(), Refusal> {
             measure.says()
         )))
     })
-}
-
-impl Given {
-    fn now(open_files: Rlimit) -> Self {
-        let resources = [
-            Resource::Data,
-            Resource::Cpu,
-            Resource::Nproc,
-            Resource::Fsize,
-        ];
-        let now = |resource| (resource, rustix::process::getrlimit(resource));
-        Self {
-            open_files,
-            others: resources.map(now),
-            nice: rustix::process::getpriority_process(None).unwrap_or(0),
-        }
-    }
-
-    /// What was asked for, and of open files what the runner was given where nothing was.
-    fn limits(&self, asked: &ProcessLimits) -> Vec<(Resource, Rlimit)> {
-        let files = asked.open_files.map(|files| at_most(files, files));
-        let files = files.map_or(self.open_files, |files| lower(files, self.open_files));
-        // One second more, in which a script that catches the signal can end by itself.
-        let seconds = asked.cpu.map(|time| time.as_secs());
-        let others = [
-            (
-                Resource::Data,
-                asked.memory.map(|bytes| at_most(bytes, bytes)),
-            ),
-            (
-                Resource::Cpu,
-                seconds.map(|s| at_most(s, s.saturating_add(1))),
-            ),
-            (
-                Resource::Nproc,
-                asked.processes.map(|many| at_most(many, many)),
-            ),
-            (
-                Resource::Fsize,
-                asked.file_size.map(|bytes| at_most(bytes, bytes)),
-            ),
-        ];
-        let lowered = others.into_iter().filter_map(|(resource, wanted)| {
-            let (_, given) = self.others.iter().find(|(known, _)| *known == resource)?;
-            Some((resource, lower(wanted?, *given)))
-        });
-        std::iter::once((Resource::Nofile, files))
-            .chain(lowered)
-            .collect()
-    }
-}
-
-fn at_most(current: u64, maximum: u64) -> Rlimit {
-    Rlimit {
-        current: Some(current),
-        maximum: Some(maximum),
-    }
-}
-
-/// A limit that was given can be lowered, and raised by nobody but root.
-fn lower(wanted: Rlimit, given: Rlimit) -> Rlimit {
-    let least = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
-    Rlimit {
-        current: least(wanted.current, given.maximum),
-        maximum: least(wanted.maximum, given.maximum),
-    }
-}
-
-fn note_limits(asked: &ProcessLimits, enforced: &mut Enforced) {
-    let asked = [
-        (Measure::Memory, asked.memory.is_some()),
-        (Measure::Cpu, asked.cpu.is_some()),
-        (Measure::ProcessCount, asked.processes.is_some()),
-        (Measure::FileSize, asked.file_size.is_some()),
-        (Measure::OpenFiles, asked.open_files.is_some()),
-        (Measure::Nice, asked.nice.is_some()),
-    ];
-    for (measure, _) in asked.into_iter().filter(|(_, asked)| *asked) {
-        enforced.note(measure, Ok(()));
-    }
 }

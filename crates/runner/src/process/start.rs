@@ -5,18 +5,19 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::Mode;
 use rustix::pipe::PipeFlags;
-use stagedoor_domain::sandbox::Measure;
+use stagedoor_domain::sandbox::{Enforced, Measure, USUAL_PROCESSES};
 use stagedoor_domain::time::Clock;
 
 use super::accounts::RunAs;
 use super::attempt::{Ends, Live};
+use super::cgroup::controls::Share;
 use super::child::{Directory, Program, Steps, Strings};
 use super::environment::{arguments, environment};
 use super::executable::{self, Executable, Root, Target, c_string};
 use super::hiding::Hiding;
 use super::sandbox::{Confinement, Frame, Kit};
 use super::scratch::{Places, Scratch};
-use super::tree::{Nursery, Tree};
+use super::tree::{Bed, Nursery, Tree};
 use super::unconfirmed::Unconfirmed;
 use crate::account::Credentials;
 use crate::protocol::{Plan, Refusal};
@@ -60,19 +61,21 @@ impl Station {
         plan: Box<Plan>,
         clock: &dyn Clock,
     ) -> Result<Live, Refusal> {
-        let streams = Streams::make(&plan.invocation.stdin, who.credentials.as_deref())
-            .map_err(|error| resources("make its standard streams", &error))?;
-        let frame = Frame {
-            folder: executable.directory.as_fd(),
-            scratch: places.path(),
-            hiding: self.hiding(who, places),
-            pinned: self.root.pins(&executable, &plan),
-        };
-        let (confinement, mut enforced) = self.kit.fit(&plan, frame)?;
-        enforced.account = Some(who.name.clone());
-        let steps = self.steps(&mut executable, &streams, places, who, &plan, confinement)?;
+        let limits = &plan.process_limits;
+        let bed = self.nursery.bed(Share {
+            memory: limits.memory,
+            processes: limits.processes.or(Some(USUAL_PROCESSES)),
+        });
+        let (steps, streams, mut enforced) =
+            match self.outfit(places, who, &mut executable, &plan, &bed) {
+                Ok(outfit) => outfit,
+                Err(reason) => {
+                    self.nursery.take_back(bed);
+                    return Err(reason);
+                }
+            };
         let started_at = clock.now();
-        let planted = self.nursery.plant(steps);
+        let planted = self.nursery.plant(steps, bed);
         let planted = planted.map_err(|error| resources("make a process", &error))?;
         // A keeper does as much where the script cannot end it.
         if matches!(planted.tree, Tree::Cgroup(_)) || enforced.holds(Measure::Processes) {
@@ -94,6 +97,34 @@ impl Station {
             unconfirmed,
             clock.monotonic(),
         ))
+    }
+
+    /// All that the child is given, and what holds it.
+    fn outfit(
+        &self,
+        places: &Places,
+        who: &RunAs,
+        executable: &mut Executable,
+        plan: &Plan,
+        bed: &Bed,
+    ) -> Result<(Steps, Streams, Enforced), Refusal> {
+        let streams = Streams::make(&plan.invocation.stdin, who.credentials.as_deref())
+            .map_err(|error| resources("make its standard streams", &error))?;
+        let frame = Frame {
+            folder: executable.directory.as_fd(),
+            scratch: places.path(),
+            hiding: self.hiding(who, places),
+            shares: bed.holds,
+            pinned: self.root.pins(executable, plan),
+        };
+        let (confinement, mut enforced) = self.kit.fit(plan, frame)?;
+        enforced.account = Some(who.name.clone());
+        let steps = Steps {
+            joins: bed.joins(),
+            is_bound: bed.holds != Share::default(),
+            ..self.steps(executable, &streams, places, who, plan, confinement)?
+        };
+        Ok((steps, streams, enforced))
     }
 
     /// Root finds a way to everything.
@@ -128,6 +159,8 @@ impl Station {
             begins_session: plan.process_limits.nice.is_none(),
             credentials: who.credentials.clone(),
             confinement,
+            joins: [None; 2],
+            is_bound: false,
             view: self
                 .scratch
                 .hiding(places.name())

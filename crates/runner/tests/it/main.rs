@@ -21,6 +21,7 @@ mod refusals;
 mod run_as;
 mod sandbox;
 mod scratch;
+mod shares;
 mod stubborn;
 mod takeover;
 mod tree;
