@@ -47,9 +47,7 @@ impl Places {
 
     /// With the folders in which programs are looked for.
     pub fn with_path(mut self, folders: &[String]) -> Self {
-        for folder in folders {
-            self.add(Path::new(folder), Kind::Machine);
-        }
+        self.add_path(folders.iter().map(String::as_str));
         self
     }
 
@@ -84,6 +82,12 @@ impl Places {
         }
     }
 
+    fn add_path<'a>(&mut self, folders: impl Iterator<Item = &'a str>) {
+        for folder in folders.filter(|folder| folder.starts_with('/')) {
+            self.add(Path::new(folder), Kind::Machine);
+        }
+    }
+
     /// What is executed, and what it is executed with.
     fn add_start(&mut self, dir: &Path, script: &Script) {
         match &script.launch {
@@ -97,15 +101,19 @@ impl Places {
             }
             Launch::Command { argv } => {
                 if let Some(program) = argv.first().map(Path::new) {
-                    let is_own = program.starts_with(dir);
+                    let real = program.canonicalize();
+                    let is_own = real.is_ok_and(|real| real.starts_with(dir));
                     self.add(program, if is_own { Kind::Own } else { Kind::Machine });
                     self.add_interpreter_of(program);
                 }
             }
         }
-        let venv = script.env.iter().find(|(name, _)| name == "VIRTUAL_ENV");
-        if let Some((_, venv)) = venv {
-            self.add_venv(Path::new(venv));
+        for (name, value) in &script.env {
+            match name.as_str() {
+                "PATH" => self.add_path(value.split(':')),
+                "VIRTUAL_ENV" => self.add_venv(Path::new(value)),
+                _ => {}
+            }
         }
     }
 

@@ -14,8 +14,8 @@ use stagedoor_domain::invocation::{Invocation, Word};
 use stagedoor_domain::sandbox::{ProcessLimits, Sandbox};
 use stagedoor_domain::script::{Fingerprint, Launch};
 use stagedoor_runner::{
-    Account, Connection, ExitRecord, Plan, Refusal, Report, Reports, Runner, RunnerOptions,
-    Started, StopKind,
+    Account, Connection, ExitRecord, Permitted, Plan, Refusal, Report, Reports, Runner,
+    RunnerOptions, Started, StopKind,
 };
 use tempfile::TempDir;
 
@@ -117,23 +117,36 @@ impl House {
     /// One that cannot make cgroups, because it sees no hierarchy of them. None, with the reason printed,
     /// where that cannot be arranged.
     pub fn without_cgroups() -> Option<Self> {
+        Self::without_cgroups_for(Vec::new())
+    }
+
+    /// The same, and scripts may run as these accounts, too.
+    pub fn without_cgroups_for(others: Vec<Permitted>) -> Option<Self> {
         if !is_root() {
             println!("skipped: an ordinary user's runner makes no cgroups anyway");
             return None;
         }
         let hide =
             "/usr/bin/unshare --mount /bin/sh -c 'umount -l /sys/fs/cgroup && exec \"$@\"' sh";
-        Self::behind(hide)
+        Self::behind_for(hide, others)
     }
 
     /// One whose runner is started by these words of a shell. None, with the reason printed, where that
     /// cannot be done.
     pub fn behind(words: &str) -> Option<Self> {
+        Self::behind_for(words, Vec::new())
+    }
+
+    fn behind_for(words: &str, others: Vec<Permitted>) -> Option<Self> {
         let base = new_base();
         let (own, wrapper) = (binary().display(), base.path().join("wrapper"));
         fs::write(&wrapper, format!("#!/bin/sh\nexec {words} {own} \"$@\"\n")).expect("written");
         set_mode(&wrapper, 0o755);
-        match Runner::ensure(&wrapper, &options(base.path())) {
+        let options = RunnerOptions {
+            others,
+            ..options(base.path())
+        };
+        match Runner::ensure(&wrapper, &options) {
             Ok(connection) => Some(Self::with(base, connection)),
             Err(error) => {
                 println!("skipped: no runner starts behind `{words}`: {error}");

@@ -222,6 +222,21 @@ async fn no_account_is_given_what_was_made_for_another() {
     }
 }
 
+/// Where there is no cgroup, whoever keeps the processes of an attempt is the runner's account and ends
+/// those of any other.
+#[tokio::test]
+async fn what_a_script_of_another_account_leaves_behind_is_ended_without_cgroups_too() {
+    let Some(mut house) = House::without_cgroups_for(vec![permitted("backup", BACKUP, &[])]) else {
+        return;
+    };
+    let plan = house.script(
+        "leaver",
+        "#!/bin/sh\nsetsid sleep 1000 >/dev/null 2>&1 </dev/null &\nid -u\n",
+    );
+    let done = house.run(as_account("backup", &plan)).await;
+    assert_eq!((done.text().as_str(), done.record.leftovers), ("7501\n", 1));
+}
+
 #[tokio::test]
 async fn what_a_script_left_in_its_folder_is_removed_as_its_own_account() {
     let Some(mut house) = house() else { return };
