@@ -36,6 +36,7 @@ pub mod watch;
 
 mod carry_out;
 mod cookies;
+mod hide;
 mod late;
 mod live;
 mod recover;

@@ -112,9 +112,11 @@ fn restore(app: &App, scripts: &Snapshot, record: RunRecord) -> Arc<LiveRun> {
     let script = scripts
         .get(&record.script)
         .map(|script| as_it_was(script, record.fingerprint));
+    let secrets = secrets_of(app, &record);
+    app.hide_sealed(record.id, script.as_deref(), secrets.as_ref());
     let args = script
         .as_ref()
-        .and_then(|script| CheckedArgs::restore(script, &record.args, secrets_of(app, &record)?));
+        .and_then(|script| CheckedArgs::restore(script, &record.args, secrets?));
     let life = Life {
         state: record.state,
         epoch: record.epoch,
