@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use stagedoor_domain::arguments::CheckedArgs;
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::invocation::{Invocation, secret_texts};
 use stagedoor_domain::param::Value;
@@ -20,7 +21,7 @@ use crate::live::LiveRun;
 impl App {
     /// Hides what an attempt is about to be given in secret. To be called before it is handed over.
     pub(crate) fn hide_secrets(&self, run: &LiveRun, script: &Script, given: &Invocation) {
-        let secrets = run.args.as_ref().map(|args| args.secrets());
+        let secrets = run.args.as_ref().map(CheckedArgs::secrets);
         let mut values = secret_texts(Some(script), &secrets.unwrap_or_default());
         let files = given.files.iter().filter(|file| file.secret);
         values.extend(files.map(|file| Zeroizing::new(file.content.clone())));

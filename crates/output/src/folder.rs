@@ -102,8 +102,8 @@ impl Folder {
     /// Has the disk keep the names of a run's files.
     pub fn sync_names(&self, run: RunId) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let shelf = rustix::fs::openat(&self.dir, shelf(run), flags, Mode::empty())?;
-        Ok(rustix::fs::fsync(shelf)?)
+        let dir = rustix::fs::openat(&self.dir, shelf(run), flags, Mode::empty())?;
+        Ok(rustix::fs::fsync(dir)?)
     }
 
     /// Removes the files of all attempts of a run.

@@ -48,6 +48,12 @@ impl Hidden {
         self.gate.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether somebody masks just now.
+    #[cfg(test)]
+    pub fn is_being_masked(&self) -> bool {
+        self.gate.try_read().is_err()
+    }
+
     /// Held while a segment is masked.
     pub fn masking(&self) -> RwLockWriteGuard<'_, ()> {
         self.gate.write().unwrap_or_else(PoisonError::into_inner)

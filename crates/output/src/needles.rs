@@ -142,12 +142,11 @@ impl<'a> Scan<'a> {
         let (mut place, mut may_jump) = (0, true);
         while let Some(rest) = bytes.get(place..).filter(|rest| !rest.is_empty()) {
             if may_jump && self.state == *start {
-                let found = self.needles.finder.find(rest);
-                may_jump = found.is_some();
-                // Without one, a text may begin in the last bytes and end in the next piece.
-                let to = found.map_or(rest.len().saturating_sub(self.needles.reach()), |found| {
-                    found.start()
-                });
+                // In the last bytes, a text may begin that ends in the next piece.
+                let last = rest.len().saturating_sub(self.needles.reach());
+                let found = self.needles.finder.find(rest).map(|found| found.start());
+                let to = found.unwrap_or(last).min(last);
+                may_jump = found == Some(to);
                 place += to;
                 if to > 0 {
                     continue;

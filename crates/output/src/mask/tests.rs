@@ -49,12 +49,14 @@ struct Failing {
     /// Steps that are still done; then a write is half done, and nothing else is.
     steps: Cell<usize>,
     half: usize,
+    /// What must be closed to readers while the segment is written.
+    hidden: Arc<Hidden>,
 }
 
 const FOR_EVER: usize = usize::MAX;
 
 impl Failing {
-    fn of(text: &[u8]) -> Self {
+    fn of(text: &[u8], hidden: &Arc<Hidden>) -> Self {
         let paper = Paper {
             seen: text.to_vec(),
             kept: text.to_vec(),
@@ -64,6 +66,7 @@ impl Failing {
             spans: RefCell::default(),
             steps: Cell::new(FOR_EVER),
             half: 0,
+            hidden: Arc::clone(hidden),
         }
     }
 
@@ -110,6 +113,10 @@ impl Disk for Failing {
     }
 
     fn write(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        assert!(
+            self.hidden.is_being_masked(),
+            "readers meet half a value otherwise"
+        );
         self.write_to(&mut self.segment.borrow_mut(), bytes, at)
     }
 
@@ -160,8 +167,14 @@ fn mask_in_steps(disk: &Failing, hidden: &Hidden) -> io::Result<()> {
 }
 
 /// Dies once after so many steps, then is done to the end.
-fn die_once(text: &[u8], hidden: &Hidden, steps: usize, half: usize, luck: Option<u64>) -> bool {
-    let mut disk = Failing::of(text);
+fn die_once(
+    text: &[u8],
+    hidden: &Arc<Hidden>,
+    steps: usize,
+    half: usize,
+    luck: Option<u64>,
+) -> bool {
+    let mut disk = Failing::of(text, hidden);
     disk.half = half;
     disk.steps.set(steps);
     let has_died = mask_in_steps(&disk, hidden).is_err();
@@ -190,7 +203,7 @@ fn whatever_dies_at_whichever_step_the_next_one_masks_all() {
 #[test]
 fn what_holds_no_value_is_neither_written_nor_synced() {
     let hidden = hidden(&[b"hunter2".to_vec()]);
-    let disk = Failing::of(b"hunter1, hunter3\nhun");
+    let disk = Failing::of(b"hunter1, hunter3\nhun", &hidden);
     disk.steps.set(0);
     mask_in_steps(&disk, &hidden).expect("no step");
     assert_eq!(disk.segment.borrow().seen, b"hunter1, hunter3\nhun");
@@ -222,7 +235,7 @@ proptest! {
         deaths in prop::collection::vec((0_usize..30, 0_usize..8, prop::option::of(any::<u64>())), 0..6),
     ) {
         let hidden = hidden(&values);
-        let mut disk = Failing::of(text.as_bytes());
+        let mut disk = Failing::of(text.as_bytes(), &hidden);
         for (steps, half, luck) in deaths {
             disk.steps.set(steps);
             disk.half = half;

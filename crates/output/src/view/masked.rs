@@ -110,3 +110,51 @@ impl View {
         Ok(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use stagedoor_domain::id::{Epoch, RunId};
+    use stagedoor_domain::time::{Clock, Timestamp};
+    use zeroize::Zeroizing;
+
+    use crate::{Outputs, Stream};
+
+    struct NoClock;
+
+    impl Clock for NoClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::default()
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    #[test]
+    fn nobody_reads_while_somebody_masks() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (outputs, _events) = Outputs::open(dir.path(), 1, Arc::new(NoClock)).expect("opened");
+        let (run, epoch) = (RunId::from_bytes([1; 16]), Epoch(1));
+        outputs.hide(run, vec![Zeroizing::new(b"hunter2".to_vec())]);
+        let path = dir.path().join("010101").join(format!("{run}.1.out"));
+        std::fs::create_dir(dir.path().join("010101")).expect("made");
+        std::fs::write(path, b"it is hunter2\n").expect("written");
+        let view = outputs.view(run, epoch).expect("view");
+        let hidden = view.hidden.clone().expect("hidden");
+        let (told, read) = channel();
+        let masking = hidden.masking();
+        std::thread::scope(|scope| {
+            scope.spawn(move || told.send(view.read(Stream::Stdout, 0..99)));
+            let early = read.recv_timeout(Duration::from_millis(50));
+            assert!(early.is_err(), "{early:?}");
+            drop(masking);
+            let bytes = read.recv().expect("sent").expect("read");
+            assert_eq!(bytes, b"it is *******\n");
+        });
+    }
+}

@@ -62,7 +62,9 @@ impl Tape {
             live.keys().filter(is_of_run).copied().collect()
         };
         if !coming.is_empty() {
-            coming.into_iter().for_each(|key| self.close(key));
+            for key in coming {
+                self.close(key);
+            }
             return Err(io::ErrorKind::WouldBlock.into());
         }
         if self.world.monotonic() < self.world.state().disk_is_full_until {
