@@ -122,7 +122,7 @@ impl App {
             return refuse(&format!("The script is disabled: {why}"));
         }
         let invocation = invocation(script, args);
-        self.hide_secrets(run, script, &invocation);
+        self.hide_secrets(run, script, &invocation).await;
         let plan = Plan {
             run: run.id,
             epoch,

@@ -42,5 +42,6 @@ mod live;
 mod recover;
 mod reports;
 mod rights;
+mod run_secrets;
 mod sign_in;
 mod to_the_end;

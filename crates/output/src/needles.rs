@@ -20,8 +20,8 @@ use zeroize::Zeroizing;
 const LEAST: usize = 4;
 /// A longer line is looked for in pieces of so many bytes.
 const LONGEST: usize = 64 << 10;
-/// Bytes that are looked for at most, in all values of a run.
-const MOST: usize = 1 << 20;
+/// Bytes that are looked for at most, in all values of a run: each takes some 65 in memory.
+const MOST: usize = 256 << 10;
 /// Stands for each byte that is covered.
 const STAR: u8 = b'*';
 
