@@ -89,7 +89,7 @@ impl App {
         match self.inner.vault.open(record.id.as_bytes(), sealed) {
             Ok(text) => RunSecrets::parse(&text),
             Err(error) => {
-                tracing::error!(run = %record.id, %error, "could not read the secrets of a run");
+                tracing::error!(run = %record.id, %error, "could not read the secrets of a run; what it has printed of them cannot be masked");
                 None
             }
         }

@@ -246,24 +246,6 @@ impl View {
         ))
     }
 
-    /// The output at this moment, with what may not be shown yet.
-    fn whole_snapshot(&self) -> io::Result<Snapshot> {
-        if let Some(attempt) = &self.live {
-            return Ok(attempt.snapshot());
-        }
-        let records = self
-            .chunks
-            .clone()
-            .map(Records::of_file)
-            .transpose()?
-            .unwrap_or_default();
-        Ok(Snapshot {
-            sizes: self.sizes,
-            records,
-            ended: true,
-        })
-    }
-
     /// The raw bytes of a line that is not complete.
     pub(crate) fn raw_partial(&self, row: &Row) -> io::Result<Vec<u8>> {
         let length = usize::try_from(row.end - row.start).unwrap_or(usize::MAX);
@@ -284,16 +266,6 @@ impl View {
             }
         }
         Ok(bytes)
-    }
-
-    /// Reads what the segment holds, secrets included.
-    fn read_kept(&self, stream: Stream, into: &mut [u8], at: u64) -> io::Result<usize> {
-        let Some(file) = self.file(stream)? else {
-            return Ok(0);
-        };
-        Ok(rustix::io::retry_on_intr(|| {
-            rustix::io::pread(file, &mut *into, at)
-        })?)
     }
 
     /// The segment; it may have been made after this view.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::hostile::files_with;
 use crate::person::Person;
-use crate::processes::runner;
+use crate::processes::{command_line, environment, numbers, runner};
 use crate::program::{Home, Program, as_root, command};
 use crate::robot::{Robot, id};
 
@@ -81,7 +81,7 @@ impl Cage {
 
     fn files(&self) -> Vec<String> {
         let mut found = Vec::new();
-        files_with(&self.home.state(), SECRET.as_bytes(), &mut found);
+        files_with(self.home.dir(), SECRET.as_bytes(), &mut found);
         files_with(&self.home.state(), SECOND_HALF.as_bytes(), &mut found);
         found
     }
@@ -161,6 +161,10 @@ fn w24_no_viewer_sees_a_secret_that_a_script_prints_while_it_goes_on_or_later() 
     assert_silent(&doors(&ann, &run));
     assert_silent(&[ada.get(&page).text()]);
     assert!(cage.is_kept(), "the search finds what is there");
+    for pid in numbers() {
+        let words = [command_line(pid), environment(pid)].concat();
+        assert!(!words.iter().any(|word| word.contains(SECRET)), "{words:?}");
+    }
     cage.open();
     let ended = ann.until(&run, |run| run["state"] == "ended");
     assert_eq!(ended["outcome"], "succeeded", "{ended}");
@@ -277,7 +281,8 @@ fn w24_what_holds_for_root_holds_for_an_ordinary_user_too() {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stdout);
             assert!(output.status.success(), "{text}");
-            assert!(text.contains("running 5 tests"), "{text}");
+            let some = text.contains("running ") && !text.contains("running 0");
+            assert!(some, "{text}");
         }
     }
 }

@@ -10,6 +10,7 @@ use super::View;
 use crate::hidden::Hidden;
 use crate::live::Snapshot;
 use crate::needles::Scan;
+use crate::record::Records;
 use crate::stream::Stream;
 
 impl View {
@@ -44,6 +45,24 @@ impl View {
             }
         }
         Ok(snapshot)
+    }
+
+    /// The output at this moment, with what may not be shown yet.
+    fn whole_snapshot(&self) -> io::Result<Snapshot> {
+        if let Some(attempt) = &self.live {
+            return Ok(attempt.snapshot());
+        }
+        let records = self
+            .chunks
+            .clone()
+            .map(Records::of_file)
+            .transpose()?
+            .unwrap_or_default();
+        Ok(Snapshot {
+            sizes: self.sizes,
+            records,
+            ended: true,
+        })
     }
 
     /// Whether no byte will be added to this attempt, which is not live.
@@ -86,6 +105,16 @@ impl View {
             *into = *byte;
         }
         Ok(count)
+    }
+
+    /// Reads what the segment holds, secrets included.
+    pub(super) fn read_kept(&self, stream: Stream, into: &mut [u8], at: u64) -> io::Result<usize> {
+        let Some(file) = self.file(stream)? else {
+            return Ok(0);
+        };
+        Ok(rustix::io::retry_on_intr(|| {
+            rustix::io::pread(file, &mut *into, at)
+        })?)
     }
 
     /// The segment as it is at one moment: each value in it is whole, or masked.

@@ -27,7 +27,7 @@ pub struct Ledger {
     stops_answered: BTreeSet<RunId>,
     too_much: BTreeSet<RunId>,
     /// Attempts whose segments may hold a secret.
-    unmasked: BTreeSet<(RunId, Epoch)>,
+    pub unmasked: BTreeSet<(RunId, Epoch)>,
     runner_died: bool,
     runner_was_told: bool,
     wrong: Vec<String>,
@@ -90,11 +90,6 @@ impl Ledger {
 
     pub fn wrote_too_much(&mut self, run: RunId) {
         self.too_much.insert(run);
-    }
-
-    /// This attempt and those before it.
-    pub fn is_masked(&mut self, run: RunId, epoch: Epoch) {
-        self.unmasked.retain(|key| key.0 != run || key.1 > epoch);
     }
 }
 
@@ -220,31 +215,6 @@ impl World {
             .filter_map(|row| row.outcome)
             .map(Outcome::word)
             .collect()
-    }
-
-    /// Before output is kept: where it may hold a secret, that must be hidden by now.
-    pub fn judge_output(&self, (run, epoch): (RunId, Epoch), is_hidden: bool) {
-        if self.row(run).is_none_or(|row| row.secrets.is_none()) {
-            return;
-        }
-        self.state().ledger.unmasked.insert((run, epoch));
-        if !is_hidden {
-            let said = say(run);
-            self.wrong(format_args!("the secret of {said} is not hidden"));
-        }
-    }
-
-    /// Whatever is not masked must be sealed in its row, for who masks it after the next death.
-    pub fn judge_secrets(&self) {
-        let unmasked = self.state().ledger.unmasked.clone();
-        for (run, epoch) in unmasked {
-            if self.row(run).is_none_or(|row| row.secrets.is_none()) {
-                let (said, epoch) = (say(run), epoch.0);
-                self.wrong(format_args!(
-                    "attempt {epoch} of {said} is not masked, and its secret is dropped"
-                ));
-            }
-        }
     }
 
     /// Once everything had its time.
