@@ -15,9 +15,9 @@ use crate::app::App;
 use crate::live::LiveRun;
 
 /// First pause before an outcome is written again after the store refused it.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest such pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl App {
     pub(crate) async fn carry_out(&self, run: &Arc<LiveRun>, effects: Vec<Effect>) {
@@ -55,7 +55,10 @@ impl App {
     async fn record(&self, run: &Arc<LiveRun>, starts: bool) {
         let view = Arc::new(run.view());
         let is_ended = view.is_ended();
-        if !is_ended {
+        if is_ended {
+            // First: the record drops the sealed values by which the output is masked.
+            self.mask_output(run.id, view.epoch).await;
+        } else {
             run.changes.send_replace(Arc::clone(&view));
         }
         let must = is_ended || starts || view.stop.is_some();
@@ -76,6 +79,7 @@ impl App {
             }
         }
         if is_ended {
+            self.inner.outputs.reveal(run.id);
             self.live().remove(&run.id);
             run.changes.send_replace(view);
         }
@@ -117,6 +121,8 @@ impl App {
         if let Some(why) = &script.disabled {
             return refuse(&format!("The script is disabled: {why}"));
         }
+        let invocation = invocation(script, args);
+        self.hide_secrets(run, script, &invocation).await;
         let plan = Plan {
             run: run.id,
             epoch,
@@ -124,7 +130,7 @@ impl App {
             folder: script.folder.clone(),
             working_directory: script.working_directory.clone(),
             fingerprint: script.fingerprint,
-            invocation: invocation(script, args),
+            invocation,
             env: self.environment_for(run, script),
             timeout: script.timeout,
             stop_grace: script.stop_grace,

@@ -116,8 +116,12 @@ fn keep_output(app: &App, live: &Arc<LiveRun>, epoch: Epoch, stream: Stream, pip
     let (app, live) = (app.clone(), Arc::clone(live));
     tokio::spawn(async move {
         let mut waiting = pipe;
-        while expects(&app, live.id, epoch).is_some() {
+        loop {
             tokio::time::sleep(RETRY).await;
+            if expects(&app, live.id, epoch).is_none() {
+                // It has ended meanwhile, and its output is masked.
+                return;
+            }
             match attach(&app, &live, epoch, stream, waiting) {
                 Ok(()) => {
                     live.facts().pipes_waiting -= 1;

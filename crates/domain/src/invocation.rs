@@ -1,6 +1,8 @@
 //! The invocation: arguments, environment, standard input and private files of one run, made from
 //! checked arguments. A value is carried as it is; nothing is quoted, because no shell reads it.
 
+mod texts;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::arguments::{CheckedArgs, formatted};
 use crate::param::{Kind, Multiple, Param, Pass, Value};
 use crate::script::Script;
+pub use texts::secret_texts;
 
 /// One argument, or the value of one environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

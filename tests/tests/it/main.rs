@@ -67,6 +67,8 @@ mod kill_loops;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
+mod masked;
+#[cfg(test)]
 mod odd_requests;
 #[cfg(test)]
 mod own_account;
