@@ -1,13 +1,18 @@
 //! The invocation: arguments, environment, standard input and private files of one run, made from
 //! checked arguments. A value is carried as it is; nothing is quoted, because no shell reads it.
 
+mod secrets;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 use crate::arguments::{CheckedArgs, formatted};
 use crate::param::{Kind, Multiple, Param, Pass, Value};
 use crate::script::Script;
+
+pub use secrets::{SecretValues, secret_values};
 
 /// One argument, or the value of one environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,15 +28,23 @@ pub enum Word {
     },
 }
 
-/// A file that only the script's account can read, for one run.
+/// A file that only the script's account can read, for one run. A secret is wiped when it is dropped.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrivateFile {
-    /// The parameter's name.
+    /// The parameter's name, or the credential's.
     pub name: String,
     /// The value, without a line end behind it.
     pub content: Vec<u8>,
     /// Stands as `$CREDENTIALS_DIRECTORY/<name>`.
     pub secret: bool,
+}
+
+impl Drop for PrivateFile {
+    fn drop(&mut self) {
+        if self.secret {
+            self.content.zeroize();
+        }
+    }
 }
 
 /// The content of a private file is for the script alone.
@@ -98,6 +111,11 @@ pub(crate) struct Passed {
     pub(crate) env: Option<(String, Word)>,
     line: Option<String>,
     file: Option<PrivateFile>,
+}
+
+/// Whether the script finds this parameter's value in its credentials folder.
+pub fn is_credential(param: &Param) -> bool {
+    param.secret && route(param) == Pass::File
 }
 
 /// How the value travels. A secret never goes to argv, whatever was declared.
