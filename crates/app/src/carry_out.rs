@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stagedoor_domain::id::{Epoch, RunId};
-use stagedoor_domain::invocation::invocation;
 use stagedoor_domain::run::{Effect, Event, State};
 use stagedoor_domain::script::Script;
 use stagedoor_runner::{Plan, SendError, StopKind};
@@ -117,6 +116,13 @@ impl App {
         if let Some(why) = &script.disabled {
             return refuse(&format!("The script is disabled: {why}"));
         }
+        let invocation = match self.invocation_of(script, args).await {
+            Ok(invocation) => invocation,
+            Err(why) => {
+                tracing::warn!(run = %run.id, error = why.cause(), "a run does not get its credentials");
+                return refuse(&why.to_string());
+            }
+        };
         let plan = Plan {
             run: run.id,
             epoch,
@@ -124,7 +130,7 @@ impl App {
             folder: script.folder.clone(),
             working_directory: script.working_directory.clone(),
             fingerprint: script.fingerprint,
-            invocation: invocation(script, args),
+            invocation,
             env: self.environment_for(run, script),
             timeout: script.timeout,
             stop_grace: script.stop_grace,
