@@ -9,10 +9,12 @@ mod attempt;
 mod keys;
 mod rotation;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use stagedoor_catalog::Snapshot;
 use stagedoor_domain::audit::{Act, Actor, Origin};
-use stagedoor_domain::name::SecretName;
+use stagedoor_domain::name::{ScriptName, SecretName};
 use stagedoor_domain::secret::SecretValue;
 use stagedoor_domain::time::{Chance, Timestamp};
 pub use stagedoor_store::SecretRecord;
@@ -115,6 +117,34 @@ fn say(by: &Origin) -> String {
         Actor::CommandLine { uid } => format!("uid {uid}"),
         Actor::Server | Actor::Stranger => by.actor.kind().to_owned(),
     }
+}
+
+/// Which scripts list each secret, by its name.
+pub fn listed_by(scripts: &Snapshot) -> BTreeMap<SecretName, Vec<ScriptName>> {
+    let mut listed: BTreeMap<SecretName, Vec<ScriptName>> = BTreeMap::new();
+    for script in scripts.scripts() {
+        for credential in &script.credentials {
+            let by = listed.entry(credential.secret.clone()).or_default();
+            if by.last() != Some(&script.name) {
+                by.push(script.name.clone());
+            }
+        }
+    }
+    listed
+}
+
+/// That a secret is not there, in a sentence.
+pub fn missing(name: &SecretName, listed_by: &[ScriptName]) -> String {
+    let scripts: Vec<&str> = listed_by.iter().map(ScriptName::as_str).collect();
+    let (what, verb) = match scripts.len() {
+        1 => ("it is", "lists"),
+        _ => ("they are", "list"),
+    };
+    format!(
+        "{} {verb} the stored secret `{name}`, which is not there: {what} refused until `stagedoor secret \
+         set {name}`",
+        scripts.join(", ")
+    )
 }
 
 impl App {

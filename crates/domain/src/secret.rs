@@ -48,6 +48,21 @@ impl SecretValue {
         Self::new(bytes)
     }
 
+    /// The same of what a browser has sent, which writes each line end as CR LF.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of_form(text: String) -> Result<Self, BadSecret> {
+        let sent = Zeroizing::new(text.into_bytes());
+        let mut bytes = Zeroizing::new(Vec::with_capacity(sent.len()));
+        for (at, byte) in sent.iter().enumerate() {
+            if (*byte, sent.get(at + 1)) != (b'\r', Some(&b'\n')) {
+                bytes.push(*byte);
+            }
+        }
+        Self::of_text(bytes)
+    }
+
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -88,6 +103,14 @@ mod tests {
         assert_eq!(text(b"\n"), Err(BadSecret::Empty));
         let whole = [vec![b'x'; LARGEST_SECRET], vec![b'\n']].concat();
         assert!(text(&whole).is_ok());
+    }
+
+    #[test]
+    fn a_form_brings_line_ends_of_its_own_kind() {
+        let form = |text: &str| SecretValue::of_form(text.to_owned()).map(SecretValue::into_bytes);
+        assert_eq!(form("a\r\nb\r\n").as_deref(), Ok(&b"a\nb"[..]));
+        assert_eq!(form("a\rb\r").as_deref(), Ok(&b"a\rb\r"[..]));
+        assert_eq!(form("\r\n"), Err(BadSecret::Empty));
     }
 
     #[test]

@@ -1,0 +1,154 @@
+//! The keys that seal stored secrets. A rotation keeps the new key beside the old one, has the store seal
+//! everything again in one transaction, and then forgets the old one. Wherever that is cut short, each
+//! secret opens with a key that is kept; the next start, or the command once more, goes on.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::bail;
+use stagedoor_app::keys::{Key, Keys};
+use stagedoor_app::secrets::{
+    KeysUnreadable, SecretKeySource, SecretKeys, Settled, reseal, settle,
+};
+use stagedoor_domain::audit::{Act, Entry, Origin};
+use stagedoor_domain::time::Timestamp;
+use stagedoor_store::Store;
+
+use super::ring::{self, Lock};
+use super::{Given, SECRETS, existing};
+use crate::database::{Database, block_on};
+use crate::system::KernelChance;
+
+/// The ring of this state directory.
+struct Ring(PathBuf);
+
+impl SecretKeySource for Ring {
+    fn read(&self) -> Result<SecretKeys, KeysUnreadable> {
+        let keys = existing(&self.0, &SECRETS);
+        keys.map(SecretKeys::of)
+            .map_err(|error| KeysUnreadable(format!("{error:#}")))
+    }
+}
+
+/// The operator's keys as a source, or the ring, which is made where nothing is sealed yet.
+pub async fn at_hand(
+    given: Option<Given>,
+    dir: &Path,
+    store: &Store,
+    now: Timestamp,
+) -> anyhow::Result<Arc<dyn SecretKeySource>> {
+    if let Some(given) = given {
+        return Ok(Arc::new(SecretKeys::of(given.keys)));
+    }
+    if store.secrets_key().await?.is_none() {
+        ring::open(dir, &SECRETS, &KernelChance, now)?;
+    }
+    Ok(Arc::new(Ring(dir.to_owned())))
+}
+
+/// The same for a server, which first brings to an end what a rotation, or an operator who has given
+/// another key, has begun.
+pub async fn settled(
+    given: Option<Given>,
+    dir: &Path,
+    store: &Store,
+    now: Timestamp,
+) -> anyhow::Result<Arc<dyn SecretKeySource>> {
+    let keys = match &given {
+        Some(given) => given.keys.clone(),
+        None => ring::open(dir, &SECRETS, &KernelChance, now)?,
+    };
+    let lock = Lock::of(dir)?;
+    let keys = Arc::new(SecretKeys::of(keys));
+    let is_settled = match settle(store, &keys).await? {
+        Settled::Fits => true,
+        Settled::Behind => catch_up(&keys, store, now).await,
+        Settled::OfNoKey(key) => {
+            tell_of_no_key(&key, dir);
+            false
+        }
+    };
+    if is_settled && given.is_none() {
+        forget_earlier(dir, keys.newest(), &lock)?;
+    }
+    at_hand(given, dir, store, now).await
+}
+
+/// Seals everything with the newest key; a server that cannot goes on with the earlier one.
+async fn catch_up(keys: &Arc<SecretKeys>, store: &Store, now: Timestamp) -> bool {
+    let entry = Entry::new(Act::KeysRotated, Origin::server(), now).on("secrets");
+    let sealed = reseal(&store.recorded(entry), keys, Arc::new(KernelChance)).await;
+    match &sealed {
+        Ok(_) => tracing::info!(
+            key = keys.newest().id(),
+            "another key seals the stored secrets from now on"
+        ),
+        Err(error) => tracing::error!(%error, "the key of the stored secrets stays as it was"),
+    }
+    sealed.is_ok()
+}
+
+fn tell_of_no_key(key: &str, dir: &Path) {
+    tracing::error!(
+        key,
+        "the stored secrets are sealed with a key that is not here: scripts that list them are refused. \
+         Restore {} or the operator's file; if the key is lost, remove all stored secrets, start again \
+         and set them anew",
+        ring::path(dir, &SECRETS).display()
+    );
+}
+
+/// Keeps the newest key alone, if it is this one: nothing is sealed with the others.
+fn forget_earlier(dir: &Path, newest: &Key, lock: &Lock) -> anyhow::Result<()> {
+    match ring::read(dir, &SECRETS)? {
+        Some(keys) if keys.newest().id() == newest.id() && !keys.earlier().is_empty() => {
+            let alone = Keys::new(newest.clone(), Vec::new());
+            ring::write(dir, &SECRETS, &alone, lock)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `stagedoor keys rotate --secrets`.
+pub fn rotate(db: &Database, now: Timestamp) -> anyhow::Result<()> {
+    let lock = Lock::of(&db.dir)?;
+    let keys = existing(&db.dir, &SECRETS)?;
+    let sealed_by = block_on(async { Ok(db.store.secrets_key().await?) })?;
+    if let Some(key) = &sealed_by
+        && !keys.iter().any(|known| known.id() == key)
+    {
+        bail!(
+            "the stored secrets are sealed with the key {key}, which is not in {}: where `stagedoor serve` is \
+             given it with {}, put a new key on the first line of that file, leave the old one below, \
+             and start the server again",
+            ring::path(&db.dir, &SECRETS).display(),
+            SECRETS.file_variable
+        );
+    }
+    // One that was made before and seals nothing yet is used now.
+    let is_unused = sealed_by.is_some_and(|key| key != keys.newest().id());
+    let keys = if is_unused {
+        keys
+    } else {
+        let keys = keys.rotated(Key::generate(SECRETS.what, &KernelChance, now));
+        ring::write(&db.dir, &SECRETS, &keys, &lock)?;
+        keys
+    };
+    let newest = keys.newest().clone();
+    let keys = Arc::new(SecretKeys::of(keys));
+    let store = db.recorded(Act::KeysRotated, "secrets");
+    let count = block_on(async { Ok(reseal(&store, &keys, Arc::new(KernelChance)).await?) })?;
+    forget_earlier(&db.dir, &newest, &lock)?;
+    println!(
+        "Key {} seals the stored secrets from now on; {} sealed again, and the key of before is forgotten.",
+        newest.id(),
+        match count {
+            1 => "1 is".to_owned(),
+            count => format!("{count} are"),
+        }
+    );
+    println!(
+        "If somebody has seen the key of before, set the secrets anew too: they may know the values."
+    );
+    Ok(())
+}
