@@ -136,13 +136,13 @@ pub fn listed_by(scripts: &Snapshot) -> BTreeMap<SecretName, Vec<ScriptName>> {
 /// That a secret is not there, in a sentence.
 pub fn missing(name: &SecretName, listed_by: &[ScriptName]) -> String {
     let scripts: Vec<&str> = listed_by.iter().map(ScriptName::as_str).collect();
-    let (what, verb) = match scripts.len() {
-        1 => ("it is", "lists"),
-        _ => ("they are", "list"),
+    let (verb, what) = match scripts.len() {
+        1 => ("lists", "it is"),
+        _ => ("list", "they are"),
     };
     format!(
-        "{} {verb} the stored secret `{name}`, which is not there: {what} refused until `stagedoor secret \
-         set {name}`",
+        "{} {verb} the stored secret `{name}`, which is not there, so {what} refused: `stagedoor secret set \
+         {name}`",
         scripts.join(", ")
     )
 }

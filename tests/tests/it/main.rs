@@ -99,6 +99,8 @@ mod robot;
 #[cfg(test)]
 mod sandboxed;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod secure;
 #[cfg(test)]
 mod small_disk;

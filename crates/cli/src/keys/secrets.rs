@@ -2,10 +2,11 @@
 //! everything again in one transaction, and then forgets the old one. Wherever that is cut short, each
 //! secret opens with a key that is kept; the next start, or the command once more, goes on.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use stagedoor_app::keys::{Key, Keys};
 use stagedoor_app::secrets::{
     KeysUnreadable, SecretKeySource, SecretKeys, Settled, reseal, settle,
@@ -54,8 +55,9 @@ pub async fn settled(
     store: &Store,
     now: Timestamp,
 ) -> anyhow::Result<Arc<dyn SecretKeySource>> {
-    let keys = match &given {
-        Some(given) => given.keys.clone(),
+    let is_given = given.is_some();
+    let keys = match given {
+        Some(given) => before_ring(&given.keys, dir)?,
         None => ring::open(dir, &SECRETS, &KernelChance, now)?,
     };
     let lock = Lock::of(dir)?;
@@ -68,10 +70,34 @@ pub async fn settled(
             false
         }
     };
-    if is_settled && given.is_none() {
-        forget_earlier(dir, keys.newest(), &lock)?;
+    match (is_given, is_settled) {
+        (true, true) => forget_ring(dir)?,
+        (false, true) => forget_earlier(dir, keys.newest(), &lock)?,
+        (_, false) => {}
     }
-    at_hand(given, dir, store, now).await
+    if is_given {
+        return Ok(keys);
+    }
+    Ok(Arc::new(Ring(dir.to_owned())))
+}
+
+/// An operator's keys, and behind them those of the ring that they take the place of.
+fn before_ring(given: &Keys, dir: &Path) -> anyhow::Result<Keys> {
+    let ring = ring::read(dir, &SECRETS)?;
+    let earlier = given.earlier().iter();
+    let earlier = earlier.chain(ring.iter().flat_map(Keys::iter)).cloned();
+    Ok(Keys::new(given.newest().clone(), earlier.collect()))
+}
+
+/// Nothing is sealed with its keys any more: another one is given.
+fn forget_ring(dir: &Path) -> anyhow::Result<()> {
+    let path = ring::path(dir, &SECRETS);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("could not remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Seals everything with the newest key; a server that cannot goes on with the earlier one.
