@@ -99,6 +99,8 @@ mod robot;
 #[cfg(test)]
 mod sandboxed;
 #[cfg(test)]
+mod secret_keys;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod secure;
