@@ -25,8 +25,9 @@ async fn set(root: &Client, name: &str, value: &str) -> u16 {
 async fn printed(root: &Client) -> String {
     let run = root.post("/api/v1/runs?wait=30", r#"{"script":"ops/reader"}"#);
     let run = run.await.json();
-    assert_eq!(run["outcome"], "succeeded", "{run}");
-    let id = run["id"].as_str().expect("an id");
+    let text = |key| run.get(key).and_then(|value| value.as_str());
+    assert_eq!(text("outcome"), Some("succeeded"), "{run}");
+    let id = text("id").expect("an id");
     let output = format!("/api/v1/runs/{id}/output?stream=stdout");
     root.get(&output).await.text()
 }
