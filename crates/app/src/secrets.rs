@@ -35,7 +35,10 @@ const TRIES: usize = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum SetSecretError {
     /// The keys at hand are not those of the installation.
-    #[error("the stored secrets are sealed with the key {0}, which is not at hand here")]
+    #[error(
+        "the stored secrets are sealed with the key {0}, which is not at hand here: give it here too; where it is \
+         lost, remove all stored secrets and start the server again"
+    )]
     OtherKey(String),
     /// No more of them.
     #[error("there are {MOST_SECRETS} stored secrets already; remove one that no script lists")]

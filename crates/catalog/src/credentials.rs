@@ -1,7 +1,7 @@
 //! `credentials = { NAME = "stored secret" }`.
 
 use stagedoor_config::document::{Entry, Problems, Table};
-use stagedoor_domain::invocation::is_credential;
+use stagedoor_domain::invocation::is_private_file;
 use stagedoor_domain::name::{CredentialName, SecretName};
 use stagedoor_domain::param::Param;
 use stagedoor_domain::script::Credential;
@@ -34,10 +34,10 @@ fn credential(
     params: &[Param],
     problems: &mut Problems,
 ) -> Option<Credential> {
-    let is_taken = |param: &&Param| param.name.as_str() == name && is_credential(param);
+    let is_taken = |param: &&Param| param.name.as_str() == name && is_private_file(param);
     if params.iter().any(|param| is_taken(&param)) {
         let problem = entry.key.problem(format!(
-            "`{name}` is a secret parameter too, and both would be `$CREDENTIALS_DIRECTORY/{name}`"
+            "`{name}` is a parameter too, which is passed as a file of that name"
         ));
         problems.push(problem.mend("give one of them another name"));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use stagedoor_app::secrets::{self, NamedSecret, SetSecretError};
 use stagedoor_catalog::Snapshot;
 use stagedoor_config::Environment;
@@ -81,16 +81,14 @@ async fn set(db: &Database, given: Option<Given>, secret: NamedSecret) -> anyhow
     let by = entry.by.clone();
     let store = db.store.recorded(entry);
     let set = secrets::set(&store, &source, secret, &by, (now, Arc::new(KernelChance))).await;
-    match set {
-        Ok(()) => {}
-        Err(error @ SetSecretError::OtherKey(_)) => bail!(
-            "{error}. Where `stagedoor serve` is given it with {0}, give it to this command so too, or set the \
-             secret on the page /admin/secrets. Where the key is lost, remove all stored secrets and start \
-             the server again",
+    set.map_err(|error| match error {
+        SetSecretError::OtherKey(_) => anyhow!(
+            "{error}. Where `stagedoor serve` is given the key with {0}, name its file with {0} here, or set the \
+             secret on the page /admin/secrets",
             SECRETS.file_variable
         ),
-        Err(error) => return Err(error.into()),
-    }
+        error => error.into(),
+    })?;
     println!("Secret {name} is set. Runs that start from now on get it.");
     Ok(())
 }

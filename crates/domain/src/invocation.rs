@@ -113,9 +113,9 @@ pub(crate) struct Passed {
     file: Option<PrivateFile>,
 }
 
-/// Whether the script finds this parameter's value in its credentials folder.
-pub fn is_credential(param: &Param) -> bool {
-    param.secret && route(param) == Pass::File
+/// Whether this parameter's value becomes a [`PrivateFile`] of its name.
+pub fn is_private_file(param: &Param) -> bool {
+    route(param) == Pass::File
 }
 
 /// How the value travels. A secret never goes to argv, whatever was declared.

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use crate::program::{Home, Program, binary, command, stagedoor};
 use crate::robot::Robot;
@@ -100,6 +102,40 @@ fn b38_secrets_of_the_ring_are_taken_over_by_an_operators_key() {
         assert!(!program.state().join("secrets.keys").exists());
         works(&program, who);
     }
+}
+
+/// Whatever the command is doing when it is killed: writing the ring, sealing, forgetting.
+#[test]
+fn b39_a_rotation_that_is_killed_at_any_moment_leaves_every_secret_readable() {
+    let program = Program::with_scripts(&[READER]);
+    set(&program, "ops/db", VALUE);
+    let ann = Robot::user(&program);
+    let state = program.state();
+    let (mut killed, mut keys) = (0, std::collections::BTreeSet::new());
+    for step in 0..24 {
+        let mut rotate = command(&binary())
+            .args(["keys", "rotate", "--secrets", "--state"])
+            .arg(&state)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("stagedoor starts");
+        thread::sleep(Duration::from_millis(4 * step));
+        let _ = rotate.kill();
+        killed += u32::from(rotate.wait().expect("it ends").code().is_none());
+        let run = ann.run("reader", &json!({}));
+        assert_eq!(run["outcome"], "succeeded", "{step}: {run}");
+        keys.insert(ring(&state).remove(0));
+    }
+    println!(
+        "{killed} of 24 were killed; {} keys have been made",
+        keys.len()
+    );
+    set(&program, "another", "x");
+    program.manage(&["keys", "rotate", "--secrets"], "");
+    assert_eq!(ring(&state).len(), 1);
+    works(&program, "bob");
+    let program = program.crash_and_restart();
+    works(&program, "cid");
 }
 
 fn file(home: &Home, name: &str, text: &str, mode: u32) -> String {

@@ -46,7 +46,12 @@ fn mistakes_in_credentials_are_told_with_their_mend() {
         ),
         (
             "credentials = { db = 'db' }\n[[param]]\nname = 'db'\nsecret = true",
-            "`db` is a secret parameter too",
+            "`db` is a parameter too",
+            "another name",
+        ),
+        (
+            "credentials = { db = 'db' }\n[[param]]\nname = 'db'\npass = 'file'",
+            "passed as a file of that name",
             "another name",
         ),
         (&too_many, "more than 32 credentials", "as one secret"),
@@ -57,7 +62,7 @@ fn mistakes_in_credentials_are_told_with_their_mend() {
 
 #[test]
 fn a_credential_may_be_named_like_a_parameter_that_makes_no_file_of_its_name() {
-    for param in ["pass = 'env'\nsecret = true", "pass = 'file'", ""] {
+    for param in ["pass = 'env'\nsecret = true", "pass = 'stdin'", ""] {
         let toml = format!("credentials = {{ db = 'db' }}\n[[param]]\nname = 'db'\n{param}");
         let told: Vec<String> = problems(&toml).iter().map(ToString::to_string).collect();
         assert!(told.is_empty(), "{told:?}");

@@ -46,7 +46,7 @@ pub const COOKIES: Kind = Kind {
 /// Keys that seal stored secrets.
 pub const SECRETS: Kind = Kind {
     what: KeyUse::Secrets,
-    called: "key of stored secrets",
+    called: "secrets key",
     file: "secrets.keys",
     mode: 0o400,
     head: "\

@@ -25,9 +25,15 @@ struct Ring(PathBuf);
 
 impl SecretKeySource for Ring {
     fn read(&self) -> Result<SecretKeys, KeysUnreadable> {
-        let keys = existing(&self.0, &SECRETS);
-        keys.map(SecretKeys::of)
-            .map_err(|error| KeysUnreadable(format!("{error:#}")))
+        match ring::read(&self.0, &SECRETS) {
+            Ok(Some(keys)) => Ok(SecretKeys::of(keys)),
+            Ok(None) => Err(KeysUnreadable(format!(
+                "{} is not there: restore it from a backup, or name the file with the key with {}",
+                ring::path(&self.0, &SECRETS).display(),
+                SECRETS.file_variable
+            ))),
+            Err(error) => Err(KeysUnreadable(format!("{error:#}"))),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What each way of passing makes of a value.
 
-use super::{Invocation, PrivateFile, Word, invocation, is_credential, secret_values};
+use super::{Invocation, PrivateFile, Word, invocation, is_private_file, secret_values};
 use crate::arguments::Given;
 use crate::arguments::check;
 use crate::arguments::tests::samples::{
@@ -297,16 +297,16 @@ fn every_secret_value_of_an_attempt_is_known_in_one_place() {
 }
 
 #[test]
-fn a_secret_that_is_passed_as_a_file_is_a_credential() {
+fn it_is_known_which_parameters_become_files() {
     let of = |secret, pass| {
-        is_credential(&Param {
+        is_private_file(&Param {
             secret,
             pass,
             ..param("x", Kind::Text)
         })
     };
-    assert!(of(true, Pass::File) && of(true, Pass::Arg));
-    assert!(!of(false, Pass::File) && !of(true, Pass::Env) && !of(true, Pass::None));
+    assert!(of(true, Pass::File) && of(true, Pass::Arg) && of(false, Pass::File));
+    assert!(!of(false, Pass::Arg) && !of(true, Pass::Env) && !of(true, Pass::None));
 }
 
 #[test]
