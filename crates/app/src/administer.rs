@@ -59,7 +59,7 @@ impl From<AddUserError> for AddAccountError {
 }
 
 impl App {
-    fn act(&self, by: Admin<'_>, act: Act, target: impl Into<String>) -> Entry {
+    pub(crate) fn act(&self, by: Admin<'_>, act: Act, target: impl Into<String>) -> Entry {
         let by = Origin::user(by.permit.user(), by.address);
         self.entry(act, &by).on(target)
     }

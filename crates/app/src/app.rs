@@ -30,6 +30,7 @@ use crate::ports::Recorder;
 use crate::rights::{self, Rights};
 use crate::scripts::Rereading;
 use crate::sealed::{KEY_BYTES, Vault};
+use crate::secrets::{SecretKeySource, Shelf};
 use crate::throttle::{self, Limits, Throttle};
 use crate::{recover, reports, sessions};
 
@@ -76,6 +77,8 @@ pub struct Parts {
     pub hasher: Hasher,
     /// The key of secret arguments at rest.
     pub vault_key: zeroize::Zeroizing<[u8; KEY_BYTES]>,
+    /// Where the keys of stored secrets are.
+    pub secret_keys: Arc<dyn SecretKeySource>,
     /// The keys that sign cookies.
     pub cookie_keys: CookieKeys,
     /// Settings.
@@ -104,6 +107,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) vault: Vault,
+    pub(crate) shelf: Shelf,
     pub(crate) hasher: Hasher,
     pub(crate) csrf: Csrf,
     pub(crate) cookie_keys: ArcSwap<CookieKeys>,
@@ -143,6 +147,7 @@ impl App {
             forged_cookies: Forged::default(),
             rights: Rights::new(),
             vault: Vault::new(&parts.vault_key),
+            shelf: Shelf::new(parts.secret_keys),
             queue: Mutex::new(Queue::new(parts.options.capacity)),
             live: Mutex::default(),
             late: Mutex::default(),

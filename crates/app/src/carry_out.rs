@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stagedoor_domain::id::{Epoch, RunId};
-use stagedoor_domain::invocation::invocation;
 use stagedoor_domain::run::{Effect, Event, State};
 use stagedoor_domain::script::Script;
 use stagedoor_runner::{Plan, SendError, StopKind};
@@ -121,7 +120,13 @@ impl App {
         if let Some(why) = &script.disabled {
             return refuse(&format!("The script is disabled: {why}"));
         }
-        let invocation = invocation(script, args);
+        let invocation = match self.invocation_of(script, args).await {
+            Ok(invocation) => invocation,
+            Err(why) => {
+                tracing::warn!(run = %run.id, error = why.cause(), "a run does not get its credentials");
+                return refuse(&why.to_string());
+            }
+        };
         self.hide_secrets(run, script, &invocation).await;
         let plan = Plan {
             run: run.id,

@@ -7,14 +7,13 @@ macro_rules! shared_keys {
     ($($own:literal),*) => {
         &[
             $($own,)* "icon", "tags", "order", "hidden", "disabled", "interpreter", "venv",
-            "working_directory", "env", "inherit_env", "output_format", "timeout", "stop_grace",
+            "working_directory", "env", "inherit_env", "credentials", "output_format", "timeout", "stop_grace",
             "idempotent", "success_exit", "limits", "run_as", "sandbox", "access", "confirm", "extra",
         ]
     };
 }
 
 const SCRIPT_LATER: &[&str] = &[
-    "credentials",
     "terminal",
     "interactive",
     "result_files",

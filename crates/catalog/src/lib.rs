@@ -11,6 +11,7 @@ mod access;
 mod block;
 mod catalog;
 mod check;
+mod credentials;
 mod docs;
 mod environment;
 mod folder;

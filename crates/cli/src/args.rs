@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 pub use people::{
     GrantCommand, GroupCommand, MayOptions, NewTokenOptions, TokenCommand, UserCommand,
 };
-pub use records::{AuditLogCommand, BlockedCommand, ExportFormat, KeysCommand};
+pub use records::{AuditLogCommand, BlockedCommand, ExportFormat, KeysCommand, SecretCommand};
 
 /// What `--version` prints: version, commit and the database that is compiled in.
 fn version() -> &'static str {
@@ -105,6 +105,15 @@ pub enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
+    /// Manage the secrets that scripts get by `credentials`; a value is set, and never shown again
+    Secret {
+        #[command(flatten)]
+        state: StateOption,
+        #[command(flatten)]
+        folder: FolderOption,
+        #[command(subcommand)]
+        command: SecretCommand,
+    },
     /// See who is blocked because signing in failed too often, and let them try again
     Blocked {
         #[command(flatten)]
@@ -119,7 +128,7 @@ pub enum Command {
         #[command(subcommand)]
         command: AuditLogCommand,
     },
-    /// Manage the keys that sign the cookies of sessions
+    /// Manage the keys that sign cookies, and the key that seals stored secrets
     Keys {
         #[command(flatten)]
         state: StateOption,

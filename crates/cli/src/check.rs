@@ -17,6 +17,7 @@ use stagedoor_domain::access::Grants;
 use crate::args::StateOption;
 use crate::database::{block_on, open_if_there};
 use crate::groups::inhabited;
+use crate::secrets::missing;
 use crate::system::SystemClock;
 use crate::{EXIT_FAILED, EXIT_OK};
 use places::Places;
@@ -57,6 +58,7 @@ pub fn check(dir: &Path, state: &StateOption) -> anyhow::Result<u8> {
     if let Ok(settings) = &settings {
         warn_of_idle(settings.grants.clone(), &checked.snapshot, state);
     }
+    warn_of_missing_secrets(&checked.snapshot, state);
     let scripts = say(checked.snapshot.len(), "script");
     match checked.problems.len() + usize::from(settings.is_err()) {
         0 => {
@@ -133,6 +135,24 @@ fn warn_of_others(
         .filter(|more| *more > 0)
     {
         println!("note: and {more} more warnings like these");
+    }
+}
+
+/// Says which scripts list a secret that is not stored, where there is a state directory.
+fn warn_of_missing_secrets(scripts: &Snapshot, state: &StateOption) {
+    let mut lists = scripts.scripts().map(|script| &script.credentials);
+    if lists.all(Vec::is_empty) {
+        return;
+    }
+    let missing = || -> anyhow::Result<_> {
+        match open_if_there(state)? {
+            Some(db) => block_on(missing(&db, scripts)),
+            None => Ok(Vec::new()),
+        }
+    };
+    match missing() {
+        Ok(missing) => missing.iter().for_each(|one| println!("warning: {one}")),
+        Err(error) => println!("note: stored secrets are not looked at: {error:#}"),
     }
 }
 

@@ -15,18 +15,20 @@ mod terminal;
 mod accounts;
 mod announce;
 mod args;
+mod ask;
 mod audit_log;
 mod blocked;
 mod check;
-mod cookie_keys;
 mod database;
 mod grants;
 mod groups;
+mod keys;
 mod listen;
 mod logging;
 mod may;
 mod people;
 mod rights;
+mod secrets;
 mod serve;
 mod sign_in_command;
 mod signals;
@@ -109,9 +111,14 @@ fn run(arguments: args::Arguments) -> anyhow::Result<u8> {
             folder,
             question,
         } => may::may(&state, &folder, &question),
+        args::Command::Secret {
+            state,
+            folder,
+            command,
+        } => secrets::secret(&state, &folder, &command),
         args::Command::Token { state, command } => tokens::token(&state, command),
         args::Command::Blocked { state, command } => blocked::blocked(&state, &command),
         args::Command::AuditLog { state, command } => audit_log::run(&state, command),
-        args::Command::Keys { state, command } => cookie_keys::keys(&state, &command),
+        args::Command::Keys { state, command } => keys::keys(&state, &command),
     }
 }

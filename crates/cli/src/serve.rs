@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
 use crate::args::ServeOptions;
-use crate::cookie_keys::{self, Given, Kept};
+use crate::keys::{self, COOKIES, Given, Kept, SECRETS};
 use crate::signals::{self, Reload};
 use crate::state::{State, apart};
 use crate::system::{KernelChance, SystemClock};
@@ -55,12 +55,14 @@ struct Prepared {
     doors: Doors,
     /// Keys that sign cookies, if the operator gives them.
     cookie_keys: Option<Given>,
+    /// Keys that seal stored secrets, if the operator gives them.
+    secret_keys: Option<Given>,
     is_root: bool,
 }
 
 pub fn serve(options: &ServeOptions) -> anyhow::Result<u8> {
     let environment = Environment::of_process();
-    cookie_keys::leave_environment(&environment)?;
+    keys::leave_environment(&environment)?;
     logging::start(
         environment.get("STAGEDOOR_LOG"),
         environment.get("NO_COLOR").is_some(),
@@ -92,7 +94,9 @@ fn prepare(
     let accounts = Accounts::choose(&settings)?;
     apart::check(&root_path, &settings.state)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
-    let cookie_keys = Given::of(&environment, SystemClock::new().now())?;
+    let now = SystemClock::new().now();
+    let cookie_keys = Given::of(&COOKIES, &environment, now)?;
+    let secret_keys = Given::of(&SECRETS, &environment, now)?;
     let doors = listen::open(&settings, &accounts)?;
     rights::keep_to_itself()?;
     let runner = connect_runner(&state.dir, &root_path, &root, &settings, &accounts)?
@@ -108,6 +112,7 @@ fn prepare(
         state,
         doors,
         cookie_keys,
+        secret_keys,
         is_root,
     };
     Ok((prepared, runner))
@@ -224,6 +229,7 @@ async fn assemble(
         state,
         doors,
         cookie_keys,
+        secret_keys,
         ..
     } = prepared;
     let clock = Arc::new(SystemClock::new());
@@ -244,6 +250,7 @@ async fn assemble(
     let catalog = Catalog::open(root, &root_path, scripts)?;
     let dir = state.dir.clone();
     let (keeper, cookie_keys) = Kept::open(cookie_keys, dir, &*chance, clock.now())?;
+    let secret_keys = keys::settled(secret_keys, &state.dir, &store, clock.now()).await?;
     let app = App::start(Parts {
         catalog,
         store,
@@ -255,6 +262,7 @@ async fn assemble(
         chance: chance.clone(),
         hasher: Hasher::new(&*chance).on_hosts(options::hosts(&settings)),
         vault_key: state.vault_key(&*chance)?,
+        secret_keys,
         cookie_keys,
         options: options_of(&settings, environment),
     })

@@ -125,10 +125,11 @@ const AUDIT_LOG: Keys = Keys {
 
 /// Variables that begin like ours and are no settings: of the command line, and those that a
 /// script gets.
-const OTHER_VARIABLES: [&str; 11] = [
+const OTHER_VARIABLES: [&str; 12] = [
     "CONFIG",
     "COOKIE_KEY",
     "COOKIE_KEY_FILE",
+    "SECRETS_KEY_FILE",
     "LOG",
     "URL",
     "TOKEN",

@@ -93,6 +93,10 @@ Act {
     TokenUsed = "token_used",
     /// Something was asked for that is not permitted.
     AccessDenied = "access_denied",
+    /// A stored secret was set, for the first time or anew.
+    SecretSet = "secret_set",
+    /// A stored secret was removed.
+    SecretRemoved = "secret_removed",
     /// Keys of the installation were replaced.
     KeysRotated = "keys_rotated",
     /// An address or account was put on the blocked list.

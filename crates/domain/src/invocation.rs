@@ -6,6 +6,7 @@ mod texts;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 use crate::arguments::{CheckedArgs, formatted};
 use crate::param::{Kind, Multiple, Param, Pass, Value};
@@ -26,15 +27,23 @@ pub enum Word {
     },
 }
 
-/// A file that only the script's account can read, for one run.
+/// A file that only the script's account can read, for one run. A secret is wiped when it is dropped.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrivateFile {
-    /// The parameter's name.
+    /// The parameter's name, or the credential's.
     pub name: String,
     /// The value, without a line end behind it.
     pub content: Vec<u8>,
     /// Stands as `$CREDENTIALS_DIRECTORY/<name>`.
     pub secret: bool,
+}
+
+impl Drop for PrivateFile {
+    fn drop(&mut self) {
+        if self.secret {
+            self.content.zeroize();
+        }
+    }
 }
 
 /// The content of a private file is for the script alone.
@@ -101,6 +110,11 @@ pub(crate) struct Passed {
     pub(crate) env: Option<(String, Word)>,
     line: Option<String>,
     file: Option<PrivateFile>,
+}
+
+/// Whether this parameter's value becomes a [`PrivateFile`] of its name.
+pub fn is_private_file(param: &Param) -> bool {
+    route(param) == Pass::File
 }
 
 /// How the value travels. A secret never goes to argv, whatever was declared.

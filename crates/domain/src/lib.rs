@@ -21,4 +21,5 @@ pub mod queue;
 pub mod run;
 pub mod sandbox;
 pub mod script;
+pub mod secret;
 pub mod time;

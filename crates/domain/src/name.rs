@@ -152,6 +152,19 @@ name_type!(
 );
 
 name_type!(
+    /// The name of a stored secret, by the rule of scripts: `smtp`, or `ops/db/password`.
+    SecretName,
+    |text: &str| ScriptName::parse(text).map(|_| ())
+);
+
+name_type!(
+    /// The file below `$CREDENTIALS_DIRECTORY` in which a script finds a stored secret:
+    /// `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
+    CredentialName,
+    script_part
+);
+
+name_type!(
     /// A parameter's name: `[a-z][a-z0-9_-]{0,63}`.
     ParamName,
     |text: &str| check(
@@ -247,6 +260,19 @@ mod tests {
         assert!(ScriptName::parse(&"a/".repeat(17)).is_err());
         assert!(ScriptName::parse(&"a".repeat(65)).is_err());
         assert!(ScriptName::parse(&"a".repeat(64)).is_ok());
+    }
+
+    #[test]
+    fn a_secret_is_named_as_a_script_is_and_a_credential_as_a_file() {
+        for text in ["smtp", "ops/db/Password-2", "a.b_c"] {
+            assert!(SecretName::parse(text).is_ok(), "{text:?}");
+        }
+        for text in ["", "/", "a//b", "../a", "_a", ".a", "a b", "ä", "a\n"] {
+            assert!(SecretName::parse(text).is_err(), "{text:?}");
+            assert!(CredentialName::parse(text).is_err(), "{text:?}");
+        }
+        assert!(CredentialName::parse("db.password").is_ok());
+        assert!(CredentialName::parse("ops/db").is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Access;
-use crate::name::ScriptName;
+use crate::name::{CredentialName, ScriptName, SecretName};
 use crate::param::{Param, Texts};
 use crate::sandbox::{ProcessLimits, Sandbox};
 
@@ -43,6 +43,8 @@ pub struct Script {
     pub env: Vec<(String, String)>,
     /// Names passed on from the server's environment.
     pub inherit_env: Vec<String>,
+    /// Stored secrets that it gets as files.
+    pub credentials: Vec<Credential>,
     /// None means that it may run for ever.
     pub timeout: Option<Duration>,
     /// Between TERM and KILL.
@@ -113,6 +115,15 @@ pub enum Launch {
     },
 }
 
+/// A stored secret that a script gets as `$CREDENTIALS_DIRECTORY/<name>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// The file.
+    pub name: CredentialName,
+    /// What the value is stored as.
+    pub secret: SecretName,
+}
+
 /// Where a definition stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
@@ -169,6 +180,7 @@ impl Script {
             working_directory: None,
             env: Vec::new(),
             inherit_env: Vec::new(),
+            credentials: Vec::new(),
             timeout: None,
             stop_grace: Duration::ZERO,
             idempotent: false,

@@ -24,6 +24,7 @@ mod password_links;
 mod readers;
 mod runs;
 mod schema;
+mod secrets;
 mod sessions;
 mod setup;
 mod store;
@@ -40,6 +41,9 @@ pub use failures::{FailureKind, FailurePlace, FailureRecord};
 pub use grants::{GrantId, StoredGrants};
 pub use groups::{RenameError, Renamed};
 pub use runs::{Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUpdate, Visible};
+pub use secrets::{
+    MOST_SECRETS, NewSecret, Put, Resealed, Seal, SealAgain, SealedSecret, SecretRecord,
+};
 pub use sessions::{MOST_SESSIONS, Renewal, SessionRecord};
 pub use setup::SetupError;
 pub use store::Store;

@@ -48,6 +48,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/api/v1/users", BearerAdmin, admin::users),
         Route::get("/api/v1/groups", BearerAdmin, admin::groups),
         Route::get("/api/v1/tokens", BearerAdmin, admin::tokens),
+        Route::get("/api/v1/secrets", BearerAdmin, admin::secrets),
         Route::get("/api/v1/audit-log", BearerAdmin, audit_log::list),
         Route::get("/api/v1/openapi.json", Bearer, openapi::openapi),
         Route::get("/healthz", Public, health::healthz),

@@ -106,7 +106,7 @@ fn of_the_account() -> [Route; 8] {
 }
 
 /// For administrators.
-fn of_administration() -> [Route; 23] {
+fn of_administration() -> [Route; 26] {
     use Access::{Admin, AdminConfirmed};
     [
         Route::get("/admin", Admin, admin::show),
@@ -170,6 +170,14 @@ fn of_administration() -> [Route; 23] {
             AdminConfirmed,
             Form,
             admin::tokens::revoke,
+        ),
+        Route::get(paths::SECRETS, Admin, admin::secrets::list),
+        Route::post(paths::SECRETS, AdminConfirmed, Form, admin::secrets::set),
+        Route::post(
+            "/admin/secrets/remove",
+            AdminConfirmed,
+            Form,
+            admin::secrets::remove,
         ),
         Route::get("/admin/may", Admin, admin::may::show),
         Route::get("/admin/health", Admin, health::show),

@@ -48,6 +48,12 @@ impl Fields {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The last value of this field, which is not among them any more; empty when it was not sent.
+    pub fn take(&mut self, name: &str) -> String {
+        let at = self.0.iter().rposition(|(key, _)| key == name);
+        at.map(|at| self.0.remove(at).1).unwrap_or_default()
+    }
+
     /// The field as text; empty when it was not sent.
     pub fn text(&self, name: &str) -> &str {
         self.last(name).unwrap_or("")

@@ -158,6 +158,37 @@ fn a_token_is_made_for_oneself_and_revoked_by_an_administrator() {
     assert_eq!(good(), 401);
 }
 
+#[test]
+fn a_secret_is_set_and_removed_on_its_page() {
+    let lists = |secret: &str| {
+        format!(
+            "#!/bin/sh\n# /// stagedoor\n# title = \"Disk report\"\n# credentials = {{ key = \"{secret}\" }}\n# ///\n"
+        )
+    };
+    let (stored, missing) = (lists("ops/db"), lists("ops/never-set"));
+    let scripts = [
+        ("ops/backups/nightly-to-another-site.sh", stored.as_str()),
+        ("ops/hello.sh", &stored),
+        ("ops/other.sh", &missing),
+    ];
+    let mut program = Program::with_scripts(&scripts);
+    let browser = Browser::new(JavaScript::Off);
+    set_up(&browser, &mut program);
+    go(&browser, "secrets");
+    browser.wait_for_text("main", "No secrets yet");
+    browser.fill("name", "ops/db");
+    browser.fill("secret_value", "violet-tractor-17");
+    browser.click("form[action=\"/admin/secrets\"] button");
+    browser.wait_for_text("table", "ops/db");
+    assert_eq!(browser.text("#value").as_deref(), Some(""));
+    browser.wait_for_text(".notice", "ops/other lists the stored secret ops/never-set");
+    browser.click("details.more summary");
+    shoot(&browser, "admin-secrets-remove");
+    browser.click("#sure-1");
+    browser.click("form[action=\"/admin/secrets/remove\"] button");
+    browser.wait_for_text("main", "No secrets yet");
+}
+
 /// As if the sign-in command had made this account.
 fn make_external(program: &Program, name: &str) {
     let db = rusqlite::Connection::open(program.state().join("stagedoor.db")).expect("opens");
@@ -213,6 +244,9 @@ fn the_pages_of_administration_fit_a_phone() {
     ] {
         program.manage(words, "");
     }
+    for name in ["ops/backups/off-site-key", "smtp"] {
+        program.manage(&["secret", "set", name], "kept");
+    }
     // One that the sign-in command has made, and more grants than a list should show.
     program.manage(&["user", "add", "eve", "--password-stdin"], WORDS);
     make_external(&program, "eve");
@@ -238,6 +272,7 @@ fn the_pages_of_administration_fit_a_phone() {
         ("admin-groups", "/admin/groups"),
         ("admin-grants", "/admin/grants"),
         ("admin-tokens", "/admin/tokens"),
+        ("admin-secrets", "/admin/secrets"),
         (
             "admin-may",
             "/admin/may?user=ann&action=run&script=disk-report",

@@ -25,6 +25,11 @@ fn key_of(cookie: &str) -> String {
     value.split('.').next().expect("a key's name").to_owned()
 }
 
+/// How many keys of cookies are listed.
+fn of_cookies(listed: &str) -> usize {
+    listed.matches("cookies").count()
+}
+
 #[test]
 fn b35_a_forged_cookie_is_refused_before_anything_is_looked_up() {
     let mut program = Program::with_examples();
@@ -62,7 +67,7 @@ fn b39_a_rotated_key_signs_and_the_one_before_it_is_known_until_it_is_forgotten(
     let old = admin.cookie();
     let listed = program.manage(&["keys", "list"], "");
     assert!(
-        listed.starts_with(&key_of(&old)) && listed.lines().count() == 1,
+        listed.starts_with(&key_of(&old)) && of_cookies(&listed) == 1,
         "{listed}"
     );
 
@@ -74,7 +79,7 @@ fn b39_a_rotated_key_signs_and_the_one_before_it_is_known_until_it_is_forgotten(
     assert_ne!(key_of(&new), key_of(&old));
     assert!(said.contains(&key_of(&new)), "{said}");
     let listed = program.manage(&["keys", "list"], "");
-    assert_eq!(listed.lines().count(), 2, "{listed}");
+    assert_eq!(of_cookies(&listed), 2, "{listed}");
     let ring = fs::read_to_string(program.state().join("cookie.keys")).expect("the ring");
     for line in ring.lines().filter(|line| !line.starts_with('#')) {
         let secret = line.split(' ').nth(1).expect("a key");
@@ -110,7 +115,7 @@ fn b39_a_session_survives_a_restart_and_an_old_key_is_followed_by_itself() {
     });
     program.until_logged("another key signs cookies", SOON);
     assert_eq!(status(&program, &moved(&program, &cookie)), 200);
-    assert_eq!(program.manage(&["keys", "list"], "").lines().count(), 2);
+    assert_eq!(of_cookies(&program.manage(&["keys", "list"], "")), 2);
 }
 
 #[test]

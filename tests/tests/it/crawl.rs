@@ -183,6 +183,7 @@ fn somebody_to_manage(program: &Program, admin: &mut Person) -> String {
     ] {
         program.manage(words, "");
     }
+    program.manage(&["secret", "set", "mail"], "kept");
     // Another session to end, and a block to lift.
     let mut elsewhere = Person::stranger(program);
     crate::person::led_to(&elsewhere.sign_in("admin", crate::robot::PASSWORD));

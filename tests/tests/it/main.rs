@@ -103,6 +103,10 @@ mod run_as;
 #[cfg(test)]
 mod sandboxed;
 #[cfg(test)]
+mod secret_keys;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod secure;
 #[cfg(test)]
 mod small_disk;

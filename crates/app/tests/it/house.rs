@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions};
 use stagedoor_app::app::{App, Options, Parts};
-use stagedoor_app::cookie_keys::{CookieKey, CookieKeys};
+use stagedoor_app::cookie_keys::CookieKeys;
+use stagedoor_app::keys::{Key, KeyUse, Keys};
 use stagedoor_app::password::{Hasher, Password, hash_now};
 use stagedoor_catalog::{Catalog, open_folder};
 use stagedoor_domain::access::{Grants, User};
@@ -23,6 +24,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::character::Character;
+use crate::credentials::KeyFile;
 use crate::world::{FakeClock, Seeded};
 
 /// Nobody waits longer than this for anything.
@@ -45,6 +47,8 @@ pub struct House {
     grants: Grants,
     /// What the next server is told.
     pub keep_audit_log: Option<Duration>,
+    /// Those that seal stored secrets.
+    pub keys: Arc<KeyFile>,
     server: Option<Server>,
     runners: Vec<Pid>,
     /// What the last server's runner is called, and what the next server is told of it.
@@ -86,6 +90,7 @@ impl House {
             capacity,
             grants,
             keep_audit_log: None,
+            keys: Arc::new(KeyFile::of(&[1])),
             server: None,
             runners: Vec::new(),
             runner: None,
@@ -174,6 +179,7 @@ impl House {
         let (scripts, state) = (self.scripts(), self.state());
         let (clock, chance) = (self.clock.clone(), self.chance.clone());
         let options = self.options();
+        let keys = Arc::clone(&self.keys) as _;
         move |connection| {
             let catalog = stagedoor_catalog::Options::new(clock.clone());
             let (runner, reports) = connection.attach().expect("attached");
@@ -190,6 +196,7 @@ impl House {
                 hasher: Hasher::new(&*chance),
                 chance,
                 vault_key: [7; 32].into(),
+                secret_keys: keys,
                 cookie_keys: cookie_keys(),
                 options,
             }
@@ -290,8 +297,8 @@ impl House {
 
 /// The same for each server on this house.
 pub fn cookie_keys() -> CookieKeys {
-    let key = CookieKey::of([9; 32].into(), Timestamp::default());
-    CookieKeys::new(key, Vec::new())
+    let key = Key::of(KeyUse::Cookies, [9; 32].into(), Timestamp::default());
+    CookieKeys::of(Keys::new(key, Vec::new()))
 }
 
 fn runner_of(connection: &Connection) -> Option<Pid> {

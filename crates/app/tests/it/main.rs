@@ -11,6 +11,7 @@ mod accepting;
 mod accounts;
 mod audit_log;
 mod character;
+mod credentials;
 mod endings;
 mod history;
 mod house;

@@ -11,7 +11,7 @@ use stagedoor_domain::script::{Limits, OutputFormat, Script, Source};
 use super::{Context, Declared};
 use crate::launch::is_inside;
 use crate::machine::join;
-use crate::{access, environment, keys, run_as, sandbox, texts};
+use crate::{access, credentials, environment, keys, run_as, sandbox, texts};
 
 pub(super) struct Reader<'a> {
     pub declared: &'a Declared,
@@ -40,6 +40,7 @@ impl Reader<'_> {
         let (icon, tags) = (self.text("icon"), self.table.texts("tags", self.problems));
         let (disabled, confirm) = (self.disabled(), self.text("confirm"));
         let (working_directory, inherit_env) = (self.working_directory(), self.inherit_env());
+        let credentials = credentials::read(self.table, &params, self.problems);
         let (timeout, stop_grace) = (self.timeout(), self.stop_grace());
         let (success_exit, (limits, process_limits)) = (self.success_exit(), self.limits());
         let (run_as, sandbox) = (self.run_as(), self.sandbox());
@@ -73,6 +74,7 @@ impl Reader<'_> {
             working_directory,
             env,
             inherit_env,
+            credentials,
             timeout,
             stop_grace,
             idempotent,

@@ -50,7 +50,7 @@ fn every_key_of_a_script_is_read() {
             &shell(
                 "name = 'dump'\ntitle = 'Back up'\ndescription = '**D**'\ndocs = 'docs/b.md'\nicon = 'disk'\n\
              tags = ['db']\norder = -3\nhidden = true\ndisabled = 'moving'\ninterpreter = ['sh', '-e']\n\
-             working_directory = '/srv'\nenv = { B = '1', A = '' }\ninherit_env = ['LC_ALL']\ntimeout = '1h30m'\n\
+             working_directory = '/srv'\nenv = { B = '1', A = '' }\ninherit_env = ['LC_ALL']\ncredentials = { key = 'ops/db-key' }\ntimeout = '1h30m'\n\
              stop_grace = '5s'\nidempotent = true\nsuccess_exit = [0, 3]\nconfirm = 'Sure?'\noutput_format = 'html'\n\
              limits = { running = 1, queued = 0, output = '1MiB' }\naccess = { run = ['ops', 'user:ann'], view = [] }\n\
              lang.de = { title = 'Sichern' }\nextra = { owner = 'db', n = 1, f = 1.5, at = 2026-01-02, l = [true] }",
@@ -82,6 +82,11 @@ fn every_key_of_a_script_is_read() {
         ]
     );
     assert_eq!(s.inherit_env, ["LC_ALL"]);
+    let credentials = s.credentials.iter();
+    let credentials: Vec<_> = credentials
+        .map(|c| (c.name.as_str(), c.secret.as_str()))
+        .collect();
+    assert_eq!(credentials, [("key", "ops/db-key")]);
     assert_eq!(
         (s.timeout, s.stop_grace),
         (Some(Duration::from_mins(90)), Duration::from_secs(5))

@@ -28,6 +28,48 @@ fn assert_mistake(toml: &str, line: usize, message: &str, mend: &str) {
 }
 
 #[test]
+fn mistakes_in_credentials_are_told_with_their_mend() {
+    let many: Vec<String> = (0..33).map(|n| format!("c{n} = 's'")).collect();
+    let too_many = format!("credentials = {{ {} }}", many.join(", "));
+    for (toml, message, mend) in [
+        ("credentials = ['db']", "a table", "password = "),
+        ("credentials = { db = '' }", "empty", ""),
+        (
+            "credentials = { db = 'my pass' }",
+            "not the name of a stored secret",
+            "never the value",
+        ),
+        (
+            "credentials = { 'a/b' = 'db' }",
+            "not the name of a credential",
+            "$CREDENTIALS_DIRECTORY",
+        ),
+        (
+            "credentials = { db = 'db' }\n[[param]]\nname = 'db'\nsecret = true",
+            "`db` is a parameter too",
+            "another name",
+        ),
+        (
+            "credentials = { db = 'db' }\n[[param]]\nname = 'db'\npass = 'file'",
+            "passed as a file of that name",
+            "another name",
+        ),
+        (&too_many, "more than 32 credentials", "as one secret"),
+    ] {
+        assert_mistake(toml, 1, message, mend);
+    }
+}
+
+#[test]
+fn a_credential_may_be_named_like_a_parameter_that_makes_no_file_of_its_name() {
+    for param in ["pass = 'env'\nsecret = true", "pass = 'stdin'", ""] {
+        let toml = format!("credentials = {{ db = 'db' }}\n[[param]]\nname = 'db'\n{param}");
+        let told: Vec<String> = problems(&toml).iter().map(ToString::to_string).collect();
+        assert!(told.is_empty(), "{told:?}");
+    }
+}
+
+#[test]
 #[expect(clippy::too_many_lines, reason = "one row for each mistake")]
 fn mistakes_in_script_keys_are_told_with_their_mend() {
     for (toml, line, message, mend) in [

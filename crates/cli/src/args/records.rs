@@ -1,4 +1,4 @@
-//! What the state directory keeps of what happened, and its keys.
+//! What the state directory keeps of what happened, its keys, and stored secrets.
 
 use std::path::PathBuf;
 
@@ -79,10 +79,36 @@ pub enum BlockedCommand {
 pub enum KeysCommand {
     /// List the keys with their ages, without the keys themselves
     List,
-    /// Sign with a new key from now on; a running server takes it within seconds
+    /// Sign cookies with a new key from now on, or seal the stored secrets with one; a running server takes it
+    #[command(
+        after_help = "Examples:\n  stagedoor keys rotate             cookies; nobody is signed out\n  stagedoor keys rotate --secrets   every stored secret is sealed again, and the old key forgotten"
+    )]
     Rotate {
         /// Forget the earlier keys too, as after one was seen by others: everybody signs in again
         #[arg(long)]
         end_sessions: bool,
+        /// The key of the stored secrets instead of the one that signs cookies
+        #[arg(long, conflicts_with = "end_sessions")]
+        secrets: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Set a secret, for the first time or anew; the value is read from standard input
+    #[command(
+        after_help = "Examples:\n  stagedoor secret set ops/db < password.txt\n  stagedoor secret set ops/db   asks on the terminal, and shows nothing\n\nOne line end behind the value is no part of it. At most 64 KiB."
+    )]
+    Set {
+        /// What definitions call it: letters, digits, dot, dash, underscore; `/` between folders
+        name: String,
+    },
+    /// List the secrets: when and by whom each was set, and which scripts list it
+    List,
+    /// Remove a secret; scripts that list it are refused
+    #[command(after_help = "Example:\n  stagedoor secret rm ops/db")]
+    Rm {
+        /// Which
+        name: String,
     },
 }

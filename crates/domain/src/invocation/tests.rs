@@ -1,6 +1,6 @@
 //! What each way of passing makes of a value.
 
-use super::{Invocation, PrivateFile, Word, invocation};
+use super::{Invocation, PrivateFile, Word, invocation, is_private_file};
 use crate::arguments::Given;
 use crate::arguments::check;
 use crate::arguments::tests::samples::{
@@ -249,6 +249,19 @@ fn a_secret_stands_in_the_credentials_folder_alone() {
         assert_eq!(made, expected, "{pass:?}");
         assert!(!format!("{made:?}").contains("hunter2"));
     }
+}
+
+#[test]
+fn it_is_known_which_parameters_become_files() {
+    let of = |secret, pass| {
+        is_private_file(&Param {
+            secret,
+            pass,
+            ..param("x", Kind::Text)
+        })
+    };
+    assert!(of(true, Pass::File) && of(true, Pass::Arg) && of(false, Pass::File));
+    assert!(!of(false, Pass::Arg) && !of(true, Pass::Env) && !of(true, Pass::None));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod history;
 mod password_links;
 mod permission;
 mod runs;
+mod secrets;
 mod sessions;
 mod setup;
 mod tokens;

@@ -1,9 +1,10 @@
-//! `GET /users`, `GET /groups` and `GET /tokens`: for who may administer.
+//! `GET /users`, `GET /groups`, `GET /tokens` and `GET /secrets`: for who may administer.
 
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use stagedoor_app::administer::Admin;
+use stagedoor_app::secrets::listed_by;
 use stagedoor_domain::name::GroupName;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::{TokenRecord, UserRecord};
@@ -91,6 +92,29 @@ pub(crate) struct TokenJson {
 pub(crate) struct TokensJson {
     /// Oldest first.
     items: Vec<TokenJson>,
+}
+
+/// A stored secret, without its value.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Secret)]
+pub(crate) struct SecretJson {
+    /// What definitions call it.
+    name: String,
+    /// When it was set last, in RFC 3339.
+    #[schema(format = "date-time")]
+    set_at: String,
+    /// By whom: a user, or `uid 0` for somebody at a terminal of the server's machine.
+    set_by: String,
+    /// The scripts that list it in `credentials`.
+    scripts: Vec<String>,
+}
+
+/// All stored secrets.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Secrets)]
+pub(crate) struct SecretsJson {
+    /// By name.
+    items: Vec<SecretJson>,
 }
 
 fn admin<'a>(state: &AppState, caller: &'a Caller, arrival: Arrival) -> Result<Admin<'a>, Problem> {
@@ -185,4 +209,30 @@ fn token_json(token: TokenRecord, users: &[UserRecord]) -> TokenJson {
         last_used: token.last_used.map(Timestamp::rfc3339),
         last_address: token.last_address,
     }
+}
+
+/// All stored secrets, without their values.
+#[utoipa::path(get, path = "/api/v1/secrets", tag = "administration", responses(
+    (status = 200, body = SecretsJson),
+    (status = 404, description = "Not for this caller."),
+))]
+pub(super) async fn secrets(
+    State(state): State<AppState>,
+    caller: Caller,
+    arrival: Arrival,
+) -> Result<Json<SecretsJson>, Problem> {
+    let stored = state.app.secrets(admin(&state, &caller, arrival)?).await?;
+    let mut listed = listed_by(&*state.app.catalog().await);
+    let items = stored.into_iter().map(|record| {
+        let scripts = listed.remove(&record.name).unwrap_or_default();
+        SecretJson {
+            name: record.name.to_string(),
+            set_at: record.set_at.rfc3339(),
+            set_by: record.set_by,
+            scripts: scripts.iter().map(ToString::to_string).collect(),
+        }
+    });
+    Ok(Json(SecretsJson {
+        items: items.collect(),
+    }))
 }

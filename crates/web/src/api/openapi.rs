@@ -30,7 +30,7 @@ use crate::state::AppState;
     paths(
         scripts::list, scripts::one, start::start, runs::list, runs::one, runs::stop,
         output::output, lines::lines, lines::search, events::events, me::me, me::csrf,
-        admin::users, admin::groups, admin::tokens, audit_log::list, openapi,
+        admin::users, admin::groups, admin::tokens, admin::secrets, audit_log::list, openapi,
     ),
     components(schemas(ProblemText)),
     modifiers(&Security, &Refusals, &Absent),

@@ -1,8 +1,9 @@
-//! Administration: accounts, groups, grants and tokens, and what leads to them.
+//! Administration: accounts, groups, grants, tokens and stored secrets, and what leads to them.
 
 pub(crate) mod grants;
 pub(crate) mod groups;
 pub(crate) mod may;
+pub(crate) mod secrets;
 pub(crate) mod tokens;
 pub(crate) mod user;
 pub(crate) mod users;

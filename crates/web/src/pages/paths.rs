@@ -20,6 +20,8 @@ pub(crate) const USERS: &str = "/admin/users";
 pub(crate) const GRANTS: &str = "/admin/grants";
 /// Everybody's tokens, for administrators.
 pub(crate) const ALL_TOKENS: &str = "/admin/tokens";
+/// The stored secrets, for administrators.
+pub(crate) const SECRETS: &str = "/admin/secrets";
 /// One's own tokens.
 pub(crate) const OWN_TOKENS: &str = "/account/tokens";
 /// Where the owner of a link chooses a password.

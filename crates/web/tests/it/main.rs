@@ -54,6 +54,7 @@ mod page_queue;
 mod page_rights;
 #[cfg(test)]
 mod page_search;
+mod page_secrets;
 #[cfg(test)]
 mod page_texts;
 #[cfg(test)]

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal};
 use stagedoor_app::app::{App, Options, Parts};
-use stagedoor_app::cookie_keys::{CookieKey, CookieKeys, CookieUse};
+use stagedoor_app::cookie_keys::{CookieKeys, CookieUse};
+use stagedoor_app::keys::{Key, KeyUse, Keys};
 use stagedoor_app::password::{Hasher, hash_now};
+use stagedoor_app::secrets::SecretKeys;
 use stagedoor_app::session_key::{
     SessionKey, new_api_token, new_session_value, new_setup_key, setup_hash, token_hash,
 };
@@ -495,15 +497,29 @@ fn parts(
         chance: machine.clone(),
         hasher: Hasher::new(&**machine),
         vault_key: zeroize::Zeroizing::new([7; 32]),
+        secret_keys: Arc::new(secret_keys()),
         cookie_keys: cookie_keys(),
         options,
     }
 }
 
 /// The keys that sign cookies, in every server of these tests.
+fn secret_keys() -> SecretKeys {
+    let key = Key::of(
+        KeyUse::Secrets,
+        zeroize::Zeroizing::new([8; 32]),
+        Timestamp::default(),
+    );
+    SecretKeys::of(Keys::new(key, Vec::new()))
+}
+
 fn cookie_keys() -> CookieKeys {
-    let key = CookieKey::of(zeroize::Zeroizing::new([9; 32]), Timestamp::default());
-    CookieKeys::new(key, Vec::new())
+    let key = Key::of(
+        KeyUse::Cookies,
+        zeroize::Zeroizing::new([9; 32]),
+        Timestamp::default(),
+    );
+    CookieKeys::of(Keys::new(key, Vec::new()))
 }
 
 fn options_of_app(capacity: Capacity, sign_in: Limits) -> Options {

@@ -137,6 +137,7 @@ impl Server<'_> {
             chance: Arc::clone(world) as _,
             hasher: self.stage.hasher.clone(),
             vault_key: [7; 32].into(),
+            secret_keys: Arc::new(crate::credentials::secret_keys(&[1])),
             cookie_keys: crate::house::cookie_keys(),
             options: options(),
         };

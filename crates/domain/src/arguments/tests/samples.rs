@@ -103,6 +103,7 @@ pub(crate) fn script(params: Vec<Param>) -> Script {
         working_directory: None,
         env: Vec::new(),
         inherit_env: Vec::new(),
+        credentials: Vec::new(),
         timeout: None,
         stop_grace: Duration::from_secs(10),
         idempotent: false,

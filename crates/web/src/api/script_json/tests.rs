@@ -59,6 +59,7 @@ fn script(params: Vec<Param>) -> Script {
         working_directory: Some("/srv/secret-place".to_owned()),
         env: vec![("TOKEN".to_owned(), "hush".to_owned())],
         inherit_env: Vec::new(),
+        credentials: Vec::new(),
         timeout: Some(Duration::from_mins(10)),
         stop_grace: Duration::from_secs(10),
         idempotent: false,

@@ -5,6 +5,7 @@ use askama::Template;
 use super::super::admin::grants::{ActionBox, GrantRow, GrantsOf, GrantsPage};
 use super::super::admin::groups::{Ask, GroupRow, GroupsPage};
 use super::super::admin::may::{Choice, MayPage};
+use super::super::admin::secrets::{SecretRow, SecretsPage};
 use super::super::admin::tokens::AllTokensPage;
 use super::super::admin::user::UserPage;
 use super::super::admin::users::{UserRow, UsersPage};
@@ -113,6 +114,21 @@ fn grants(x: &str) -> GrantsPage {
     }
 }
 
+fn secrets(x: &str) -> SecretsPage {
+    SecretsPage {
+        shell: shell(x),
+        said: said(x),
+        rows: vec![SecretRow {
+            name: x.to_owned(),
+            set: when(x),
+            by: x.to_owned(),
+            scripts: vec![x.to_owned(), x.to_owned()],
+        }],
+        missing: vec![x.to_owned(), format!("`{x}`")],
+        name: x.to_owned(),
+    }
+}
+
 fn may(x: &str) -> MayPage {
     let choice = || {
         vec![Choice {
@@ -165,6 +181,7 @@ pub(super) fn pages(x: &str) -> Vec<(&'static str, String)> {
         ("admin_groups.html", html(groups(x).render())),
         ("admin_grants.html", html(grants(x).render())),
         ("admin_tokens.html", html(all_tokens.render())),
+        ("admin_secrets.html", html(secrets(x).render())),
         ("admin_may.html", html(may(x).render())),
         ("account_tokens.html", html(own_tokens(x).render())),
         ("password_link.html", html(password.render())),

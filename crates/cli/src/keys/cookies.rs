@@ -6,17 +6,29 @@ use std::time::Duration;
 
 use stagedoor_app::app::App;
 use stagedoor_app::cookie_keys::CookieKeys;
+use stagedoor_app::keys::Keys;
 use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::time::{Chance, Timestamp};
 use tokio::time::MissedTickBehavior;
 
-use super::{Given, Source, given, ring};
+use super::{COOKIES, Given, given, ring};
 use crate::system::KernelChance;
 
 /// Between two looks, each of one call to the system.
 const STEP: Duration = Duration::from_secs(2);
 /// A key of the ring signs for so long.
 const LIFE: Duration = Duration::from_hours(30 * 24);
+
+/// Where keys come from.
+#[derive(Debug, Clone)]
+enum Source {
+    /// The ring in this state directory.
+    Ring(PathBuf),
+    /// A file of an operator.
+    File(PathBuf),
+    /// Given once, at the start.
+    Fixed,
+}
 
 /// Where the keys of this server are, and which of them it has seen.
 pub struct Kept {
@@ -49,7 +61,7 @@ impl Kept {
         let (source, keys) = if let Some(Given { keys, file }) = given {
             (file.map_or(Source::Fixed, Source::File), keys)
         } else {
-            let keys = ring::open(&dir, chance, now)?;
+            let keys = ring::open(&dir, &COOKIES, chance, now)?;
             (Source::Ring(dir), keys)
         };
         let mut kept = Self {
@@ -60,7 +72,7 @@ impl Kept {
             said: None,
         };
         kept.seen = kept.stamp();
-        Ok((kept, keys))
+        Ok((kept, CookieKeys::of(keys)))
     }
 
     /// Looks for as long as it is polled.
@@ -86,7 +98,7 @@ impl Kept {
                         key = keys.newest().id(),
                         "another key signs cookies from now on"
                     );
-                    app.use_cookie_keys(keys);
+                    app.use_cookie_keys(CookieKeys::of(keys));
                     if std::mem::take(&mut self.has_renewed) {
                         let entry = app.entry(Act::KeysRotated, &Origin::server());
                         app.note(entry.on("cookies")).await;
@@ -98,7 +110,7 @@ impl Kept {
     }
 
     /// Other keys than those that were seen, if there are.
-    fn look(&mut self, now: Timestamp) -> anyhow::Result<Option<CookieKeys>> {
+    fn look(&mut self, now: Timestamp) -> anyhow::Result<Option<Keys>> {
         let stamp = self.stamp();
         if stamp == self.seen {
             return self.renew(now);
@@ -106,12 +118,12 @@ impl Kept {
         self.seen = stamp;
         let keys = match &self.source {
             Source::Fixed => None,
-            Source::File(path) => Some(given::read(path)?),
-            Source::Ring(dir) => match ring::read(dir)? {
+            Source::File(path) => Some(given::read(path, &COOKIES)?),
+            Source::Ring(dir) => match ring::read(dir, &COOKIES)? {
                 None => anyhow::bail!(
                     "{} is gone: its keys are used until this server ends, and then everybody signs in \
                      again",
-                    ring::path(dir).display()
+                    ring::path(dir, &COOKIES).display()
                 ),
                 keys => keys,
             },
@@ -124,14 +136,14 @@ impl Kept {
     }
 
     /// Another key for a ring whose newest is old.
-    fn renew(&mut self, now: Timestamp) -> anyhow::Result<Option<CookieKeys>> {
+    fn renew(&mut self, now: Timestamp) -> anyhow::Result<Option<Keys>> {
         let Source::Ring(dir) = &self.source else {
             return Ok(None);
         };
         if now.since(self.newest) < LIFE || self.seen.is_none() {
             return Ok(None);
         }
-        let keys = ring::rotate(dir, &KernelChance, now, false)?;
+        let keys = ring::rotate(dir, &COOKIES, (&KernelChance, now), false)?;
         self.newest = keys.newest().made();
         self.has_renewed = true;
         self.seen = self.stamp();
@@ -142,7 +154,7 @@ impl Kept {
         let path = match &self.source {
             Source::Fixed => return None,
             Source::File(path) => path.clone(),
-            Source::Ring(dir) => ring::path(dir),
+            Source::Ring(dir) => ring::path(dir, &COOKIES),
         };
         let metadata = std::fs::metadata(path).ok()?;
         Some(Stamp {
@@ -163,7 +175,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stagedoor_app::cookie_keys::CookieKey;
+    use stagedoor_app::keys::Key;
 
     fn at(days: u64) -> Timestamp {
         Timestamp::default().plus(Duration::from_hours(24 * days))
@@ -183,7 +195,7 @@ mod tests {
             assert!(kept.look(at(days)).expect("looked").is_none(), "{days}");
         }
         let keys = kept.look(at(31)).expect("looked").expect("another one");
-        let ids: Vec<&str> = keys.iter().map(CookieKey::id).collect();
+        let ids: Vec<&str> = keys.iter().map(Key::id).collect();
         assert_eq!((ids.len(), ids[1]), (2, first.as_str()));
         assert!(kept.look(at(31)).expect("looked").is_none(), "once");
         assert!(kept.look(at(61)).expect("looked").is_some(), "and again");
@@ -192,7 +204,8 @@ mod tests {
     #[test]
     fn b39_what_another_process_has_rotated_is_taken() {
         let (dir, mut kept, first) = kept();
-        let other = ring::rotate(dir.path(), &KernelChance, at(2), true).expect("rotated");
+        let other =
+            ring::rotate(dir.path(), &COOKIES, (&KernelChance, at(2)), true).expect("rotated");
         let keys = kept.look(at(2)).expect("looked").expect("other keys");
         assert_eq!(keys.newest().id(), other.newest().id());
         assert_ne!(keys.newest().id(), first);
@@ -202,14 +215,14 @@ mod tests {
     #[test]
     fn b39_a_ring_that_is_damaged_or_gone_is_told_once_and_changes_nothing() {
         let (dir, mut kept, _) = kept();
-        std::fs::write(ring::path(dir.path()), "what").expect("written");
+        std::fs::write(ring::path(dir.path(), &COOKIES), "what").expect("written");
         kept.look(at(2)).expect_err("damaged");
         assert!(kept.look(at(2)).expect("told already").is_none());
-        std::fs::remove_file(ring::path(dir.path())).expect("removed");
+        std::fs::remove_file(ring::path(dir.path(), &COOKIES)).expect("removed");
         kept.look(at(2)).expect_err("gone");
         assert!(kept.look(at(90)).expect("told already").is_none());
         assert!(
-            !ring::path(dir.path()).exists(),
+            !ring::path(dir.path(), &COOKIES).exists(),
             "nothing was made in its place"
         );
     }

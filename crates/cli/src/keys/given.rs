@@ -10,17 +10,16 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
-use stagedoor_app::cookie_keys::{CookieKey, CookieKeys};
+use stagedoor_app::keys::{Key, KeyUse, Keys};
 use stagedoor_config::Environment;
 use stagedoor_domain::time::Timestamp;
 use zeroize::Zeroizing;
 
+use super::{COOKIES, Kind, SECRETS};
+
 const VARIABLE: &str = "STAGEDOOR_COOKIE_KEY";
-const FILE_VARIABLE: &str = "STAGEDOOR_COOKIE_KEY_FILE";
 /// Where systemd puts credentials.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
-/// The name of a credential of systemd (`LoadCredential=`).
-const CREDENTIAL: &str = "stagedoor-cookie-key";
 /// Standard input, over which a key comes that stood in the environment.
 const INPUT: &str = "/proc/self/fd/0";
 /// More is no key.
@@ -30,7 +29,7 @@ const OLD_DAYS: u64 = 90;
 
 /// Keys of an operator.
 pub struct Given {
-    pub keys: CookieKeys,
+    pub keys: Keys,
     /// None when they cannot be read a second time.
     pub file: Option<PathBuf>,
 }
@@ -39,7 +38,12 @@ pub struct Given {
 /// the program is executed once more without it, and reads it from a pipe. Returns when there is none.
 pub fn leave_environment(environment: &Environment) -> anyhow::Result<()> {
     // Else it would stay there, unused and unseen.
-    for name in [VARIABLE, FILE_VARIABLE, CREDENTIALS] {
+    for name in [
+        VARIABLE,
+        COOKIES.file_variable,
+        SECRETS.file_variable,
+        CREDENTIALS,
+    ] {
         if environment.is_unreadable(name) {
             bail!("the value of {name} is not text in UTF-8: set it anew, or unset it");
         }
@@ -47,8 +51,11 @@ pub fn leave_environment(environment: &Environment) -> anyhow::Result<()> {
     let Some(key) = environment.get(VARIABLE) else {
         return Ok(());
     };
-    if environment.get(FILE_VARIABLE).is_some() {
-        bail!("both {VARIABLE} and {FILE_VARIABLE} are set; set one of the two");
+    if environment.get(COOKIES.file_variable).is_some() {
+        bail!(
+            "both {VARIABLE} and {} are set; set one of the two",
+            COOKIES.file_variable
+        );
     }
     if key.len() as u64 > LARGEST {
         bail!("{VARIABLE} is longer than a key; 44 characters are enough");
@@ -66,34 +73,43 @@ pub fn leave_environment(environment: &Environment) -> anyhow::Result<()> {
         .arg0(name)
         .args(words)
         .env_remove(VARIABLE)
-        .env(FILE_VARIABLE, INPUT)
+        .env(COOKIES.file_variable, INPUT)
         .stdin(Stdio::from(reader))
         .exec();
     Err(error).with_context(|| {
-        format!("could not take {VARIABLE} out of the environment; use {FILE_VARIABLE}")
+        format!(
+            "could not take {VARIABLE} out of the environment; use {}",
+            COOKIES.file_variable
+        )
     })
 }
 
 impl Given {
     /// The operator's keys, read with the rights that the process was started with.
-    pub fn of(environment: &Environment, now: Timestamp) -> anyhow::Result<Option<Self>> {
+    pub fn of(
+        kind: &Kind,
+        environment: &Environment,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<Self>> {
         let credential = || {
             let dir = environment.get(CREDENTIALS)?;
-            let path = Path::new(dir).join(CREDENTIAL);
+            let path = Path::new(dir).join(kind.credential);
             path.exists().then_some(path)
         };
-        let named = environment.get(FILE_VARIABLE).map(PathBuf::from);
+        let named = environment.get(kind.file_variable).map(PathBuf::from);
         let Some(path) = named.or_else(credential) else {
             return Ok(None);
         };
-        if path == Path::new(INPUT) {
+        if path == Path::new(INPUT) && kind.what == KeyUse::Cookies {
             let mut bytes = Zeroizing::new(Vec::new());
             std::io::stdin().take(LARGEST).read_to_end(&mut bytes)?;
-            let keys = keys_of(&bytes, now).with_context(|| mend(VARIABLE))?;
+            let keys = keys_of(&bytes, now, kind.what).with_context(|| mend(VARIABLE, kind))?;
             return Ok(Some(Self { keys, file: None }));
         }
-        let keys = read(&path)?;
-        warn_of_age(&path, &keys, now);
+        let keys = read(&path, kind)?;
+        if kind.what == KeyUse::Cookies {
+            warn_of_age(&path, &keys, now);
+        }
         Ok(Some(Self {
             keys,
             file: Some(path),
@@ -101,7 +117,7 @@ impl Given {
     }
 }
 
-fn warn_of_age(path: &Path, keys: &CookieKeys, now: Timestamp) {
+fn warn_of_age(path: &Path, keys: &Keys, now: Timestamp) {
     let days = now.since(keys.newest().made()).as_secs() / 86_400;
     if days > OLD_DAYS {
         tracing::warn!(
@@ -114,22 +130,24 @@ fn warn_of_age(path: &Path, keys: &CookieKeys, now: Timestamp) {
 }
 
 /// The keys of an operator's file. They are as old as the file.
-pub fn read(path: &Path) -> anyhow::Result<CookieKeys> {
-    let unreadable = || format!("could not read the cookie key in {}", path.display());
+pub fn read(path: &Path, kind: &Kind) -> anyhow::Result<Keys> {
+    let unreadable = || format!("could not read the {} in {}", kind.called, path.display());
     let file = File::open(path).with_context(unreadable)?;
     let metadata = file.metadata().with_context(unreadable)?;
     if !metadata.is_file() {
         bail!(
-            "{} is not a file; name the file with the cookie key",
-            path.display()
+            "{} is not a file; name the file with the {}",
+            path.display(),
+            kind.called
         );
     }
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o037 != 0 {
         bail!(
-            "{} can be read or changed by others (mode {mode:o}), who could forge cookies; run: chmod \
-             600 {0}, and put another key into it",
-            path.display()
+            "{} can be read or changed by others (mode {mode:o}), who could {}; run: chmod 600 {0}, and \
+             put another key into it",
+            path.display(),
+            kind.danger
         );
     }
     let mut bytes = Zeroizing::new(Vec::new());
@@ -137,28 +155,29 @@ pub fn read(path: &Path) -> anyhow::Result<CookieKeys> {
         .read_to_end(&mut bytes)
         .with_context(unreadable)?;
     let written = Timestamp::from_millis(metadata.mtime().saturating_mul(1000));
-    keys_of(&bytes, written).with_context(|| mend(&path.display().to_string()))
+    keys_of(&bytes, written, kind.what).with_context(|| mend(&path.display().to_string(), kind))
 }
 
-fn mend(place: &str) -> String {
+fn mend(place: &str, kind: &Kind) -> String {
     format!(
-        "the cookie key in {place} is not taken; make one with: head -c 32 /dev/urandom | base64"
+        "the {} in {place} is not taken; make one with: head -c 32 /dev/urandom | base64",
+        kind.called
     )
 }
 
-/// One key on each line of a text, the one that signs first; else the bytes are the key.
-fn keys_of(bytes: &[u8], made: Timestamp) -> anyhow::Result<CookieKeys> {
+/// One key on each line of a text, the newest first; else the bytes are the key.
+fn keys_of(bytes: &[u8], made: Timestamp, what: KeyUse) -> anyhow::Result<Keys> {
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let mut keys = lines
         .into_iter()
         .filter(|line| !line.is_empty())
-        .map(|line| CookieKey::of_operator(line.as_bytes(), made));
+        .map(|line| Key::of_operator(what, line.as_bytes(), made));
     let newest = match keys.next() {
         Some(key) => key?,
-        None => CookieKey::of_operator(bytes, made)?,
+        None => Key::of_operator(what, bytes, made)?,
     };
-    Ok(CookieKeys::new(newest, keys.collect::<Result<_, _>>()?))
+    Ok(Keys::new(newest, keys.collect::<Result<_, _>>()?))
 }
 
 #[cfg(test)]
@@ -170,7 +189,7 @@ mod tests {
     const OTHER: &str = "Zx7cV2bN9mQ4wE6rT1yU8iO3pA5sD0fG";
 
     fn taken(bytes: &[u8]) -> anyhow::Result<Vec<String>> {
-        let keys = keys_of(bytes, Timestamp::default())?;
+        let keys = keys_of(bytes, Timestamp::default(), KeyUse::Cookies)?;
         Ok(keys.iter().map(|key| key.id().to_owned()).collect())
     }
 
@@ -204,7 +223,7 @@ mod tests {
         fs::write(&path, GOOD).expect("written");
         for (mode, is_taken) in [(0o600, true), (0o440, true), (0o644, false), (0o620, false)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("chmod");
-            match read(&path) {
+            match read(&path, &COOKIES) {
                 Ok(_) => assert!(is_taken, "{mode:o}"),
                 Err(error) => {
                     assert!(!is_taken, "{mode:o}");
@@ -212,7 +231,7 @@ mod tests {
                 }
             }
         }
-        read(dir.path()).expect_err("a folder");
-        read(&dir.path().join("missing")).expect_err("missing");
+        read(dir.path(), &COOKIES).expect_err("a folder");
+        read(&dir.path().join("missing"), &COOKIES).expect_err("missing");
     }
 }

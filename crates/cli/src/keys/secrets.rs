@@ -1,0 +1,186 @@
+//! The keys that seal stored secrets. A rotation keeps the new key beside the old one, has the store seal
+//! everything again in one transaction, and then forgets the old one. Wherever that is cut short, each
+//! secret opens with a key that is kept; the next start, or the command once more, goes on.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use stagedoor_app::keys::{Key, Keys};
+use stagedoor_app::secrets::{
+    KeysUnreadable, SecretKeySource, SecretKeys, Settled, reseal, settle,
+};
+use stagedoor_domain::audit::{Act, Entry, Origin};
+use stagedoor_domain::time::Timestamp;
+use stagedoor_store::Store;
+
+use super::ring::{self, Lock};
+use super::{Given, SECRETS, existing};
+use crate::database::{Database, block_on};
+use crate::system::KernelChance;
+
+/// The ring of this state directory.
+struct Ring(PathBuf);
+
+impl SecretKeySource for Ring {
+    fn read(&self) -> Result<SecretKeys, KeysUnreadable> {
+        match ring::read(&self.0, &SECRETS) {
+            Ok(Some(keys)) => Ok(SecretKeys::of(keys)),
+            Ok(None) => Err(KeysUnreadable(format!(
+                "{} is not there: restore it from a backup, or name the file with the key with {}",
+                ring::path(&self.0, &SECRETS).display(),
+                SECRETS.file_variable
+            ))),
+            Err(error) => Err(KeysUnreadable(format!("{error:#}"))),
+        }
+    }
+}
+
+/// The operator's keys as a source, or the ring, which is made where nothing is sealed yet.
+pub async fn at_hand(
+    given: Option<Given>,
+    dir: &Path,
+    store: &Store,
+    now: Timestamp,
+) -> anyhow::Result<Arc<dyn SecretKeySource>> {
+    if let Some(given) = given {
+        return Ok(Arc::new(SecretKeys::of(given.keys)));
+    }
+    if store.secrets_key().await?.is_none() {
+        ring::open(dir, &SECRETS, &KernelChance, now)?;
+    }
+    Ok(Arc::new(Ring(dir.to_owned())))
+}
+
+/// The same for a server, which first brings to an end what a rotation, or an operator who has given
+/// another key, has begun.
+pub async fn settled(
+    given: Option<Given>,
+    dir: &Path,
+    store: &Store,
+    now: Timestamp,
+) -> anyhow::Result<Arc<dyn SecretKeySource>> {
+    let is_given = given.is_some();
+    let keys = match given {
+        Some(given) => before_ring(&given.keys, dir)?,
+        None => ring::open(dir, &SECRETS, &KernelChance, now)?,
+    };
+    let lock = Lock::of(dir)?;
+    let keys = Arc::new(SecretKeys::of(keys));
+    let is_settled = match settle(store, &keys).await? {
+        Settled::Fits => true,
+        Settled::Behind => catch_up(&keys, store, now).await,
+        Settled::OfNoKey(key) => {
+            tell_of_no_key(&key, dir);
+            false
+        }
+    };
+    match (is_given, is_settled) {
+        (true, true) => forget_ring(dir)?,
+        (false, true) => forget_earlier(dir, keys.newest(), &lock)?,
+        (_, false) => {}
+    }
+    if is_given {
+        return Ok(keys);
+    }
+    Ok(Arc::new(Ring(dir.to_owned())))
+}
+
+/// An operator's keys, and behind them those of the ring that they take the place of.
+fn before_ring(given: &Keys, dir: &Path) -> anyhow::Result<Keys> {
+    let ring = ring::read(dir, &SECRETS)?;
+    let earlier = given.earlier().iter();
+    let earlier = earlier.chain(ring.iter().flat_map(Keys::iter)).cloned();
+    Ok(Keys::new(given.newest().clone(), earlier.collect()))
+}
+
+/// Nothing is sealed with its keys any more: another one is given.
+fn forget_ring(dir: &Path) -> anyhow::Result<()> {
+    let path = ring::path(dir, &SECRETS);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("could not remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Seals everything with the newest key; a server that cannot goes on with the earlier one.
+async fn catch_up(keys: &Arc<SecretKeys>, store: &Store, now: Timestamp) -> bool {
+    let entry = Entry::new(Act::KeysRotated, Origin::server(), now).on("secrets");
+    let sealed = reseal(&store.recorded(entry), keys, Arc::new(KernelChance)).await;
+    match &sealed {
+        Ok(_) => tracing::info!(
+            key = keys.newest().id(),
+            "another key seals the stored secrets from now on"
+        ),
+        Err(error) => tracing::error!(%error, "the key of the stored secrets stays as it was"),
+    }
+    sealed.is_ok()
+}
+
+fn tell_of_no_key(key: &str, dir: &Path) {
+    tracing::error!(
+        key,
+        "the stored secrets are sealed with a key that is not here: scripts that list them are refused. \
+         Restore {} or the operator's file; if the key is lost, remove all stored secrets, start again \
+         and set them anew",
+        ring::path(dir, &SECRETS).display()
+    );
+}
+
+/// Keeps the newest key alone, if it is this one: nothing is sealed with the others.
+fn forget_earlier(dir: &Path, newest: &Key, lock: &Lock) -> anyhow::Result<()> {
+    match ring::read(dir, &SECRETS)? {
+        Some(keys) if keys.newest().id() == newest.id() && !keys.earlier().is_empty() => {
+            let alone = Keys::new(newest.clone(), Vec::new());
+            ring::write(dir, &SECRETS, &alone, lock)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `stagedoor keys rotate --secrets`.
+pub fn rotate(db: &Database, now: Timestamp) -> anyhow::Result<()> {
+    let lock = Lock::of(&db.dir)?;
+    let keys = existing(&db.dir, &SECRETS)?;
+    let sealed_by = block_on(async { Ok(db.store.secrets_key().await?) })?;
+    if let Some(key) = &sealed_by
+        && !keys.iter().any(|known| known.id() == key)
+    {
+        bail!(
+            "the stored secrets are sealed with the key {key}, which is not in {}: where `stagedoor serve` is \
+             given it with {}, put a new key on the first line of that file, leave the old one below, \
+             and start the server again",
+            ring::path(&db.dir, &SECRETS).display(),
+            SECRETS.file_variable
+        );
+    }
+    // One that was made before and seals nothing yet is used now.
+    let is_unused = sealed_by.is_some_and(|key| key != keys.newest().id());
+    let keys = if is_unused {
+        keys
+    } else {
+        let keys = keys.rotated(Key::generate(SECRETS.what, &KernelChance, now));
+        ring::write(&db.dir, &SECRETS, &keys, &lock)?;
+        keys
+    };
+    let newest = keys.newest().clone();
+    let keys = Arc::new(SecretKeys::of(keys));
+    let store = db.recorded(Act::KeysRotated, "secrets");
+    let count = block_on(async { Ok(reseal(&store, &keys, Arc::new(KernelChance)).await?) })?;
+    forget_earlier(&db.dir, &newest, &lock)?;
+    println!(
+        "Key {} seals the stored secrets from now on; {} sealed again, and the key of before is forgotten.",
+        newest.id(),
+        match count {
+            1 => "1 is".to_owned(),
+            count => format!("{count} are"),
+        }
+    );
+    println!(
+        "If somebody has seen the key of before, set the secrets anew too: they may know the values."
+    );
+    Ok(())
+}
