@@ -5,6 +5,8 @@
 //! where the old one ended. A *chunk index* beside the two segments orders them as they
 //! were read. Everything that people see (lines, colours, search, the live tail) is made
 //! from these files when someone looks, so a run that nobody watches costs nothing more.
+//! Values that are to be hidden of a run are stars for whoever looks, and in the files once
+//! [`Outputs::mask`] was called.
 //!
 //! This crate must not know HTTP, users, permissions or the store. Methods of [`View`]
 //! read files: call them where blocking is allowed.

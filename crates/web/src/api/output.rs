@@ -1,4 +1,4 @@
-//! `GET /runs/{id}/output`: one stream, byte for byte.
+//! `GET /runs/{id}/output`: one stream, byte for byte, with stars for the secrets of the run.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -35,8 +35,8 @@ pub(crate) struct OutputQuery {
     stream: Option<String>,
 }
 
-/// The bytes of one stream, as far as they are there. Of a run that goes on, more may follow: ask
-/// for the rest with `Range`.
+/// The bytes of one stream, as far as they are there, with a star for each byte of a secret. Of a run
+/// that goes on, more may follow: ask for the rest with `Range`.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/output", tag = "output",
     params(("id" = String, Path, description = "the run's id"), OutputQuery,
         ("Range" = Option<String>, Header, description = "one range of bytes")),
