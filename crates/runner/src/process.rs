@@ -124,6 +124,7 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     let clock = Arc::new(KernelClock);
     let stale = station.scratch.stale()?;
     let mut service = Service::new(Some(listener), signals, Box::new(station), clock, settings)?;
+    service.watch_mounts()?;
     for name in stale {
         service.remove_scratch(name);
     }

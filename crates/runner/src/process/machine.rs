@@ -47,6 +47,9 @@ pub(super) trait Machine {
     /// Removes an attempt's folder, with a process if need be.
     fn remove_scratch(&mut self, name: &str) -> io::Result<Option<Pid>>;
 
+    /// Something was mounted or unmounted.
+    fn mounts_changed(&mut self);
+
     /// That process has ended.
     fn swept(&mut self, name: &str) -> io::Result<()>;
 }
@@ -89,6 +92,10 @@ impl Machine for Station {
 
     fn remove_scratch(&mut self, name: &str) -> io::Result<Option<Pid>> {
         self.scratch.remove(name)
+    }
+
+    fn mounts_changed(&mut self) {
+        self.scratch.mounts_changed();
     }
 
     fn swept(&mut self, name: &str) -> io::Result<()> {

@@ -179,6 +179,14 @@ impl Scratch {
         }
     }
 
+    /// No view is used again that holds what may be unmounted now. Those of scripts that go on are kept by
+    /// their processes.
+    pub(super) fn mounts_changed(&mut self) {
+        for cell in self.free.iter_mut().chain(self.used.values_mut()) {
+            cell.hiding = None;
+        }
+    }
+
     fn set_apart(&mut self, cell: &mut Cell) -> io::Result<()> {
         match &cell.hiding {
             Some(hiding) if self.cover.is_current(hiding) => return Ok(()),
@@ -291,8 +299,6 @@ impl Drop for Scratch {
         for cell in self.free.drain(..) {
             cell.remove_from(&self.dir);
         }
-        // Fails where something is left in it, for the next runner to remove.
-        let _ = std::fs::remove_dir(&self.path);
     }
 }
 

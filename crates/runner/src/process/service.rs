@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 use stagedoor_domain::time::Clock;
 
@@ -32,6 +33,7 @@ const CONNECTION: u64 = 2;
 pub(super) const KEEPER: u64 = 3;
 /// A cgroup's last process is gone.
 pub(super) const CGROUP: u64 = 4;
+const MOUNTS: u64 = 5;
 
 /// A process that empties a scratch folder.
 pub(super) struct Sweeper {
@@ -47,6 +49,8 @@ pub(super) struct Service {
     /// Room for what epoll tells, kept from turn to turn.
     events: Vec<epoll::Event>,
     pub(super) signals: OwnedFd,
+    /// Tells when they change.
+    mounts: Option<OwnedFd>,
     /// None in a simulation, which brings its connections.
     listener: Option<Listener>,
     pub(super) connection: Option<Connection>,
@@ -84,6 +88,7 @@ impl Service {
             epoll,
             events: Vec::with_capacity(64),
             signals,
+            mounts: None,
             listener,
             connection: None,
             attempts: Attempts::default(),
@@ -97,6 +102,16 @@ impl Service {
             ending: false,
             dismissed: false,
         })
+    }
+
+    /// Has the machine told of each change of the mounts.
+    pub(super) fn watch_mounts(&mut self) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let mounts = rustix::fs::open(c"/proc/self/mountinfo", flags, Mode::empty())?;
+        let data = epoll::EventData::new_u64(MOUNTS);
+        epoll::add(&self.epoll, &mounts, data, epoll::EventFlags::PRI)?;
+        self.mounts = Some(mounts);
+        Ok(())
     }
 
     /// Serves until nobody needs it any more.
@@ -160,6 +175,7 @@ impl Service {
             LISTENER => self.on_connect(),
             SIGNALS => self.on_signals(),
             CONNECTION => self.on_connection(),
+            MOUNTS => self.machine.mounts_changed(),
             CGROUP => self.on_empty_cgroup(token >> 8),
             _ => {
                 let keeper = i32::try_from(token >> 8).ok().and_then(Pid::from_raw);

@@ -210,6 +210,8 @@ impl Machine for Simulated {
         Ok(None)
     }
 
+    fn mounts_changed(&mut self) {}
+
     fn swept(&mut self, _: &str) -> io::Result<()> {
         Ok(())
     }

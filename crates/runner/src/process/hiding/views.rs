@@ -5,7 +5,7 @@
 //! them; after a change of its mounts each is made anew for the next attempt.
 
 use std::cell::Cell;
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -15,8 +15,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_change,
-    move_mount, open_tree,
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount,
+    mount_change, move_mount, open_tree, unmount,
 };
 use rustix::process::WaitOptions;
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
@@ -143,12 +143,26 @@ impl Views {
         namespace.map(|namespace| View { namespace, made })
     }
 
+    /// What is mounted below a covered folder, or is one, is not held by a view: it could not be unmounted
+    /// while a script goes on.
+    fn let_go(&self) {
+        let covered = |point: &PathBuf| {
+            let covers = |folder: &CString| point.starts_with(OsStr::from_bytes(folder.to_bytes()));
+            self.covered.iter().any(covers)
+        };
+        for point in mount_points().iter().filter(|point| covered(point)) {
+            // It may have gone with another one.
+            let _ = unmount(point, UnmountFlags::DETACH);
+        }
+    }
+
     /// Leaves this process in the view.
     fn make(&self, tree: OwnedFd, name: &str) -> io::Result<OwnedFd> {
         // SAFETY: only the table of mounts is unshared.
         unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }?;
         let from_above = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
         mount_change(c"/", from_above)?;
+        self.let_go();
         for file in &self.files {
             cover_file(file)?;
         }
@@ -189,6 +203,19 @@ fn own_namespace() -> io::Result<OwnedFd> {
         flags,
         Mode::empty(),
     )?)
+}
+
+/// The mount points of this process. One with an odd byte in its name is written otherwise, and not found.
+fn mount_points() -> Vec<PathBuf> {
+    let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let point = |line: &[u8]| {
+        let point = line.split(|byte| *byte == b' ').nth(4)?;
+        Some(PathBuf::from(OsStr::from_bytes(point)))
+    };
+    mounts
+        .split(|byte| *byte == b'\n')
+        .filter_map(point)
+        .collect()
 }
 
 /// Puts the device that holds nothing in its place.
