@@ -32,7 +32,7 @@ const CALLERS: [usize; 3] = [1, 8, 32];
 fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1);
     let binary = args.next().context(
-        "usage: stagedoor-bench PATH-OF-STAGEDOOR [load CALLERS STARTS | history FEW MANY | gate]",
+        "usage: stagedoor-bench PATH-OF-STAGEDOOR [load CALLERS STARTS | history FEW MANY | gate | volume]",
     )?;
     let part = args.next();
     let mut number = || args.next().and_then(|word| word.parse().ok());
@@ -44,6 +44,11 @@ fn main() -> anyhow::Result<()> {
         Some("history") => {
             let (few, many) = (number().unwrap_or(1_000), number().unwrap_or(1_000_000));
             return history::compare(&binary, few as u64, many as u64);
+        }
+        Some("volume") => {
+            let (server, _) = Server::start(&binary)?;
+            println!("{}", volume::compare(&server, ROUNDS)?);
+            return Ok(());
         }
         Some("gate") => {
             println!("{}", gate::measure(ROUNDS)?);

@@ -20,6 +20,8 @@ const PASSWORD: &str = "violet tractor ninety owls";
 pub const TICKER: &str = "#!/bin/bash\n# /// stagedoor\n# access = { run = [\"everyone\"] }\n# ///\nfor i in {1..60}; do date +%s%N; sleep 0.05; done\n";
 /// Prints 10 MB.
 pub const FLOOD: &str = "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"everyone\"] }\n# ///\nexec head -c 10000000 lines.txt\n";
+/// The same with a secret, whose value its caller chooses.
+pub const TRUSTED_FLOOD: &str = "#!/bin/sh\n# /// stagedoor\n# access = { run = [\"everyone\"] }\n# [[param]]\n# name = \"key\"\n# secret = true\n# ///\nexec head -c 10000000 lines.txt\n";
 const SHARED: &str =
     "command = [\"/bin/true\"]\naccess = { run = [\"everyone\"], output = [\"everyone\"] }\n";
 const TRUE: &str = "command = [\"/bin/true\"]\naccess = { run = [\"everyone\"] }\n";
@@ -161,7 +163,11 @@ fn write_scripts(dir: &Path, settings: &str) -> anyhow::Result<()> {
         let text = format!("{TRUE}sandbox = {{ level = \"{level}\" }}\n");
         fs::write(dir.join(format!("{level}.stagedoor.toml")), text)?;
     }
-    for (name, text) in [("ticker", TICKER), ("flood", FLOOD)] {
+    for (name, text) in [
+        ("ticker", TICKER),
+        ("flood", FLOOD),
+        ("trusted-flood", TRUSTED_FLOOD),
+    ] {
         let path = dir.join(name);
         fs::write(&path, text)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;

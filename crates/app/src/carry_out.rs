@@ -14,9 +14,9 @@ use crate::app::App;
 use crate::live::LiveRun;
 
 /// First pause before an outcome is written again after the store refused it.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest such pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl App {
     pub(crate) async fn carry_out(&self, run: &Arc<LiveRun>, effects: Vec<Effect>) {
@@ -54,7 +54,10 @@ impl App {
     async fn record(&self, run: &Arc<LiveRun>, starts: bool) {
         let view = Arc::new(run.view());
         let is_ended = view.is_ended();
-        if !is_ended {
+        if is_ended {
+            // First: the record drops the sealed values by which the output is masked.
+            self.mask_output(run.id, view.epoch).await;
+        } else {
             run.changes.send_replace(Arc::clone(&view));
         }
         let must = is_ended || starts || view.stop.is_some();
@@ -75,6 +78,7 @@ impl App {
             }
         }
         if is_ended {
+            self.inner.outputs.reveal(run.id);
             self.live().remove(&run.id);
             run.changes.send_replace(view);
         }
@@ -123,6 +127,7 @@ impl App {
                 return refuse(&why.to_string());
             }
         };
+        self.hide_secrets(run, script, &invocation).await;
         let plan = Plan {
             run: run.id,
             epoch,
@@ -136,6 +141,7 @@ impl App {
             stop_grace: script.stop_grace,
             sandbox: script.sandbox.clone(),
             process_limits: script.process_limits,
+            run_as: script.run_as.clone(),
         };
         let started = self.inner.runner.start(plan).await;
         run.is_handed_over.store(true, Ordering::Release);

@@ -38,10 +38,12 @@ pub mod watch;
 
 mod carry_out;
 mod cookies;
+mod hide;
 mod late;
 mod live;
 mod recover;
 mod reports;
 mod rights;
+mod run_secrets;
 mod sign_in;
 mod to_the_end;

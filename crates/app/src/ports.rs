@@ -5,11 +5,16 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_output::{NotTaken, Outputs, Stream, Tail, View};
 use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+/// The work of masking, and how it went.
+pub type Masking = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
 /// Keeps what attempts print. What it has to tell comes as [`stagedoor_output::PumpEvent`].
 pub trait Recorder: Send + Sync {
@@ -31,6 +36,15 @@ pub trait Recorder: Send + Sync {
 
     /// See [`Outputs::watch`].
     fn watch(&self, run: RunId, epoch: Epoch) -> Option<watch::Receiver<Arc<Tail>>>;
+
+    /// See [`Outputs::hide`].
+    fn hide(&self, run: RunId, values: Vec<Zeroizing<Vec<u8>>>);
+
+    /// See [`Outputs::mask`]; none where nothing is hidden.
+    fn mask(&self, run: RunId, epoch: Epoch) -> Option<Masking>;
+
+    /// See [`Outputs::reveal`].
+    fn reveal(&self, run: RunId);
 }
 
 impl Recorder for Outputs {
@@ -55,5 +69,22 @@ impl Recorder for Outputs {
 
     fn watch(&self, run: RunId, epoch: Epoch) -> Option<watch::Receiver<Arc<Tail>>> {
         Self::watch(self, run, epoch)
+    }
+
+    fn hide(&self, run: RunId, values: Vec<Zeroizing<Vec<u8>>>) {
+        Self::hide(self, run, values);
+    }
+
+    fn mask(&self, run: RunId, epoch: Epoch) -> Option<Masking> {
+        if !self.hides(run) {
+            return None;
+        }
+        let outputs = self.clone();
+        let work = move || Self::mask(&outputs, run, epoch);
+        Some(Box::pin(async { tokio::task::spawn_blocking(work).await? }))
+    }
+
+    fn reveal(&self, run: RunId) {
+        Self::reveal(self, run);
     }
 }

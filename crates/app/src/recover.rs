@@ -7,7 +7,6 @@ use std::sync::Arc;
 use stagedoor_catalog::Snapshot;
 use stagedoor_domain::arguments::CheckedArgs;
 use stagedoor_domain::id::{Epoch, RunId};
-use stagedoor_domain::param::Value;
 use stagedoor_domain::run::{Event, Life, State};
 use stagedoor_domain::script::{Fingerprint, Script};
 use stagedoor_runner::{Report, Reports, StopKind};
@@ -112,9 +111,12 @@ fn restore(app: &App, scripts: &Snapshot, record: RunRecord) -> Arc<LiveRun> {
     let script = scripts
         .get(&record.script)
         .map(|script| as_it_was(script, record.fingerprint));
+    let secrets = app.secrets_of(&record);
+    let of_args = secrets.as_ref().map(|secrets| secrets.args.clone());
+    app.hide(record.id, script.as_deref(), secrets.unwrap_or_default());
     let args = script
         .as_ref()
-        .and_then(|script| CheckedArgs::restore(script, &record.args, secrets_of(app, &record)?));
+        .and_then(|script| CheckedArgs::restore(script, &record.args, of_args?));
     let life = Life {
         state: record.state,
         epoch: record.epoch,
@@ -154,18 +156,4 @@ fn as_it_was(script: &Arc<Script>, checked: Option<Fingerprint>) -> Arc<Script> 
     let mut script = Script::clone(script);
     script.fingerprint = checked;
     Arc::new(script)
-}
-
-/// The secret arguments of a run; none when they do not open.
-fn secrets_of(app: &App, record: &RunRecord) -> Option<BTreeMap<String, Value>> {
-    let Some(sealed) = &record.secrets else {
-        return Some(BTreeMap::new());
-    };
-    match app.inner.vault.open(record.id.as_bytes(), sealed) {
-        Ok(text) => serde_json::from_slice(&text).ok(),
-        Err(error) => {
-            tracing::error!(run = %record.id, %error, "could not read the secret arguments of a run");
-            None
-        }
-    }
 }

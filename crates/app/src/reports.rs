@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stagedoor_domain::id::{Epoch, RunId};
-use stagedoor_domain::run::{Event, Exit, Limit, State, StopCause};
+use stagedoor_domain::run::{Event, Exit, Limit, Met, State, StopCause};
 use stagedoor_domain::script::Script;
 use stagedoor_output::{NotTaken, PumpEvent, Stream};
 use stagedoor_runner::{ExitRecord, Report, Reports, Started, StopKind};
@@ -116,8 +116,12 @@ fn keep_output(app: &App, live: &Arc<LiveRun>, epoch: Epoch, stream: Stream, pip
     let (app, live) = (app.clone(), Arc::clone(live));
     tokio::spawn(async move {
         let mut waiting = pipe;
-        while expects(&app, live.id, epoch).is_some() {
+        loop {
             tokio::time::sleep(RETRY).await;
+            if expects(&app, live.id, epoch).is_none() {
+                // It has ended meanwhile, and its output is masked.
+                return;
+            }
             match attach(&app, &live, epoch, stream, waiting) {
                 Ok(()) => {
                     live.facts().pipes_waiting -= 1;
@@ -210,6 +214,7 @@ fn end(app: &App, live: &Arc<LiveRun>, epoch: Epoch) {
         let facts = live.facts();
         let cap = output_cap(app, live);
         let exit = facts.exit.as_ref().map(|(_, record)| {
+            let (script, stop) = (live.script.as_deref(), facts.life.stop);
             let exit = Exit {
                 code: record.exit_code,
                 signal: record.signal,
@@ -218,7 +223,7 @@ fn end(app: &App, live: &Arc<LiveRun>, epoch: Epoch) {
                 limit: None,
             };
             Exit {
-                limit: limit_behind(live.script.as_deref(), facts.life.stop, &exit, cap),
+                limit: limit_behind(script, stop, &exit, record.met, cap),
                 ..exit
             }
         });
@@ -242,6 +247,7 @@ fn limit_behind(
     script: Option<&Script>,
     stop: Option<StopCause>,
     exit: &Exit,
+    met: Met,
     cap: u64,
 ) -> Option<Limit> {
     let script = script?;
@@ -249,7 +255,7 @@ fn limit_behind(
         _ if exit.timed_out => script.timeout.map(Limit::Time),
         Some(StopCause::Output) => Some(Limit::Output(cap)),
         _ if exit.stopped => None,
-        _ => Limit::behind(exit, &script.process_limits),
+        _ => Limit::behind(exit, met, &script.process_limits),
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! The store keeps them sealed ([`keys`]). A value is opened when an attempt is about to start, so a run
 //! that has waited gets the one of then. Pages and command line set and rotate by the same functions here;
-//! why it is all as it is: docs/decisions/0013.
+//! why it is all as it is: docs/decisions/0015.
 
 mod attempt;
 mod keys;

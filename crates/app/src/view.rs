@@ -58,6 +58,11 @@ impl RunView {
         self.state == State::Ended
     }
 
+    /// The account of the machine that its script ran as; none before it was started.
+    pub fn account(&self) -> Option<&str> {
+        self.enforced.as_deref()?.account.as_deref()
+    }
+
     pub(crate) fn of_record(record: RunRecord, title: Option<String>) -> Self {
         Self {
             id: record.id,

@@ -8,13 +8,12 @@ macro_rules! shared_keys {
         &[
             $($own,)* "icon", "tags", "order", "hidden", "disabled", "interpreter", "venv",
             "working_directory", "env", "inherit_env", "credentials", "output_format", "timeout", "stop_grace",
-            "idempotent", "success_exit", "limits", "sandbox", "access", "confirm", "extra",
+            "idempotent", "success_exit", "limits", "run_as", "sandbox", "access", "confirm", "extra",
         ]
     };
 }
 
 const SCRIPT_LATER: &[&str] = &[
-    "run_as",
     "terminal",
     "interactive",
     "result_files",

@@ -6,11 +6,9 @@ use stagedoor_domain::script::{Fingerprint, Launch};
 use crate::block::line_problem;
 use crate::machine::{FileFacts, Machine, NoFile, Program, join, search};
 use crate::shebang::{self, Start};
+use crate::trust;
 use crate::venv::Venv;
 
-/// setuid, setgid and sticky: the runner starts no file that has one of them.
-const SPECIAL_BITS: u32 = 0o7000;
-const OTHERS_MAY_WRITE: u32 = 0o002;
 const ANY_EXECUTE: u32 = 0o111;
 
 /// What must be known to resolve what is started.
@@ -85,7 +83,7 @@ impl Launcher<'_> {
                 return None;
             }
         };
-        check_mode(&path, &facts, problems);
+        trust::check_script(&path, &facts, problems);
         let interpreter = match (interpreter, &self.venv) {
             (Some(node), Some(venv)) => {
                 let problem = venv
@@ -95,7 +93,7 @@ impl Launcher<'_> {
                 self.interpreter(node, problems)?
             }
             (Some(node), None) => self.interpreter(node, problems)?,
-            (None, Some(venv)) => with_flags(self.program(&venv.python(), &venv.mark, problems)?),
+            (None, Some(venv)) => with_flags(self.python_of(venv, problems)?),
             (None, None) => {
                 self.check_start(&path, &facts, problems);
                 Vec::new()
@@ -134,7 +132,7 @@ impl Launcher<'_> {
             );
         });
         let facts = facts.ok()?;
-        check_mode(&path, &facts, problems);
+        trust::check_script(&path, &facts, problems);
         self.check_start(&path, &facts, problems);
         let fingerprint = Some(facts.fingerprint);
         if rest.is_empty() && !inside.contains('/') {
@@ -164,6 +162,23 @@ impl Launcher<'_> {
         let mut argv = with_flags(self.program(&first, &node.mark, problems)?);
         argv.extend_from_slice(rest);
         Some(argv)
+    }
+
+    /// The interpreter of a Python environment.
+    fn python_of(&self, venv: &Venv, problems: &mut Problems) -> Option<String> {
+        let python = venv.python();
+        if self.machine.program(&python) == Program::Missing {
+            let problem = venv.mark.problem(format!(
+                "there is no Python environment in `{0}`: `{0}/bin/python` is not there",
+                venv.path
+            ));
+            problems.push(problem.mend(format!(
+                "make it with `python3 -m venv {}`, or correct the path",
+                venv.path
+            )));
+            return None;
+        }
+        self.program(&python, &venv.mark, problems)
     }
 
     /// The absolute path of a program, which must be there.
@@ -238,24 +253,6 @@ impl Launcher<'_> {
                 }
             }
         }
-    }
-}
-
-/// A file that others could change, or that would run with another's rights, is never started.
-fn check_mode(path: &str, facts: &FileFacts, problems: &mut Problems) {
-    if facts.mode & SPECIAL_BITS != 0 {
-        let problem = Problem::of_file(
-            path,
-            "the file has a setuid, setgid or sticky bit, and such a file is never started",
-        );
-        problems.push(problem.mend(format!("run `chmod u-s,g-s,-t {path}`")));
-    }
-    if facts.mode & OTHERS_MAY_WRITE != 0 {
-        let problem = Problem::of_file(
-            path,
-            "every account of this machine may change the file, so it is never started",
-        );
-        problems.push(problem.mend(format!("run `chmod o-w {path}`")));
     }
 }
 

@@ -25,6 +25,7 @@ mod param;
 mod paths;
 mod read;
 mod root;
+mod run_as;
 mod sandbox;
 mod script;
 mod shebang;
@@ -32,6 +33,7 @@ mod snapshot;
 mod source;
 mod texts;
 mod tree;
+mod trust;
 mod venv;
 mod watch;
 

@@ -2,11 +2,15 @@
 
 use stagedoor_domain::script::Fingerprint;
 
+use crate::trust::Marks;
+
 /// A file below the catalog's root.
 #[derive(Debug, Clone)]
 pub(crate) struct FileFacts {
     /// Permission and special bits.
     pub mode: u32,
+    /// What they do not show.
+    pub marks: Marks,
     /// Which file it is.
     pub fingerprint: Fingerprint,
     /// Its first bytes; none when it may not be read.

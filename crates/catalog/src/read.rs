@@ -16,6 +16,7 @@ use crate::root::{Dependency, Here, Root};
 use crate::script::{Context, Declared};
 use crate::snapshot::{Broken, Found, Skipped};
 use crate::source::{self, SUFFIX};
+use crate::trust;
 
 /// One file that may hold definitions, as it was last read.
 #[derive(Debug)]
@@ -166,6 +167,10 @@ impl FileState {
     ) {
         let here = Here::new(reading.root, Some((path.to_owned(), facts.clone())));
         let mut problems: Problems = reading.folder_problems.iter().cloned().collect();
+        // What stands in the script itself is looked at with it.
+        if path.ends_with(SUFFIX) {
+            trust::check_definition(path, facts, &mut problems);
+        }
         let name = declared
             .name(&mut Problems::default())
             .map(|name| name.to_string());

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use stagedoor_domain::script::Fingerprint;
 
 use crate::machine::{FileFacts, Machine, NoFile, Program};
+use crate::trust::Marks;
 
 /// How often a file that changes while it is read is read again.
 const ATTEMPTS: u32 = 3;
@@ -28,6 +29,8 @@ const FILE: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
+
+const PATH: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// The folder that is served.
 #[derive(Debug)]
@@ -113,6 +116,7 @@ impl Root {
             let head = bytes.get(..START).unwrap_or(&bytes).to_vec();
             let facts = FileFacts {
                 mode: mode(&after),
+                marks: Marks::of(file.as_fd(), &after),
                 fingerprint: fingerprint(&after),
                 head: Some(head),
             };
@@ -134,10 +138,13 @@ impl Root {
             Ok(content) => Ok(content.facts),
             // The file can be started by an account that may read it, though this one may not.
             Err(NoFile::Io(Errno::ACCESS | Errno::PERM)) => {
-                let (mode, fingerprint) = Self::look(&folder, name)?;
+                let file = openat(&folder, name, PATH, Mode::empty()).map_err(no_file)?;
+                let stat = fstat(&file).map_err(no_file)?;
+                regular(&stat)?;
                 Ok(FileFacts {
-                    mode,
-                    fingerprint,
+                    mode: mode(&stat),
+                    marks: Marks::of(file.as_fd(), &stat),
+                    fingerprint: fingerprint(&stat),
                     head: None,
                 })
             }

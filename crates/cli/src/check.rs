@@ -1,5 +1,10 @@
 //! `stagedoor check` and `stagedoor routes`.
 
+mod places;
+mod roles;
+mod writers;
+
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +20,12 @@ use crate::groups::inhabited;
 use crate::secrets::missing;
 use crate::system::SystemClock;
 use crate::{EXIT_FAILED, EXIT_OK};
+use places::Places;
+use roles::Roles;
+use writers::Judge;
+
+/// A tree that its group may write has one for each file.
+const MOST_WARNINGS: usize = 50;
 
 /// Prints every error of a folder's definitions with its place and its mend.
 pub fn check(dir: &Path, state: &StateOption) -> anyhow::Result<u8> {
@@ -30,6 +41,7 @@ pub fn check(dir: &Path, state: &StateOption) -> anyhow::Result<u8> {
         permits: permits.unwrap_or_default(),
         ..stagedoor_catalog::Options::new(Arc::new(SystemClock::new()))
     };
+    let search_path = options.search_path.clone();
     let checked = stagedoor_catalog::check_folder(dir, options)
         .with_context(|| format!("could not read the folder {}", dir.display()))?;
     for problem in &checked.problems {
@@ -41,6 +53,8 @@ pub fn check(dir: &Path, state: &StateOption) -> anyhow::Result<u8> {
     for skipped in &checked.skipped {
         println!("note: {} is not looked at: {}", skipped.file, skipped.why);
     }
+    // First, because who looks at accounts of the store becomes the one that owns it.
+    warn_of_others(dir, settings.as_ref().ok(), &checked.snapshot, &search_path);
     if let Ok(settings) = &settings {
         warn_of_idle(settings.grants.clone(), &checked.snapshot, state);
     }
@@ -103,6 +117,42 @@ fn warn_of_missing_secrets(scripts: &Snapshot, state: &StateOption) {
     match missing() {
         Ok(missing) => missing.iter().for_each(|one| println!("warning: {one}")),
         Err(error) => println!("note: stored secrets are not looked at: {error:#}"),
+    }
+}
+
+/// Says who else could change what runs, and what is to be known of the accounts that it runs as.
+fn warn_of_others(
+    dir: &Path,
+    settings: Option<&Settings>,
+    scripts: &Snapshot,
+    search_path: &[String],
+) {
+    let roles = settings.map(Roles::of).transpose();
+    let roles = roles.unwrap_or_else(|error| {
+        println!("warning: `stagedoor serve` would not start: {error:#}");
+        None
+    });
+    let roles = roles.unwrap_or_default();
+    let permits = settings.map_or(&[][..], |settings| &settings.permits);
+    let mut warnings = roles.warnings(permits, scripts);
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let judge = Judge {
+        roles: &roles,
+        owner: std::fs::metadata(&dir).map_or(0, |found| found.uid()),
+    };
+    let places = Places::of(&dir, scripts, settings).with_path(search_path);
+    for (path, kind) in places.iter() {
+        warnings.extend(judge.faults(path, kind));
+    }
+    for warning in warnings.iter().take(MOST_WARNINGS) {
+        println!("warning: {warning}");
+    }
+    if let Some(more) = warnings
+        .len()
+        .checked_sub(MOST_WARNINGS)
+        .filter(|more| *more > 0)
+    {
+        println!("note: and {more} more warnings like these");
     }
 }
 

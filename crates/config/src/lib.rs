@@ -6,6 +6,7 @@
 //! flags, in this order. Nothing here opens sockets or knows what the settings are used for.
 #![forbid(unsafe_code)]
 
+mod account;
 mod changes;
 mod debug;
 pub mod document;
@@ -22,6 +23,7 @@ mod settings;
 mod sign_in;
 mod state;
 
+pub use account::run_as;
 pub use changes::Changes;
 pub use debug::Debug;
 pub use environment::Environment;

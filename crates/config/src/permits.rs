@@ -2,12 +2,13 @@
 
 use stagedoor_domain::sandbox::{Level, Permit};
 
+use crate::account::run_as;
 use crate::document::{Keys, Node, Problems, Table, nearest};
 
 const KEYS: Keys = Keys {
     of: "`[[permit]]`",
-    now: &["folder", "sandbox"],
-    later: &["run_as", "limits"],
+    now: &["folder", "sandbox", "run_as"],
+    later: &["limits"],
 };
 
 /// Reads all permits; what is wrong with one does not hide the others.
@@ -18,20 +19,31 @@ pub(crate) fn read(tables: &[Table], problems: &mut Problems) -> Vec<Permit> {
 
 fn one(table: &Table, problems: &mut Problems) -> Option<Permit> {
     KEYS.check(table, problems);
-    for (key, form) in [("folder", "\"ops\""), ("sandbox", "\"none\"")] {
-        if !table.has(key) {
-            let problem = table.mark.problem(format!("this permit has no `{key}`"));
-            problems.push(problem.mend(format!("add `{key} = {form}`")));
-        }
+    if !table.has("folder") {
+        let problem = table.mark.problem("this permit has no `folder`");
+        problems.push(problem.mend("add `folder = \"ops\"`"));
+    }
+    if !table.has("sandbox") && !table.has("run_as") {
+        let problem = table.mark.problem("this permit permits nothing");
+        problems.push(problem.mend("add `sandbox = \"none\"`, or `run_as = [\"backup\"]`"));
     }
     let folder = table.get("folder").and_then(|node| folder(node, problems));
-    let level = table
-        .get("sandbox")
-        .and_then(|node| sandbox_level(node, problems));
+    let level = match table.get("sandbox") {
+        Some(node) => sandbox_level(node, problems),
+        None => Some(Level::default()),
+    };
+    let accounts = table.get("run_as").map(|node| accounts(node, problems));
     Some(Permit {
         folder: folder?,
         level: level?,
+        run_as: accounts.unwrap_or_default(),
     })
+}
+
+fn accounts(node: &Node, problems: &mut Problems) -> Vec<String> {
+    let items = node.list("[\"backup\"]", problems).unwrap_or_default();
+    let names = items.iter().filter_map(|item| run_as(item, problems));
+    names.collect()
 }
 
 /// `.` is the folder of scripts itself.

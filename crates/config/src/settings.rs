@@ -7,8 +7,9 @@ use std::time::Duration;
 use stagedoor_domain::access::Grants;
 use stagedoor_domain::sandbox::Permit;
 
+use crate::account::account;
 use crate::debug::{self, Debug};
-use crate::document::{Node, Problems, Value};
+use crate::document::{Problems, Value};
 use crate::front::{self, Hsts, Proxy, Tls};
 use crate::layers::Layers;
 use crate::listen::{self, Listen};
@@ -140,23 +141,6 @@ fn keep_audit_log(layers: &Layers, problems: &mut Problems) -> Option<Duration> 
         0 => None,
         days => Some(Duration::from_hours(24) * days),
     }
-}
-
-/// An account's name, or its number.
-fn account(node: &Node, problems: &mut Problems) -> Option<String> {
-    let text = node.full_text(problems)?;
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if text.starts_with('-') || text.len() > 64 || !text.chars().all(fits) {
-        let problem = node
-            .mark
-            .problem(format!("`{text}` is not an account's name"));
-        problems
-            .push(problem.mend(
-                "write a name such as `stagedoor`, or a number in quotes such as `\"7373\"`",
-            ));
-        return None;
-    }
-    Some(text)
 }
 
 fn limits(layers: &Layers, cores: u32, problems: &mut Problems) -> Limits {

@@ -1,7 +1,7 @@
 //! The invocation: arguments, environment, standard input and private files of one run, made from
 //! checked arguments. A value is carried as it is; nothing is quoted, because no shell reads it.
 
-mod secrets;
+mod texts;
 
 use std::fmt;
 
@@ -11,8 +11,7 @@ use zeroize::Zeroize as _;
 use crate::arguments::{CheckedArgs, formatted};
 use crate::param::{Kind, Multiple, Param, Pass, Value};
 use crate::script::Script;
-
-pub use secrets::{SecretValues, secret_values};
+pub use texts::secret_texts;
 
 /// One argument, or the value of one environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod acl;
 pub mod arguments;
 pub mod audit;
 pub mod id;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::Epoch;
 use crate::quantity::{say_duration, say_size};
-use crate::sandbox::ProcessLimits;
+use crate::sandbox::{ProcessLimits, USUAL_PROCESSES};
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -115,12 +115,41 @@ pub enum Limit {
     /// Processor time of a process.
     #[error("A process of it may use {} of a processor's time (`limits.cpu` in its definition).", say_duration(*.0))]
     Cpu(Duration),
+    /// Bytes of memory of all that it starts.
+    #[error("All that it starts may together use {} of memory (`limits.memory` in its definition).", say_size(*.0))]
+    Memory(u64),
+    /// Processes and threads of all that it starts.
+    #[error(
+        "It may have {0} processes and threads at once (`limits.processes` in its definition)."
+    )]
+    Processes(u64),
+}
+
+/// Which bounds of a whole run the system had to enforce.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Met {
+    /// It killed a process, because there was no more memory for all of them.
+    pub memory: bool,
+    /// It refused one more process.
+    pub processes: bool,
 }
 
 impl Limit {
     /// The limit of these that such an end tells of. A shell whose command was ended by a signal gives
     /// 128 and its number as its own exit code.
-    pub fn behind(exit: &Exit, limits: &ProcessLimits) -> Option<Self> {
+    pub fn behind(exit: &Exit, met: Met, limits: &ProcessLimits) -> Option<Self> {
+        if exit.code == Some(0) {
+            return None;
+        }
+        let usual = limits.processes.unwrap_or(USUAL_PROCESSES);
+        let memory = limits.memory.filter(|_| met.memory).map(Self::Memory);
+        let processes = met.processes.then_some(Self::Processes(usual));
+        memory
+            .or(processes)
+            .or_else(|| Self::by_signal(exit, limits))
+    }
+
+    fn by_signal(exit: &Exit, limits: &ProcessLimits) -> Option<Self> {
         let signal = exit.signal.or(exit.code.map(|code| code - 128))?;
         match signal {
             SIGXFSZ => limits.file_size.map(Self::FileSize),

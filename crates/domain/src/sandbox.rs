@@ -1,6 +1,7 @@
 //! What a script may do beside what its account may: `sandbox` and the machine's part of `limits`,
 //! and what of it was enforced.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -74,14 +75,19 @@ pub struct Sandbox {
     pub required: bool,
 }
 
+/// Processes and threads that a run may have where its definition says nothing of it, and the machine can
+/// count them for each run: enough for most, and few enough to stop.
+pub const USUAL_PROCESSES: u64 = 4096;
+
 /// The part of `limits` that the machine keeps, for each run. None means no bound of ours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ProcessLimits {
-    /// Bytes of memory of one process, as far as it holds data of its own.
+    /// Bytes of memory of the run; where the machine cannot count that, of one process, as far as it holds
+    /// data of its own.
     pub memory: Option<u64>,
     /// Processor time of one process.
     pub cpu: Option<Duration>,
-    /// Processes and threads of the account at once.
+    /// Processes and threads of the run at once; where the machine cannot count that, of the account.
     pub processes: Option<u64>,
     /// Bytes of one file.
     pub file_size: Option<u64>,
@@ -96,20 +102,35 @@ pub struct ProcessLimits {
 pub struct Permit {
     /// Relative to the root of the catalog; empty for the root. Folders below it are meant, too.
     pub folder: String,
-    /// The loosest level.
+    /// The loosest level; what needs no permit where it says nothing of it.
     pub level: Level,
+    /// The names of accounts that they may run as.
+    pub run_as: Vec<String>,
 }
 
 impl Permit {
     /// The loosest level that a script of this folder may ask for.
     pub fn loosest(permits: &[Self], folder: &str) -> Level {
-        let covers = |permit: &&Self| {
-            let below = folder.strip_prefix(permit.folder.as_str());
-            permit.folder.is_empty()
-                || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let levels = permits.iter().filter(covers).map(|permit| permit.level);
+        let covering = permits.iter().filter(|permit| permit.covers(folder));
+        let levels = covering.map(|permit| permit.level);
         levels.min().unwrap_or_default().min(Level::default())
+    }
+
+    /// Whether a script of this folder may run as this account.
+    pub fn may_run_as(permits: &[Self], folder: &str, account: &str) -> bool {
+        let mut covering = permits.iter().filter(|permit| permit.covers(folder));
+        covering.any(|permit| permit.run_as.iter().any(|name| name == account))
+    }
+
+    /// Every account that some script may run as.
+    pub fn accounts(permits: &[Self]) -> BTreeSet<&str> {
+        let names = permits.iter().flat_map(|permit| &permit.run_as);
+        names.map(String::as_str).collect()
+    }
+
+    fn covers(&self, folder: &str) -> bool {
+        let below = folder.strip_prefix(self.folder.as_str());
+        self.folder.is_empty() || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -149,8 +170,12 @@ pub enum Measure {
     Nice,
     /// What was checked is what runs: nobody else can have changed it in between.
     Pinned,
-    /// Stagedoor's own files are out of its reach.
+    /// Stagedoor's own files and the folders of other runs are out of its reach.
     Hidden,
+    /// `memory` of its limits, for all that it starts together.
+    RunMemory,
+    /// `processes` of its limits, for all that it starts together.
+    RunProcesses,
 }
 
 impl Measure {
@@ -177,7 +202,9 @@ impl Measure {
             Self::OpenFiles => "is held to `limits.open_files`, each process by itself",
             Self::Nice => "yields to others as `limits.nice` says",
             Self::Pinned => "is the file that was checked",
-            Self::Hidden => "cannot read Stagedoor's own files",
+            Self::Hidden => "cannot reach Stagedoor's own files or the folders of other runs",
+            Self::RunMemory => "is held to `limits.memory`, with all that it starts",
+            Self::RunProcesses => "is held to `limits.processes`, with all that it starts",
         }
     }
 }
@@ -191,6 +218,10 @@ pub struct Enforced {
     pub held: Vec<Measure>,
     /// What was asked for and does not hold, with the reason for people.
     pub missing: Vec<(Measure, String)>,
+    /// The account that it ran as, by its name if it has one. None in what was recorded before accounts
+    /// were.
+    #[serde(default)]
+    pub account: Option<String>,
 }
 
 impl Enforced {
@@ -228,6 +259,7 @@ mod tests {
         let permit = |folder: &str, level| Permit {
             folder: folder.to_owned(),
             level,
+            run_as: Vec::new(),
         };
         let permits = [permit("ops", Level::None), permit("db/old", Level::Strict)];
         let loosest = |folder| Permit::loosest(&permits, folder);
@@ -248,6 +280,32 @@ mod tests {
             Permit::loosest(&[permit("", Level::None)], "any"),
             Level::None
         );
+    }
+
+    #[test]
+    fn an_account_is_permitted_by_name_for_a_folder_and_what_is_below() {
+        let permit = |folder: &str, names: &[&str]| Permit {
+            folder: folder.to_owned(),
+            level: Level::default(),
+            run_as: names.iter().map(ToString::to_string).collect(),
+        };
+        let permits = [
+            permit("ops", &["backup", "deploy"]),
+            permit("db", &["backup"]),
+        ];
+        let may = |folder, account| Permit::may_run_as(&permits, folder, account);
+        assert!(may("ops", "deploy") && may("ops/x", "backup") && may("db", "backup"));
+        assert!(!may("db", "deploy") && !may("opsy", "backup") && !may("", "backup"));
+        assert!(!may("ops", "Backup") && !may("ops", "root"));
+        let all: Vec<&str> = Permit::accounts(&permits).into_iter().collect();
+        assert_eq!(all, ["backup", "deploy"]);
+    }
+
+    #[test]
+    fn what_was_recorded_before_accounts_were_is_read() {
+        let old = r#"{"level":"strict","held":["privileges"],"missing":[]}"#;
+        let read: Enforced = serde_json::from_str(old).expect("read");
+        assert_eq!((read.level, read.account), (Level::Strict, None));
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub struct Script {
     pub limits: Limits,
     /// What the machine bounds for each of its processes.
     pub process_limits: ProcessLimits,
+    /// The name of the account that it runs as; none means the usual one.
+    pub run_as: Option<String>,
     /// What it may do beside what its account may.
     pub sandbox: Sandbox,
     /// Translations, by language tag.
@@ -187,6 +189,7 @@ impl Script {
             access: Access::default(),
             limits: Limits::default(),
             process_limits: ProcessLimits::default(),
+            run_as: None,
             sandbox: Sandbox::default(),
             lang: BTreeMap::new(),
             extra: serde_json::Value::Null,

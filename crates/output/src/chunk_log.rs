@@ -134,7 +134,8 @@ impl ChunkLog {
     }
 }
 
-fn write_all_at(file: &OwnedFd, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+/// Writes all of it at an offset.
+pub(crate) fn write_all_at(file: &OwnedFd, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         let written = pwrite(file, bytes, at)?;
         if written == 0 {

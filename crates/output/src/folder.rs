@@ -1,4 +1,5 @@
-//! The files of the output folder: `<first 6 hex of the run>/<run>.<epoch>.out|.err|.chunks`.
+//! The files of the output folder: `<first 6 hex of the run>/<run>.<epoch>.out|.err|.chunks`, and for a
+//! moment `.out.spans|.err.spans` (see `mask`).
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
@@ -21,6 +22,8 @@ pub(crate) struct Key {
 pub(crate) enum Part {
     Segment(Stream),
     Chunks,
+    /// What is just being masked in a segment.
+    Spans(Stream),
 }
 
 impl Part {
@@ -29,6 +32,8 @@ impl Part {
             Self::Segment(Stream::Stdout) => "out",
             Self::Segment(Stream::Stderr) => "err",
             Self::Chunks => "chunks",
+            Self::Spans(Stream::Stdout) => "out.spans",
+            Self::Spans(Stream::Stderr) => "err.spans",
         }
     }
 }
@@ -84,6 +89,21 @@ impl Folder {
             Ok(()) | Err(Errno::EXIST) => Ok(open()?),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Removes a file, if it is there.
+    pub fn remove_part(&self, key: Key, part: Part) -> io::Result<()> {
+        match rustix::fs::unlinkat(&self.dir, file_name(key, part), AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Has the disk keep the names of a run's files.
+    pub fn sync_names(&self, run: RunId) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let dir = rustix::fs::openat(&self.dir, shelf(run), flags, Mode::empty())?;
+        Ok(rustix::fs::fsync(dir)?)
     }
 
     /// Removes the files of all attempts of a run.

@@ -13,10 +13,13 @@
 mod chunk_log;
 mod escape;
 mod folder;
+mod hidden;
 mod index;
 mod indexes;
 mod line;
 mod live;
+mod mask;
+mod needles;
 mod outputs;
 mod paint;
 mod pump;

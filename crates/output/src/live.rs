@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::chunk_log::ChunkLog;
 use crate::folder::{Folder, Key, Part};
+use crate::hidden::HiddenOfRuns;
 use crate::indexes::Indexes;
 use crate::outputs::PumpEvent;
 use crate::record::Records;
@@ -26,6 +27,7 @@ pub(crate) struct Hub {
     pub clock: Arc<dyn Clock>,
     pub live: Mutex<HashMap<Key, Arc<Attempt>>>,
     pub indexes: Indexes,
+    pub hidden: HiddenOfRuns,
     pub events: UnboundedSender<PumpEvent>,
     pub tails: TailQueue,
 }
@@ -188,9 +190,10 @@ impl Attempt {
         lock(&self.state).watched
     }
 
-    /// Bytes of a stream so far.
-    pub fn size(&self, stream: Stream) -> u64 {
-        *lock(&self.state).sizes.of(stream)
+    /// Bytes of a stream so far, and whether no byte will follow.
+    pub fn size(&self, stream: Stream) -> (u64, bool) {
+        let state = lock(&self.state);
+        (*state.sizes.of(stream), state.ended)
     }
 
     /// The output at this moment.

@@ -10,10 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 use crate::folder::{Folder, Key};
+use crate::hidden::HiddenOfRuns;
 use crate::indexes::Indexes;
 use crate::live::{Attempt, Hub, lock};
+use crate::mask;
 use crate::pump::Pump;
 use crate::stream::Stream;
 use crate::tail::{self, Tail, TailQueue, Tailor};
@@ -100,6 +103,7 @@ impl Outputs {
             clock,
             live: Mutex::new(HashMap::new()),
             indexes: Indexes::default(),
+            hidden: HiddenOfRuns::default(),
             events,
             tails: TailQueue::default(),
         });
@@ -188,8 +192,50 @@ impl Outputs {
         tail::watch(&self.0.hub, &attempt)
     }
 
+    /// Hides these values of a run from all who read its output, from now until [`Self::reveal`]. To
+    /// be called before the output can hold them.
+    pub fn hide(&self, run: RunId, values: Vec<Zeroizing<Vec<u8>>>) {
+        self.0.hub.hidden.add(run, values);
+    }
+
+    /// Whether anything is hidden of this run.
+    pub fn hides(&self, run: RunId) -> bool {
+        self.0.hub.hidden.get(run).is_some()
+    }
+
+    /// Masks what is hidden of a run in its segments, those of this attempt and of all before. What
+    /// is masked is on the disk when this returns. After an error, or a death of the process in the
+    /// middle of it, it is called again. Reads and writes files: call it where blocking is allowed.
+    ///
+    /// # Errors
+    /// `WouldBlock` where output of this attempt is still coming, which is told to end then.
+    pub fn mask(&self, run: RunId, epoch: Epoch) -> io::Result<()> {
+        let hub = &self.0.hub;
+        let Some(hidden) = hub.hidden.get(run) else {
+            return Ok(());
+        };
+        let epochs = (1..=epoch.0).map(Epoch);
+        for epoch in epochs.clone() {
+            if hub.attempt(Key { run, epoch }).is_some() {
+                self.finish(run, epoch);
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            hidden.close(epoch);
+        }
+        for epoch in epochs {
+            mask::mask(&hub.folder, Key { run, epoch }, &hidden)?;
+        }
+        Ok(())
+    }
+
+    /// Nothing of this run is to be hidden any more: it is masked, or gone.
+    pub fn reveal(&self, run: RunId) {
+        self.0.hub.hidden.remove(run);
+    }
+
     /// Removes the files of all attempts of an ended run.
     pub fn remove(&self, run: RunId) -> io::Result<()> {
+        self.reveal(run);
         self.0.hub.indexes.forget(run);
         self.0.hub.folder.remove(run)
     }

@@ -3,6 +3,7 @@
 //! All of it reads files. Answers are bounded in lines, cells and raw bytes, so the cost
 //! of a request does not depend on what a script printed.
 
+mod masked;
 mod scene;
 
 use rustix::fd::OwnedFd;
@@ -13,6 +14,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use crate::folder::{Key, Part};
+use crate::hidden::Hidden;
 use crate::index::Index;
 use crate::line::Line;
 use crate::live::{Attempt, Hub, Snapshot, lock};
@@ -41,6 +43,8 @@ pub struct View {
     chunks: Option<Arc<OwnedFd>>,
     /// Of an ended attempt.
     sizes: Pair<u64>,
+    /// What its segments may hold and nobody may see.
+    hidden: Option<Arc<Hidden>>,
 }
 
 /// A window of lines.
@@ -72,6 +76,7 @@ impl View {
     pub(crate) fn of_live(hub: Arc<Hub>, attempt: Arc<Attempt>) -> Self {
         let key = attempt.key;
         let live = Some(attempt);
+        let hidden = hub.hidden.get(key.run);
         Self {
             hub,
             key,
@@ -79,11 +84,14 @@ impl View {
             files: Pair::default(),
             chunks: None,
             sizes: Pair::default(),
+            hidden,
         }
     }
 
     /// Of an ended attempt; one that printed nothing has no files.
     pub(crate) fn of_ended(hub: Arc<Hub>, key: Key) -> io::Result<Self> {
+        // First: what is not hidden any more is masked.
+        let hidden = hub.hidden.get(key.run);
         let mut sizes = Pair::default();
         let files = Pair::<OnceLock<OwnedFd>>::default();
         for stream in Stream::ALL {
@@ -100,17 +108,11 @@ impl View {
             files,
             chunks,
             sizes,
+            hidden,
         })
     }
 
-    /// Bytes of a stream so far.
-    pub fn size(&self, stream: Stream) -> u64 {
-        self.live
-            .as_ref()
-            .map_or(*self.sizes.of(stream), |attempt| attempt.size(stream))
-    }
-
-    /// Bytes of a stream as they were printed: those of the range that there are, but
+    /// Bytes of a stream as they were printed, but for secrets: those of the range that there are,
     /// [`MAX_READ`] at most.
     pub fn read(&self, stream: Stream, range: Range<u64>) -> io::Result<Vec<u8>> {
         let end = range.end.min(self.size(stream));
@@ -244,23 +246,6 @@ impl View {
         ))
     }
 
-    fn snapshot(&self) -> io::Result<Snapshot> {
-        if let Some(attempt) = &self.live {
-            return Ok(attempt.snapshot());
-        }
-        let records = self
-            .chunks
-            .clone()
-            .map(Records::of_file)
-            .transpose()?
-            .unwrap_or_default();
-        Ok(Snapshot {
-            sizes: self.sizes,
-            records,
-            ended: true,
-        })
-    }
-
     /// The raw bytes of a line that is not complete.
     pub(crate) fn raw_partial(&self, row: &Row) -> io::Result<Vec<u8>> {
         let length = usize::try_from(row.end - row.start).unwrap_or(usize::MAX);
@@ -297,12 +282,10 @@ impl View {
 
 impl Segments for View {
     fn read_at(&self, stream: Stream, into: &mut [u8], at: u64) -> io::Result<usize> {
-        let Some(file) = self.file(stream)? else {
-            return Ok(0);
-        };
-        Ok(rustix::io::retry_on_intr(|| {
-            rustix::io::pread(file, &mut *into, at)
-        })?)
+        match &self.hidden {
+            None => self.read_kept(stream, into, at),
+            Some(hidden) => self.read_masked(hidden, stream, into, at),
+        }
     }
 }
 

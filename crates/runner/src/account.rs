@@ -37,7 +37,7 @@ impl Account {
         let Ok(name) = CString::new(name) else {
             return Ok(None);
         };
-        look_up(|entry, buffer, result| {
+        let known = look_up(|entry, buffer, result| {
             // SAFETY: every pointer is valid for the call, and the length is the buffer's.
             unsafe {
                 libc::getpwnam_r(
@@ -48,7 +48,8 @@ impl Account {
                     result,
                 )
             }
-        })
+        })?;
+        Ok(known.map(|(_, account)| account))
     }
 
     /// The account of this number. A number that the machine does not know has its own number as
@@ -58,11 +59,55 @@ impl Account {
             // SAFETY: every pointer is valid for the call, and the length is the buffer's.
             unsafe { libc::getpwuid_r(uid, entry, buffer.as_mut_ptr(), buffer.len(), result) }
         })?;
-        Ok(known.unwrap_or(Self {
+        Ok(known.map_or_else(|| Self::alone(uid), |(_, account)| account))
+    }
+
+    /// This number with its own as its group, and no other group.
+    pub(crate) fn alone(uid: u32) -> Self {
+        Self {
             uid,
             gid: uid,
             groups: vec![uid],
-        }))
+        }
+    }
+
+    /// What the machine calls the account of this number, if it knows it.
+    pub fn name_of(uid: u32) -> io::Result<Option<String>> {
+        let known = look_up(|entry, buffer, result| {
+            // SAFETY: every pointer is valid for the call, and the length is the buffer's.
+            unsafe { libc::getpwuid_r(uid, entry, buffer.as_mut_ptr(), buffer.len(), result) }
+        })?;
+        Ok(known.map(|(name, _)| name))
+    }
+
+    /// The number of the group of this name, if the machine has one.
+    pub fn group_named(name: &str) -> io::Result<Option<u32>> {
+        let Ok(name) = CString::new(name) else {
+            return Ok(None);
+        };
+        let mut buffer: Vec<libc::c_char> = vec![0; 1024];
+        loop {
+            // SAFETY: `group` is plain data for which all zeroes is a value.
+            let mut entry: libc::group = unsafe { std::mem::zeroed() };
+            let mut result = std::ptr::null_mut();
+            // SAFETY: every pointer is valid for the call, and the length is the buffer's.
+            let code = unsafe {
+                libc::getgrnam_r(
+                    name.as_ptr(),
+                    &raw mut entry,
+                    buffer.as_mut_ptr(),
+                    buffer.len(),
+                    &raw mut result,
+                )
+            };
+            match code {
+                libc::ERANGE if buffer.len() < 1 << 20 => buffer.resize(buffer.len() * 4, 0),
+                // What the manual allows a database to say for "no such entry".
+                0 | libc::ENOENT | libc::ESRCH if result.is_null() => return Ok(None),
+                0 => return Ok(Some(entry.gr_gid)),
+                code => return Err(io::Error::from_raw_os_error(code)),
+            }
+        }
     }
 
     /// Makes this process, with all its threads, run as this account for good. Needs root.
@@ -77,7 +122,7 @@ impl Account {
     }
 
     /// Whether this account can change the file, or, as its owner, let itself change it.
-    pub(crate) fn can_change(&self, stat: &Stat) -> bool {
+    pub fn can_change(&self, stat: &Stat) -> bool {
         stat.st_uid == self.uid
             || (stat.st_mode & 0o020 != 0 && self.has_group(stat.st_gid))
             || stat.st_mode & 0o002 != 0
@@ -108,10 +153,10 @@ fn check(result: libc::c_int) -> io::Result<()> {
     }
 }
 
-/// Asks the account database with a buffer that grows until the entry fits.
+/// Asks the account database, for a name and its account, with a buffer that grows until the entry fits.
 fn look_up(
     ask: impl Fn(*mut libc::passwd, &mut [libc::c_char], *mut *mut libc::passwd) -> libc::c_int,
-) -> io::Result<Option<Account>> {
+) -> io::Result<Option<(String, Account)>> {
     let mut buffer: Vec<libc::c_char> = vec![0; 1024];
     loop {
         // SAFETY: `passwd` is plain data for which all zeroes is a value.
@@ -125,11 +170,12 @@ fn look_up(
                 // SAFETY: the call succeeded, so the name is a C string inside `buffer`.
                 let name = unsafe { CStr::from_ptr(entry.pw_name) };
                 let groups = groups_of(name, entry.pw_gid);
-                return Ok(Some(Account {
+                let account = Account {
                     uid: entry.pw_uid,
                     gid: entry.pw_gid,
                     groups,
-                }));
+                };
+                return Ok(Some((name.to_string_lossy().into_owned(), account)));
             }
             code => return Err(io::Error::from_raw_os_error(code)),
         }
@@ -163,6 +209,12 @@ mod tests {
         assert_eq!((root.uid, root.gid), (0, 0));
         assert!(root.groups.contains(&0));
         assert_eq!(Account::numbered(0).expect("a database"), root);
+        let name = Account::name_of(0).expect("a database");
+        assert_eq!(name.as_deref(), Some("root"));
+        let group = Account::group_named("root").expect("a database");
+        assert_eq!(group, Some(0));
+        let none = Account::group_named("no-such-group-here").expect("a database");
+        assert_eq!(none, None);
     }
 
     #[test]
@@ -177,5 +229,6 @@ mod tests {
             (unknown.gid, unknown.groups),
             (3_999_999_998, vec![3_999_999_998])
         );
+        assert_eq!(Account::name_of(3_999_999_998).expect("a database"), None);
     }
 }

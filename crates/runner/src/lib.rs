@@ -25,7 +25,7 @@ pub use handle::{
     ConnectError, Connection, Report, Reports, Runner, RunnerOptions, SendError, Started,
 };
 pub use process::serve_runner;
-pub use process::settings::RunnerArgs;
+pub use process::settings::{Permitted, RunnerArgs};
 #[doc(hidden)]
 pub use process::simulation;
 pub use protocol::{ExitRecord, Plan, Refusal, StopKind};

@@ -1,5 +1,6 @@
 //! The runner as a process: what it settles once, before it serves.
 
+mod accounts;
 mod attempt;
 mod attempts;
 mod cgroup;
@@ -11,6 +12,7 @@ mod departure;
 mod environment;
 mod executable;
 mod explain;
+mod hiding;
 mod keeper;
 mod launch;
 mod listener;
@@ -22,6 +24,7 @@ mod progress;
 mod raw;
 mod sandbox;
 mod scratch;
+mod search_path;
 mod service;
 pub mod settings;
 mod signals;
@@ -36,14 +39,14 @@ mod unconfirmed;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
+use self::accounts::Accounts;
 use self::clock::KernelClock;
-use self::executable::{Root, is_hidden};
+use self::executable::Root;
 use self::listener::Listener;
 use self::sandbox::Kit;
 use self::scratch::Scratch;
@@ -51,7 +54,6 @@ use self::service::Service;
 use self::settings::RunnerArgs;
 use self::start::Station;
 use self::tree::Nursery;
-use crate::account::Account;
 
 /// What the runner writes to standard output once it listens; anything else is why it cannot.
 pub(crate) const READY: &[u8] = b"ready\n";
@@ -91,33 +93,28 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     restrict()?;
     let signals = signals::take()?;
     let kit = Kit::open(args.some_go_without, raise_open_files())?;
-    let account = scripts_account(&args)?;
-    let shares_memory = launch::shares_memory(account.is_some());
+    let accounts = Accounts::open(&args)?;
+    search_path::warn(&accounts);
+    let shares_memory = launch::shares_memory(accounts.change());
     launch::check_departures(shares_memory)?;
     let root = open_root(&args)?;
     let stat = rustix::fs::fstat(&root)?;
     let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     let settings = args.identity((stat.st_dev, stat.st_ino));
-    let scratch = Scratch::open(&args.scratch, account.clone())
+    let scratch = Scratch::open(&args, accounts.all())
         .map_err(|error| explained(&error, "scratch folder", &args.scratch))?;
     // Last, because whoever can connect is served.
     let listener = Listener::bind(&args.socket, args.server_uid)
         .map_err(|error| explained(&error, "socket", &args.socket))?;
-    let stranger = account.clone().filter(|account| account.uid != 0);
-    let nursery = Nursery::open(&args.socket, stranger.is_some(), has_no_terminal);
+    let are_strangers = accounts.all_are_strangers();
+    let nursery = Nursery::open(&args.socket, are_strangers, has_no_terminal);
     let station = Station {
         root: Root {
             dir: root,
-            is_hidden: stranger
-                .as_ref()
-                .is_some_and(|account| is_hidden(&args.root, account)),
             path: args.root,
-            stranger,
+            accounts,
         },
         scratch,
-        credentials: account
-            .as_ref()
-            .map(|account| Rc::new(account.credentials())),
         null: null.try_clone()?,
         kit,
         zone: environment::system_zone(),
@@ -131,22 +128,6 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
         service.remove_scratch(name);
     }
     Ok((service, null))
-}
-
-/// Who scripts run as; none means the runner's own account.
-fn scripts_account(args: &RunnerArgs) -> io::Result<Option<Account>> {
-    let own = rustix::process::geteuid();
-    match &args.account {
-        Some(account) if account.uid == own.as_raw() && !own.is_root() => Ok(None),
-        Some(_) if !own.is_root() => Err(io::Error::other(
-            "only root can run scripts as another account",
-        )),
-        Some(account) if account.uid != 0 || args.allow_root_scripts => Ok(Some(account.clone())),
-        None if !own.is_root() || args.allow_root_scripts => Ok(None),
-        _ => Err(io::Error::other(
-            "scripts would run as root: name an account for them, or set allow_root_scripts",
-        )),
-    }
 }
 
 fn open_root(args: &RunnerArgs) -> io::Result<OwnedFd> {
@@ -209,44 +190,4 @@ fn explained(error: &io::Error, what: &str, path: &std::path::Path) -> io::Error
         "the {what} {} cannot be used: {error}",
         path.display()
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn args(account: Option<u32>, allow_root_scripts: bool) -> RunnerArgs {
-        RunnerArgs {
-            socket: "/s".into(),
-            root: "/r".into(),
-            root_on_stdin: false,
-            scratch: "/x".into(),
-            account: account.map(|uid| Account {
-                uid,
-                gid: uid,
-                groups: vec![uid],
-            }),
-            allow_root_scripts,
-            some_go_without: false,
-            server_uid: None,
-        }
-    }
-
-    #[test]
-    fn scripts_never_run_as_root_unless_that_is_allowed() {
-        let account = |args| {
-            scripts_account(&args)
-                .map(|account| account.map(|a| a.uid))
-                .ok()
-        };
-        if rustix::process::geteuid().is_root() {
-            assert_eq!(account(args(Some(7374), false)), Some(Some(7374)));
-            assert_eq!(account(args(None, false)), None);
-            assert_eq!(account(args(Some(0), false)), None);
-            assert_eq!(account(args(None, true)), Some(None));
-        } else {
-            assert_eq!(account(args(None, false)), Some(None));
-            assert_eq!(account(args(Some(0), true)), None);
-        }
-    }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::invocation::Invocation;
 use stagedoor_domain::quantity::say_size;
+use stagedoor_domain::run::Met;
 use stagedoor_domain::sandbox::{Enforced, ProcessLimits, Sandbox};
 use stagedoor_domain::script::{Fingerprint, Launch};
 use stagedoor_domain::time::Timestamp;
@@ -53,6 +54,9 @@ pub struct Plan {
     pub sandbox: Sandbox,
     /// What the machine bounds for each of its processes.
     pub process_limits: ProcessLimits,
+    /// The name of the account that it runs as; none means the usual one. The runner knows by itself
+    /// which names it takes.
+    pub run_as: Option<String>,
 }
 
 /// Arguments and private files may be secret, so a plan shows only whose it is.
@@ -208,6 +212,8 @@ pub struct ExitRecord {
     pub leftovers: u32,
     /// When the last process was gone.
     pub ended_at: Timestamp,
+    /// What of its limits it met.
+    pub met: Met,
 }
 
 /// Why an attempt was not started. The texts are for the page of the run.
@@ -244,6 +250,9 @@ pub enum Refusal {
     /// What its definition says of its sandbox cannot be done.
     #[error("{0}")]
     Confinement(String),
+    /// It cannot run as the account that its definition names.
+    #[error("{0}")]
+    Account(String),
 }
 
 #[cfg(test)]
@@ -272,6 +281,7 @@ mod tests {
             stop_grace: Duration::from_secs(10),
             sandbox: Sandbox::default(),
             process_limits: ProcessLimits::default(),
+            run_as: None,
         };
         let shown = format!("{:?}", ToRunner::Start(Box::new(plan)));
         assert!(shown.contains("Epoch(1)"), "{shown}");

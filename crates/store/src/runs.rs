@@ -32,6 +32,16 @@ impl Store {
         self.write_row(move |db| apply(db, &update)).await
     }
 
+    /// Replaces the encrypted secrets of a run that has not ended. False where there is none.
+    pub async fn keep_secrets(&self, id: RunId, sealed: Vec<u8>) -> Result<bool, StoreError> {
+        const SQL: &str = "UPDATE runs SET secrets = ?2 WHERE id = ?1 AND ended_at IS NULL";
+        self.write_row(move |db| {
+            let changed = db.prepare_cached(SQL)?.execute((id.as_bytes(), &sealed))?;
+            Ok(changed > 0)
+        })
+        .await
+    }
+
     /// One run, with its secrets while it has any.
     pub async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
         const SQL: &str = concat!(

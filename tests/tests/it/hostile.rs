@@ -285,6 +285,7 @@ fn w24_a_secret_is_in_no_file_answer_or_log_after_its_run() {
     assert!(!found.is_empty(), "the search looks where runs are kept");
 }
 
+/// The files below a folder that hold these bytes.
 pub fn files_with(folder: &std::path::Path, bytes: &[u8], found: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).expect("a readable folder") {
         let path = entry.expect("an entry").path();

@@ -67,6 +67,8 @@ mod kill_loops;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
+mod masked;
+#[cfg(test)]
 mod odd_requests;
 #[cfg(test)]
 mod own_account;
@@ -97,6 +99,8 @@ mod reload;
 #[cfg(test)]
 mod robot;
 #[cfg(test)]
+mod run_as;
+#[cfg(test)]
 mod sandboxed;
 #[cfg(test)]
 mod secret_keys;
@@ -120,3 +124,5 @@ mod tls;
 mod tree;
 #[cfg(test)]
 mod unpublished;
+#[cfg(test)]
+mod writable;

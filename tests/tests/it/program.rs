@@ -296,6 +296,11 @@ impl Program {
         self.wait(END)
     }
 
+    /// Waits until it has ended by itself; the exit code.
+    pub fn ended(mut self) -> Option<i32> {
+        self.wait(END)
+    }
+
     fn wait(&mut self, at_most: Duration) -> Option<i32> {
         for _ in 0..at_most.as_millis() / STEP.as_millis() {
             if let Some(status) = self.child.try_wait().expect("a child") {

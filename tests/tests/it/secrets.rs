@@ -140,6 +140,29 @@ fn w24_after_kill_9_of_the_server_or_of_the_runner_no_file_has_the_value() {
     assert!(!program.log().contains(VALUE));
 }
 
+/// Though it is another value by the time that its output is masked, and another server that does it.
+#[test]
+fn w24_a_stored_secret_that_a_script_prints_is_masked_with_the_value_that_it_was_given() {
+    let leak = READER.1.replace("tr a-z n-za-m <", "cat");
+    let program = Program::with_scripts(&[("leak.sh", &leak)]);
+    set(&program, "ops/db", VALUE);
+    let ann = Robot::user(&program);
+    let run = ann.start("leak", &json!({"stay": "on"})).expect(201).json();
+    ann.until_printed(&run, "****");
+    let file = place(&ann, &run);
+    let shown = printed(&ann, &run);
+    assert!(!shown.contains(VALUE), "{shown}");
+    set(&program, "ops/db", "another");
+    let program = program.crash_and_restart();
+    let ann = Robot::new(&program, "bob", &["admins"]);
+    ann.post(&format!("/api/v1/runs/{}/stop", id(&run)), &Value::Null)
+        .expect(202);
+    ann.until(&run, |run| run["state"] == "ended");
+    let shown = printed(&ann, &run);
+    assert!(shown.contains("****") && !shown.contains(VALUE), "{shown}");
+    assert_eq!(found(&program, &file), Vec::<String>::new());
+}
+
 #[test]
 fn a_secret_that_is_not_there_is_told_by_check_list_and_the_run_until_it_is_set() {
     let program = Program::with_scripts(&[READER]);

@@ -196,6 +196,7 @@ fn plan(run: RunId, command: &ExternalCommand, question: Vec<u8>) -> Plan {
         stop_grace: GRACE,
         sandbox: Sandbox::default(),
         process_limits: ProcessLimits::default(),
+        run_as: None,
     }
 }
 

@@ -163,8 +163,10 @@ impl House {
             root: scripts,
             scratch: self.state().join("scratch"),
             run_account: None,
+            others: Vec::new(),
             allow_root_scripts: true,
             some_go_without: false,
+            hidden: Vec::new(),
             server_uid: None,
         };
         let binary = Path::new(env!("CARGO_BIN_EXE_stagedoor-app-test-runner"));

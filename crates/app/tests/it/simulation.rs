@@ -15,6 +15,7 @@ mod judge;
 mod life;
 mod machine;
 mod recorder;
+mod secrecy;
 mod stage;
 mod time;
 mod wire;

@@ -11,7 +11,7 @@ use stagedoor_domain::script::{Limits, OutputFormat, Script, Source};
 use super::{Context, Declared};
 use crate::launch::is_inside;
 use crate::machine::join;
-use crate::{access, credentials, environment, keys, sandbox, texts};
+use crate::{access, credentials, environment, keys, run_as, sandbox, texts};
 
 pub(super) struct Reader<'a> {
     pub declared: &'a Declared,
@@ -43,7 +43,7 @@ impl Reader<'_> {
         let credentials = credentials::read(self.table, &params, self.problems);
         let (timeout, stop_grace) = (self.timeout(), self.stop_grace());
         let (success_exit, (limits, process_limits)) = (self.success_exit(), self.limits());
-        let sandbox = self.sandbox();
+        let (run_as, sandbox) = (self.run_as(), self.sandbox());
         let output_format = self.output_format();
         let order = self
             .table
@@ -83,6 +83,7 @@ impl Reader<'_> {
             access: access.unwrap_or_default(),
             limits,
             process_limits,
+            run_as,
             sandbox,
             lang,
             extra: self
@@ -205,6 +206,12 @@ impl Reader<'_> {
             .iter()
             .filter_map(|item| item.integer(0, 255, self.problems));
         codes.filter_map(|code| i32::try_from(code).ok()).collect()
+    }
+
+    fn run_as(&mut self) -> Option<String> {
+        let node = self.table.get("run_as")?;
+        let (folder, permits) = (&self.declared.folder, &self.context.options.permits);
+        run_as::read(node, folder, permits, self.problems)
     }
 
     fn sandbox(&mut self) -> Sandbox {

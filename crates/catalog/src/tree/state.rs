@@ -14,6 +14,7 @@ use crate::root::{Root, Sort};
 use crate::snapshot::{Broken, Folder, Skipped};
 use crate::source::{self, SUFFIX};
 use crate::texts::title_of;
+use crate::trust;
 use crate::watch::WatchId;
 
 /// One folder.
@@ -54,10 +55,13 @@ impl FolderState {
         let mut problems = Problems::default();
         self.keys = FolderKeys::default();
         match Root::read(folder, folder::FILE, source::LARGEST) {
-            Ok(content) => match source::toml(&name, &content.bytes, content.truncated) {
-                Ok(table) => self.keys = FolderKeys::read(&table, &mut problems),
-                Err(found) => problems.append(found),
-            },
+            Ok(content) => {
+                trust::check_definition(&name, &content.facts, &mut problems);
+                match source::toml(&name, &content.bytes, content.truncated) {
+                    Ok(table) => self.keys = FolderKeys::read(&table, &mut problems),
+                    Err(found) => problems.append(found),
+                }
+            }
             Err(NoFile::Missing) => {}
             Err(error) => problems.push(Problem::of_file(
                 &name,

@@ -10,5 +10,6 @@ mod folder;
 mod mistakes;
 #[cfg(test)]
 mod places;
+mod trust;
 #[cfg(test)]
 mod waiting;

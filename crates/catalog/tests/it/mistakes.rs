@@ -108,8 +108,8 @@ fn mistakes_in_script_keys_are_told_with_their_mend() {
         (
             "venv = './gone'",
             1,
-            "there is no program `",
-            "install it, or correct the path",
+            "there is no Python environment in `",
+            "/gone`, or correct the path",
         ),
         (
             "venv = 'env'",
@@ -153,6 +153,24 @@ fn mistakes_in_script_keys_are_told_with_their_mend() {
             1,
             "`none` is weaker than `standard`, and stagedoor.toml does not permit it here",
             "`[[permit]]` with `folder = \".\"` and `sandbox = \"none\"`",
+        ),
+        (
+            "run_as = 'backup'",
+            1,
+            "stagedoor.toml does not permit scripts of this folder to run as `backup`",
+            "`[[permit]]` with `folder = \".\"` and `run_as = [\"backup\"]`",
+        ),
+        (
+            "run_as = 'root'",
+            1,
+            "no script runs as root",
+            "name an account",
+        ),
+        (
+            "run_as = '0'",
+            1,
+            "`0` is not an account's name",
+            "such as `backup`",
         ),
         (
             "sandbox = { network = [0] }",

@@ -25,8 +25,15 @@ pub fn connect_runner(
         root_dir: root.try_clone()?,
         scratch: scratch(state, accounts),
         run_account: accounts.scripts.clone(),
+        others: accounts.others.clone(),
         allow_root_scripts: settings.allow_root_scripts,
         some_go_without: settings.permits.iter().any(|p| p.level == Level::None),
+        hidden: settings
+            .file
+            .iter()
+            .chain(settings.tls.as_ref().map(|tls| &tls.key))
+            .cloned()
+            .collect(),
         server_uid: accounts.server.as_ref().map(|account| account.uid),
     };
     // The file that runs now, even when a newer one has taken its name meanwhile.

@@ -316,18 +316,23 @@ fn mistakes_in_the_file_are_told_with_place_and_mend() {
 #[test]
 fn a_permit_says_what_definitions_of_a_folder_may_ask_for() {
     let set = good(
-        "[[permit]]\nfolder = 'ops/old'\nsandbox = 'none'\n[[permit]]\nfolder = '.'\nsandbox = 'strict'",
+        "[[permit]]\nfolder = 'ops/old'\nsandbox = 'none'\n[[permit]]\nfolder = '.'\nsandbox = 'strict'\nrun_as = ['www']\n[[permit]]\nfolder = 'db'\nrun_as = ['backup', '_apt', 'a.b-c']",
     );
-    let permit = |folder: &str, level| Permit {
+    let permit = |folder: &str, level, run_as: &[&str]| Permit {
         folder: folder.to_owned(),
         level,
+        run_as: run_as.iter().map(ToString::to_string).collect(),
     };
-    let wanted = [permit("ops/old", Level::None), permit("", Level::Strict)];
+    let wanted = [
+        permit("ops/old", Level::None, &[]),
+        permit("", Level::Strict, &["www"]),
+        permit("db", Level::Standard, &["backup", "_apt", "a.b-c"]),
+    ];
     assert_eq!(set.permits, wanted);
     assert_eq!(good("").permits, []);
     for (toml, at, words) in [
         ("[[permit]]\nsandbox = 'none'", ":1:1:", "has no `folder`"),
-        ("[[permit]]\nfolder = 'x'", ":1:1:", "has no `sandbox`"),
+        ("[[permit]]\nfolder = 'x'", ":1:1:", "permits nothing"),
         (
             "[[permit]]\nfolder = '/x'\nsandbox = 'none'",
             ":2:10:",
@@ -339,9 +344,29 @@ fn a_permit_says_what_definitions_of_a_folder_may_ask_for() {
             "did you mean `none`?",
         ),
         (
-            "[[permit]]\nfolder = 'x'\nsandbox = 'none'\nrun_as = ['www']",
+            "[[permit]]\nfolder = 'x'\nrun_as = 'www'",
+            ":3:10:",
+            "[\"backup\"]",
+        ),
+        (
+            "[[permit]]\nfolder = 'x'\nrun_as = ['www', 'root']",
+            ":3:18:",
+            "no script runs as root",
+        ),
+        (
+            "[[permit]]\nfolder = 'x'\nrun_as = ['0']",
+            ":3:11:",
+            "`0` is not an account's name",
+        ),
+        (
+            "[[permit]]\nfolder = 'x'\nrun_as = ['a b']",
+            ":3:11:",
+            "`a b` is not an account's name",
+        ),
+        (
+            "[[permit]]\nfolder = 'x'\nsandbox = 'none'\nlimits = true",
             ":4:1:",
-            "`run_as` is not in this version yet",
+            "`limits` is not in this version yet",
         ),
     ] {
         one_mistake(toml, at, words);

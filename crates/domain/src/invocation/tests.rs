@@ -1,6 +1,6 @@
 //! What each way of passing makes of a value.
 
-use super::{Invocation, PrivateFile, Word, invocation, is_private_file, secret_values};
+use super::{Invocation, PrivateFile, Word, invocation, is_private_file};
 use crate::arguments::Given;
 use crate::arguments::check;
 use crate::arguments::tests::samples::{
@@ -249,51 +249,6 @@ fn a_secret_stands_in_the_credentials_folder_alone() {
         assert_eq!(made, expected, "{pass:?}");
         assert!(!format!("{made:?}").contains("hunter2"));
     }
-}
-
-#[test]
-fn every_secret_value_of_an_attempt_is_known_in_one_place() {
-    let secret = |name: &str, pass| Param {
-        secret: true,
-        pass,
-        ..param(name, Kind::Text)
-    };
-    let several = Param {
-        multiple: Some(Multiple::Join {
-            separator: ",".to_owned(),
-        }),
-        ..secret("several", Pass::Env)
-    };
-    let script = script(vec![
-        secret("a", Pass::File),
-        secret("b", Pass::Stdin),
-        several,
-        param("open", Kind::Text),
-    ]);
-    let entered = given([
-        ("a", text("in-a-file")),
-        ("b", text("on-stdin")),
-        ("several", list(&["one", "two"])),
-        ("open", text("spoken-aloud")),
-    ]);
-    let args = check(&script, entered).expect("checked");
-    let mut invocation = invocation(&script, &args);
-    invocation.files.push(file("stored", "in-the-store", true));
-    invocation
-        .files
-        .push(file("upload", "for-all-to-see", false));
-    let values = secret_values(&script, &args, &invocation);
-    let found: Vec<&[u8]> = values.iter().collect();
-    let expected = [
-        "in-a-file",
-        "in-the-store",
-        "on-stdin",
-        "one",
-        "one,two",
-        "two",
-    ];
-    assert_eq!(found, expected.map(str::as_bytes));
-    assert_eq!(format!("{values:?}"), "SecretValues(6)");
 }
 
 #[test]

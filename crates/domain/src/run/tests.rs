@@ -88,12 +88,20 @@ fn a_run_beyond_a_limit_says_which_its_value_and_where_to_change_it() {
         ..Exit::default()
     };
     let size = Some(Limit::FileSize(1 << 20));
-    assert_eq!(Limit::behind(&by_signal(25), &limits), size);
-    assert_eq!(Limit::behind(&exit(153), &limits), size, "said by a shell");
-    assert_eq!(Limit::behind(&by_signal(24), &limits), None, "not limited");
-    assert_eq!(Limit::behind(&exit(25), &limits), None);
+    assert_eq!(Limit::behind(&by_signal(25), Met::default(), &limits), size);
     assert_eq!(
-        Limit::behind(&by_signal(25), &ProcessLimits::default()),
+        Limit::behind(&exit(153), Met::default(), &limits),
+        size,
+        "said by a shell"
+    );
+    assert_eq!(
+        Limit::behind(&by_signal(24), Met::default(), &limits),
+        None,
+        "not limited"
+    );
+    assert_eq!(Limit::behind(&exit(25), Met::default(), &limits), None);
+    assert_eq!(
+        Limit::behind(&by_signal(25), Met::default(), &ProcessLimits::default()),
         None
     );
     let beyond = Exit {

@@ -201,6 +201,9 @@ impl Worker {
     }
 
     fn tell_closed(&self, attempt: &Arc<Attempt>, sizes: Pair<u64>) {
+        if let Some(hidden) = self.hub.hidden.get(attempt.key.run) {
+            hidden.close(attempt.key.epoch);
+        }
         lock(&self.hub.live).remove(&attempt.key);
         if attempt.is_watched() {
             self.hub.tails.touch(attempt);

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use stagedoor_output::{Selection, Stream};
+use zeroize::Zeroizing;
 
-use crate::shop::{NO_CAP, Shop, command, run, texts, wait_until};
+use crate::shop::{EPOCH, NO_CAP, Shop, command, run, texts, wait_until};
 
 /// A tmpfs of 1 MiB to work in; gone with the test. None, with the reason printed, without root.
 struct SmallDisk(tempfile::TempDir);
@@ -69,4 +70,28 @@ fn the_order_of_both_streams_survives_a_disk_that_is_full_at_the_end() {
     assert_eq!(shop.closed(), (8, 6));
     let lines = ["one", "error", "two"];
     assert_eq!(texts(&shop.view(run(1)), Selection::Both), lines);
+}
+
+#[test]
+fn on_a_full_disk_a_secret_is_masked_later_and_nothing_is_half_done() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let mut shop = Shop::open_in(tempfile::tempdir_in(disk.0.path()).expect("a folder"));
+    let values = vec![Zeroizing::new(b"hunter2-violet".to_vec())];
+    shop.outputs.hide(run(1), values);
+    let printed = "it is hunter2-violet\n".repeat(3_000);
+    let masked = "it is **************\n".repeat(3_000);
+    shop.print(run(1), &[(Stream::Stdout, printed.as_bytes())]);
+    disk.fill();
+    shop.outputs
+        .mask(run(1), EPOCH)
+        .expect_err("no room to note");
+    assert!(shop.segment(run(1), "out") == printed.as_bytes());
+    let view = shop.view(run(1));
+    let seen = view.read(Stream::Stdout, 0..u64::MAX).expect("read");
+    assert!(seen == masked.as_bytes());
+    disk.free();
+    shop.outputs.mask(run(1), EPOCH).expect("masked");
+    assert!(shop.segment(run(1), "out") == masked.as_bytes());
 }

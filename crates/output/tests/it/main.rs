@@ -7,6 +7,7 @@
 )]
 
 mod full_disk;
+mod hidden;
 mod lines;
 mod mending;
 mod pump;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use super::ConnectError;
 use crate::account::Account;
 use crate::process::READY;
-use crate::process::settings::RunnerArgs;
+use crate::process::settings::{Permitted, RunnerArgs};
 
 /// What a runner is started with.
 pub struct RunnerOptions {
@@ -22,10 +22,14 @@ pub struct RunnerOptions {
     pub scratch: PathBuf,
     /// Who scripts run as; needs root.
     pub run_account: Option<Account>,
+    /// Which other accounts a definition may name; needs root.
+    pub others: Vec<Permitted>,
     /// Scripts may run as root.
     pub allow_root_scripts: bool,
     /// The operator permits that scripts go without a sandbox.
     pub some_go_without: bool,
+    /// See [`RunnerArgs::hidden`].
+    pub hidden: Vec<PathBuf>,
     /// The account that the server will run as.
     pub server_uid: Option<u32>,
 }
@@ -38,8 +42,14 @@ impl RunnerOptions {
             root_on_stdin: true,
             scratch: std::path::absolute(&self.scratch)?,
             account: self.run_account.clone(),
+            others: self.others.clone(),
             allow_root_scripts: self.allow_root_scripts,
             some_go_without: self.some_go_without,
+            hidden: self
+                .hidden
+                .iter()
+                .map(std::path::absolute)
+                .collect::<io::Result<_>>()?,
             server_uid: self.server_uid,
         })
     }

@@ -245,6 +245,7 @@ impl Live {
         }
         if self.child.is_none() && self.tree.is_empty() {
             self.record.ended_at = wall;
+            self.record.met = self.tree.met();
             return Some(self.record.clone());
         }
         let members = self.tree.members();

@@ -1,15 +1,19 @@
 //! The cgroup of one attempt: who is in it, and killing all of them at once.
 
+pub(super) mod controls;
+
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
+use stagedoor_domain::run::Met;
 
+use self::controls::{Control, Kind, Share};
 use super::members::Member;
 
 /// The cgroup of one attempt.
@@ -21,6 +25,7 @@ pub(super) struct Cgroup {
     events: OwnedFd,
     /// `cgroup.kill`, open because a stop must work when no descriptor is free.
     kill: OwnedFd,
+    controls: Vec<Control>,
     /// Kernels (6.18 among them) kill whatever begins in a cgroup that was killed once.
     was_killed: Cell<bool>,
 }
@@ -56,8 +61,52 @@ impl Cgroup {
             events: open("cgroup.events", OFlags::RDONLY)?,
             // Kernels before 5.14 have cgroups that cannot be killed as one, and no such file.
             kill: open("cgroup.kill", OFlags::WRONLY)?,
+            controls: Vec::new(),
             was_killed: Cell::new(false),
         })
+    }
+
+    /// Bounds this kind in it from now on; in a cgroup of its own below `apart`, if there is one.
+    pub(super) fn add_control(&mut self, kind: Kind, apart: Option<&Path>) -> io::Result<()> {
+        let name = self.path.file_name().unwrap_or_default();
+        let control = match apart {
+            None => Control::unified(&self.path, kind),
+            Some(base) => Control::apart(base.join(name), kind)?,
+        };
+        self.controls.push(control);
+        Ok(())
+    }
+
+    /// Sets what all in it may use together, and tells what of it holds.
+    pub(super) fn bind(&self, share: Share) -> io::Result<Share> {
+        let mut holds = Share::default();
+        for control in &self.controls {
+            let (wanted, held) = match control.kind() {
+                Kind::Memory => (share.memory, &mut holds.memory),
+                Kind::Processes => (share.processes, &mut holds.processes),
+            };
+            control.bind(wanted)?;
+            *held = wanted;
+        }
+        Ok(holds)
+    }
+
+    /// The files by which a child joins what bounds it.
+    pub(super) fn joins(&self) -> [Option<RawFd>; 2] {
+        let mut all = self.controls.iter().filter_map(Control::joins);
+        [all.next(), all.next()]
+    }
+
+    /// What of it was met since this was asked last.
+    pub(super) fn met(&self) -> Met {
+        let mut met = Met::default();
+        for control in &self.controls {
+            match control.kind() {
+                Kind::Memory => met.memory |= control.was_met(),
+                Kind::Processes => met.processes |= control.was_met(),
+            }
+        }
+        met
     }
 
     /// For the child that is to begin in it.
@@ -110,6 +159,7 @@ impl Cgroup {
 
     /// Removes it, and what a script made below it. Only an empty one can be removed.
     pub(super) fn remove(&self) -> io::Result<()> {
+        self.controls.iter().for_each(Control::remove);
         remove(&self.path)
     }
 }

@@ -2,7 +2,9 @@
 //! leave it, so its tree is exactly what is in there.
 //!
 //! They are made below the runner's own cgroup and used again: making and removing one costs several
-//! times as much as joining it. No controller is switched on, so nothing else changes.
+//! times as much as joining it.
+
+mod kinds;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,6 +15,8 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
+use self::kinds::{Where, below_mount};
+use super::cgroup::controls::Kind;
 use super::cgroup::{Cgroup, folders_in, pids_in, remove};
 use super::launch;
 
@@ -25,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Cgroups {
     /// Ours alone; everything is below it.
     base: PathBuf,
+    /// What can be bounded in them.
+    kinds: Vec<(Kind, Where)>,
     free: Vec<Cgroup>,
     /// Given back while something in them may still be dying.
     dying: Vec<Cgroup>,
@@ -37,12 +43,14 @@ impl Cgroups {
     ///
     /// None where this process may not make cgroups.
     pub(super) fn open(socket: &Path) -> Option<Self> {
-        let base = own_cgroup()?.join(format!("stagedoor-{:016x}", hash(socket)));
+        let own = own_cgroup()?;
+        let base = own.join(format!("stagedoor-{:016x}", hash(socket)));
         match fs::create_dir(&base) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => end_what_was_left(&base),
             made => made.ok()?,
         }
         let mut cgroups = Self {
+            kinds: kinds::open(&own, &base),
             base,
             free: Vec::new(),
             dying: Vec::new(),
@@ -74,9 +82,20 @@ impl Cgroups {
             match Cgroup::make(&self.base.join((self.made - 1).to_string())) {
                 // What an earlier runner left in it would not end.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                made => return made,
+                made => return self.with_controls(made?),
             }
         }
+    }
+
+    fn with_controls(&self, mut cgroup: Cgroup) -> io::Result<Cgroup> {
+        for (kind, place) in &self.kinds {
+            let apart = match place {
+                Where::Unified => None,
+                Where::Apart(base) => Some(&**base),
+            };
+            cgroup.add_control(*kind, apart)?;
+        }
+        Ok(cgroup)
     }
 
     /// Whether a process is in one of them.
@@ -145,6 +164,7 @@ impl Drop for Cgroups {
             let _ = cgroup.remove();
         }
         let _ = fs::remove_dir(&self.base);
+        kinds::close(&self.kinds);
     }
 }
 
@@ -153,19 +173,15 @@ fn own_cgroup() -> Option<PathBuf> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = own.lines().find_map(|line| line.strip_prefix("0::"))?;
     let mounts = fs::read("/proc/self/mountinfo").ok()?;
-    mounts
+    let own = mounts
         .split(|byte| *byte == b'\n')
-        .find_map(|line| below_mount(line, own))
-}
-
-/// Where this cgroup is, if this line of `mountinfo` mounts the hierarchy that holds it.
-fn below_mount(line: &[u8], own: &str) -> Option<PathBuf> {
-    let mut words = line.split(|byte| *byte == b' ');
-    let (root, point) = (words.nth(3)?, words.next()?);
-    let kind = words.skip_while(|word| *word != b"-").nth(1)?;
-    let root = OsStr::from_bytes(root);
-    let below = Path::new(own).strip_prefix(root).ok()?;
-    (kind == b"cgroup2").then(|| Path::new(OsStr::from_bytes(point)).join(below))
+        .find_map(|line| below_mount(line, own, "cgroup2", None))?;
+    // Where an earlier start has moved this process to.
+    let moved = own.file_name() == Some(OsStr::new(kinds::MAIN));
+    own.parent()
+        .filter(|_| moved)
+        .map(Path::to_owned)
+        .or(Some(own))
 }
 
 /// FNV-1a: a name that two sockets hardly share, and that tells neither.
@@ -184,16 +200,19 @@ mod tests {
     fn the_own_cgroup_is_found_below_the_mount_of_the_second_hierarchy() {
         let line = b"42 32 0:29 / /sys/fs/cgroup/unified rw,relatime shared:9 - cgroup2 cgroup2 rw";
         assert_eq!(
-            below_mount(line, "/system.slice/x.service"),
+            below_mount(line, "/system.slice/x.service", "cgroup2", None),
             Some("/sys/fs/cgroup/unified/system.slice/x.service".into())
         );
         let inner = b"42 32 0:29 /docker/1 /sys/fs/cgroup ro - cgroup2 cgroup rw";
         assert_eq!(
-            below_mount(inner, "/docker/1/y"),
+            below_mount(inner, "/docker/1/y", "cgroup2", None),
             Some("/sys/fs/cgroup/y".into())
         );
-        assert_eq!(below_mount(inner, "/elsewhere"), None);
+        assert_eq!(below_mount(inner, "/elsewhere", "cgroup2", None), None);
         let first = b"43 32 0:30 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids";
-        assert_eq!(below_mount(first, "/"), None);
+        assert_eq!(below_mount(first, "/", "cgroup2", None), None);
+        let pids = Some(PathBuf::from("/sys/fs/cgroup/pids/x"));
+        assert_eq!(below_mount(first, "/x", "cgroup", Some("pids")), pids);
+        assert_eq!(below_mount(first, "/x", "cgroup", Some("memory")), None);
     }
 }

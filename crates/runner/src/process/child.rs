@@ -11,7 +11,10 @@ use std::rc::Rc;
 
 use rustix::io::Errno;
 use rustix::process::Signal;
-use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use rustix::thread::{
+    LinkNameSpaceType, move_into_link_name_space, set_thread_groups, set_thread_res_gid,
+    set_thread_res_uid,
+};
 
 use super::departure::Departure;
 use super::raw;
@@ -40,8 +43,8 @@ impl Strings {
 
 /// Where the script begins.
 pub(super) enum Directory {
-    /// An opened folder.
-    Opened(RawFd),
+    /// An opened folder, and its path.
+    Opened(RawFd, CString),
     /// An absolute path, entered as the script's account.
     Path(CString),
 }
@@ -61,6 +64,12 @@ pub(super) struct Steps {
     pub(super) streams: [RawFd; 3],
     /// See [`super::launch::shares_memory`].
     pub(super) shares_memory: bool,
+    /// Files by which it joins the cgroups that bound it beside the one in which it begins.
+    pub(super) joins: [Option<RawFd>; 2],
+    /// What it was promised to be held by is held by its cgroup.
+    pub(super) is_bound: bool,
+    /// The mount namespace to enter.
+    pub(super) view: Option<RawFd>,
     /// Else it stays in the session of the runner, which has no terminal either.
     pub(super) begins_session: bool,
     /// The account to become; none keeps the runner's.
@@ -91,6 +100,8 @@ pub(super) enum Step {
     Privileges = 12,
     Domain = 13,
     Filters = 14,
+    View = 15,
+    Join = 16,
 }
 
 /// A step and its errno.
@@ -118,6 +129,8 @@ impl Step {
             12 => Self::Privileges,
             13 => Self::Domain,
             14 => Self::Filters,
+            15 => Self::View,
+            16 => Self::Join,
             _ => Self::Execute,
         })
     }
@@ -161,9 +174,15 @@ fn take(order: &Order) -> Failure {
         .and_then(|()| own_group(steps))
         .and_then(|()| standard_streams(steps))
         .and_then(|()| limits(&steps.confinement))
+        .and_then(|()| join(steps.joins))
+        .and_then(|()| {
+            steps
+                .view
+                .map_or(Ok(()), |view| see(view, &steps.directory))
+        })
         .and_then(|()| steps.credentials.as_deref().map_or(Ok(()), become_account))
         .and_then(|()| end_with_the_runner())
-        .and_then(|()| enter(&steps.directory))
+        .and_then(|()| enter(steps))
         .and_then(|()| close_on_exec())
         .and_then(|()| confine(&steps.confinement));
     match result {
@@ -226,6 +245,14 @@ fn limits(confinement: &Confinement) -> Result<(), Failure> {
     nice.map_err(at(Step::Limits))
 }
 
+/// While still root, whose files these are. 0 is whoever writes it.
+fn join(cgroups: [Option<RawFd>; 2]) -> Result<(), Failure> {
+    for file in cgroups.into_iter().flatten() {
+        rustix::io::write(borrow(file), b"0").map_err(at(Step::Join))?;
+    }
+    Ok(())
+}
+
 /// Groups first and the user last: each step needs the rights that the last one gives up. For this
 /// thread alone, because libc would talk to threads that are not there.
 fn become_account(account: &Credentials) -> Result<(), Failure> {
@@ -242,13 +269,34 @@ fn end_with_the_runner() -> Result<(), Failure> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::Parent))
 }
 
+/// While still root, which this needs. An opened folder is one of the runner's view: it is entered by
+/// its path here, if that leads to it, so that the script can tell where it is.
+fn see(view: RawFd, directory: &Directory) -> Result<(), Failure> {
+    let mount = Some(LinkNameSpaceType::Mount);
+    move_into_link_name_space(borrow(view), mount).map_err(at(Step::View))?;
+    if let Directory::Opened(_, path) = directory {
+        // What cannot be entered so is entered in the step for that.
+        let _ = rustix::process::chdir::<&CStr>(path);
+    }
+    Ok(())
+}
+
 /// As the script's account, so that its own rights decide; an opened folder needs no way to it.
-fn enter(directory: &Directory) -> Result<(), Failure> {
-    let entered = match directory {
-        Directory::Opened(folder) => rustix::process::fchdir(borrow(*folder)),
+fn enter(steps: &Steps) -> Result<(), Failure> {
+    let entered = match &steps.directory {
+        Directory::Opened(folder, _) if steps.view.is_some() && is_here(borrow(*folder)) => Ok(()),
+        Directory::Opened(folder, _) => rustix::process::fchdir(borrow(*folder)),
         Directory::Path(path) => rustix::process::chdir::<&CStr>(path),
     };
     entered.map_err(at(Step::Directory))
+}
+
+/// Whether this is the folder that the process is in.
+fn is_here(folder: BorrowedFd<'_>) -> bool {
+    let place = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+    let there = rustix::fs::fstat(folder).map(place);
+    let here = rustix::fs::statat(rustix::fs::CWD, c".", rustix::fs::AtFlags::empty()).map(place);
+    matches!((there, here), (Ok(there), Ok(here)) if there == here)
 }
 
 /// All descriptors of the runner close on exec already; this holds even if one did not.
@@ -270,7 +318,7 @@ fn confine(confinement: &Confinement) -> Result<(), Failure> {
     if confinement.no_new_privileges {
         rustix::thread::set_no_new_privs(true).map_err(at(Step::Privileges))?;
     }
-    if let Some(ruleset) = confinement.domain {
+    for ruleset in confinement.domains.into_iter().flatten() {
         let ruleset = usize::try_from(ruleset).unwrap_or(usize::MAX);
         // SAFETY: no pointer is passed.
         let done = unsafe { raw::call(libc::SYS_landlock_restrict_self, [ruleset, 0, 0, 0, 0]) };
@@ -323,7 +371,7 @@ mod tests {
 
     #[test]
     fn every_step_has_its_number_and_none_has_0() {
-        for number in 1..=14 {
+        for number in 1..=16 {
             assert_eq!(Step::of(number).map(|step| step as u32), Some(number));
         }
         assert_eq!(Step::of(0), None);

@@ -111,6 +111,9 @@ mod tests {
         let steps = Steps {
             streams: [0, 1, 2],
             shares_memory,
+            joins: [None; 2],
+            is_bound: false,
+            view: None,
             begins_session: true,
             credentials: None,
             confinement: Confinement::with_limits(Vec::new()),

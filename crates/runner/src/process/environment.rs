@@ -5,16 +5,17 @@ use std::ffi::CString;
 
 use stagedoor_domain::invocation::Word;
 
+use super::accounts::RunAs;
 use super::executable::nul;
 use super::scratch::Places;
+use super::search_path::PATH;
 use crate::protocol::{Plan, Refusal};
-
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The environment as `NAME=value`, sorted by name.
 pub(super) fn environment(
     plan: &Plan,
     places: &Places,
+    who: &RunAs,
     zone: &str,
 ) -> Result<Vec<CString>, Refusal> {
     let mut all: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
@@ -27,6 +28,11 @@ pub(super) fn environment(
     all.insert("PYTHONNOUSERSITE", b"1".into());
     all.insert("HOME", places.home());
     all.insert("TMPDIR", places.tmp());
+    if who.is_asked_for {
+        // Who names an account expects what a login as it would say.
+        all.insert("USER", who.name.clone().into());
+        all.insert("LOGNAME", who.name.clone().into());
+    }
     for (name, value) in &plan.env {
         all.insert(name, value.clone().into_bytes());
     }

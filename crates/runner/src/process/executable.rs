@@ -1,15 +1,19 @@
 //! Opens what a plan names, below the root and without following a link, and checks that it is
 //! what was asked for and that nobody else could have changed it.
 
+mod trust;
+
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use stagedoor_domain::script::{Fingerprint, Launch};
+use stagedoor_domain::script::Launch;
 
+use self::trust::What;
+use super::accounts::{Accounts, RunAs};
 use crate::account::Account;
 use crate::protocol::{Plan, Refusal};
 
@@ -19,10 +23,7 @@ pub(super) struct Root {
     pub(super) dir: OwnedFd,
     /// For a shebang file that starts in another working directory.
     pub(super) path: std::path::PathBuf,
-    /// The account of the scripts, when it is not the one that owns them all.
-    pub(super) stranger: Option<Account>,
-    /// That account may not enter a folder above the root.
-    pub(super) is_hidden: bool,
+    pub(super) accounts: Accounts,
 }
 
 impl Root {
@@ -30,7 +31,7 @@ impl Root {
     pub(super) fn pins(&self, executable: &Executable, plan: &Plan) -> Option<Result<(), String>> {
         plan.fingerprint?;
         let is_opened = matches!(executable.target, Target::Opened(_));
-        Some(if is_opened || self.stranger.is_some() {
+        Some(if is_opened || self.accounts.all_are_strangers() {
             Ok(())
         } else {
             Err("one account does everything here, so a script could change another one between its check and its start".to_owned())
@@ -64,14 +65,14 @@ pub(super) struct Executable {
 const BELOW: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Opens and checks what the plan names.
-pub(super) fn open(plan: &Plan, root: &Root) -> Result<Executable, Refusal> {
+pub(super) fn open(plan: &Plan, root: &Root, who: &RunAs) -> Result<Executable, Refusal> {
     match &plan.launch {
-        Launch::Command { argv } => command(plan, argv, root),
-        Launch::File { file, interpreter } => script(plan, file, interpreter, root),
+        Launch::Command { argv } => command(plan, argv, root, who),
+        Launch::File { file, interpreter } => script(plan, file, interpreter, root, who),
     }
 }
 
-fn command(plan: &Plan, argv: &[String], root: &Root) -> Result<Executable, Refusal> {
+fn command(plan: &Plan, argv: &[String], root: &Root, who: &RunAs) -> Result<Executable, Refusal> {
     let mut argv = argv
         .iter()
         .map(|word| c_string(word))
@@ -84,13 +85,13 @@ fn command(plan: &Plan, argv: &[String], root: &Root) -> Result<Executable, Refu
     })?;
     if plan.fingerprint.is_some() {
         check_program(program, plan, root)?;
-        if root.is_hidden && plan.working_directory.is_none() {
+        if who.is_hidden && plan.working_directory.is_none() {
             *program = from_within(program, &plan.folder, root)?;
         }
     }
     let target = Target::Path(program.clone());
     Ok(Executable {
-        directory: open_folder(&plan.folder, root, |_| Ok(()))?,
+        directory: open_folder(&plan.folder, root, |_, _| Ok(()))?,
         target,
         argv,
     })
@@ -122,13 +123,14 @@ fn script(
     file: &str,
     interpreter: &[String],
     root: &Root,
+    who: &RunAs,
 ) -> Result<Executable, Refusal> {
     let (directory, opened) =
         open_checked(&plan.folder, file, !interpreter.is_empty(), plan, root)?;
     let location = match plan.working_directory {
         // Some interpreters (Python) make the path they are given absolute before they open it.
         // Where that way is closed, this one leads to the same file.
-        None if root.is_hidden => c_string(&format!("/proc/self/cwd/{file}"))?,
+        None if who.is_hidden => c_string(&format!("/proc/self/cwd/{file}"))?,
         None => c_string(&format!("./{file}"))?,
         Some(_) => absolute(&root.path, &plan.folder, file)?,
     };
@@ -137,6 +139,11 @@ fn script(
         .map(|word| c_string(word))
         .collect::<Result<Vec<_>, _>>()?;
     let target = match argv.first() {
+        Some(program) if !program.to_bytes().starts_with(b"/") => {
+            return Err(Refusal::Unsafe(
+                "the interpreter is not an absolute path: correct its definition".into(),
+            ));
+        }
         Some(program) => Target::Path(program.clone()),
         None if has_shebang(directory.as_fd(), file) => Target::Path(location.clone()),
         None => Target::Opened(opened),
@@ -157,19 +164,27 @@ fn open_checked(
     plan: &Plan,
     root: &Root,
 ) -> Result<(OwnedFd, OwnedFd), Refusal> {
-    let unchangeable = |stat: &Stat| check_writers("the script's folder", stat, root);
+    let accounts = &root.accounts;
+    let unchangeable =
+        |opened: BorrowedFd<'_>, path: &str| trust::check_folder(opened, path, accounts);
     let directory = open_folder(folder, root, unchangeable)?;
     let opened = open_file(&directory, file)?;
-    let stat = rustix::fs::fstat(&opened).map_err(|errno| Refusal::Folder(file_error(errno)))?;
-    check_file(&stat, plan.fingerprint, interpreted, root)?;
+    let what = What::File(folder, file);
+    trust::check_file(
+        opened.as_fd(),
+        what,
+        plan.fingerprint,
+        interpreted,
+        accounts,
+    )?;
     Ok((directory, opened))
 }
 
-/// Opens the folder part by part; no part may be a link. Each folder is shown to `check`.
+/// Opens the folder part by part; no part may be a link. Each folder is shown to `check`, with its path.
 fn open_folder(
     folder: &str,
     root: &Root,
-    check: impl Fn(&Stat) -> Result<(), Refusal>,
+    check: impl Fn(BorrowedFd<'_>, &str) -> Result<(), Refusal>,
 ) -> Result<OwnedFd, Refusal> {
     let refuse = |errno: Errno| {
         let shown = if folder.is_empty() { "." } else { folder };
@@ -180,13 +195,17 @@ fn open_folder(
     };
     let flags = BELOW | OFlags::DIRECTORY;
     let mut dir = rustix::fs::openat(&root.dir, c".", flags, Mode::empty()).map_err(refuse)?;
-    check(&rustix::fs::fstat(&dir).map_err(refuse)?)?;
+    check(dir.as_fd(), "")?;
+    let mut end = 0;
     for part in folder.split('/').filter(|_| !folder.is_empty()) {
         if matches!(part, "" | "." | "..") {
             return Err(refuse(Errno::INVAL));
         }
         dir = rustix::fs::openat(&dir, part, flags, Mode::empty()).map_err(refuse)?;
-        check(&rustix::fs::fstat(&dir).map_err(refuse)?)?;
+        end += part.len();
+        check(dir.as_fd(), folder.get(..end).unwrap_or(folder))?;
+        // Behind the slash.
+        end += 1;
     }
     Ok(dir)
 }
@@ -203,70 +222,8 @@ fn open_file(directory: &OwnedFd, file: &str) -> Result<OwnedFd, Refusal> {
     })
 }
 
-/// In the order of what helps most: what it is, whether it changed, who else can change it.
-fn check_file(
-    stat: &Stat,
-    fingerprint: Option<Fingerprint>,
-    interpreted: bool,
-    root: &Root,
-) -> Result<(), Refusal> {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => {}
-        FileType::Symlink => {
-            return Err(Refusal::Unsafe(
-                "the script's file is a symbolic link: put the file itself in its place".into(),
-            ));
-        }
-        _ => {
-            return Err(Refusal::Unsafe(
-                "the script's file is not a regular file".into(),
-            ));
-        }
-    }
-    if stat.st_mode & 0o7000 != 0 {
-        return Err(Refusal::Unsafe(
-            "the script's file has a setuid, setgid or sticky bit: remove it (chmod u-s,g-s,-t)"
-                .into(),
-        ));
-    }
-    check_writers("the script's file", stat, root)?;
-    if fingerprint.is_some_and(|wanted| wanted != fingerprint_of(stat)) {
-        return Err(Refusal::Changed);
-    }
-    if !interpreted && stat.st_mode & 0o111 == 0 {
-        return Err(Refusal::NotExecutable);
-    }
-    Ok(())
-}
-
-/// Whoever can change a script, or a folder above it, can run as everyone who may start it.
-fn check_writers(what: &str, stat: &Stat, root: &Root) -> Result<(), Refusal> {
-    if stat.st_mode & 0o002 != 0 {
-        return Err(Refusal::Unsafe(format!(
-            "{what} may be changed by every account of the machine: run chmod o-w on it"
-        )));
-    }
-    match &root.stranger {
-        Some(account) if account.can_change(stat) => Err(Refusal::Unsafe(format!(
-            "{what} may be changed by the account that scripts run as (uid {}): give it another owner and group, and no write bit for them",
-            account.uid
-        ))),
-        _ => Ok(()),
-    }
-}
-
-fn fingerprint_of(stat: &Stat) -> Fingerprint {
-    let nanos = |seconds: i128, nanos: i128| seconds * 1_000_000_000 + nanos;
-    Fingerprint {
-        dev: stat.st_dev,
-        ino: stat.st_ino,
-        size: u64::try_from(stat.st_size).unwrap_or(0),
-        mtime_ns: nanos(stat.st_mtime.into(), stat.st_mtime_nsec.into()),
-        ctime_ns: nanos(stat.st_ctime.into(), stat.st_ctime_nsec.into()),
-    }
-}
-
-fn absolute(root: &Path, folder: &str, file: &str) -> Result<CString, Refusal> {
+/// A path below the root; of the folder itself if `file` is empty.
+pub(super) fn absolute(root: &Path, folder: &str, file: &str) -> Result<CString, Refusal> {
     let path = root.join(folder).join(file);
     CString::new(path.as_os_str().as_bytes()).map_err(|_| nul())
 }

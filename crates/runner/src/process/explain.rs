@@ -39,6 +39,8 @@ pub(super) fn failure(failure: Failure, plan: &Plan, folder: BorrowedFd<'_>) -> 
                 Step::Departure => "be watched",
                 Step::Privileges => "be kept from gaining privileges",
                 Step::Domain => "be restricted by Landlock",
+                Step::View => "enter its own view of the file system",
+                Step::Join => "join the cgroups that bound it",
                 Step::Filters => "be given its filters of system calls",
                 _ => "close descriptors (Linux 5.11 or newer is needed)",
             };
@@ -68,7 +70,7 @@ fn execute(errno: Errno, plan: &Plan, folder: BorrowedFd<'_>) -> Refusal {
             Launch::Command { argv } => command(errno, argv),
             Launch::File { interpreter, .. } if !interpreter.is_empty() => {
                 Refusal::BadInterpreter(format!(
-                    "the interpreter `{}` of its definition cannot be started: {}",
+                    "the interpreter `{}` of its definition cannot be started: {}; put it back, or correct the definition",
                     interpreter.first().map_or("", String::as_str),
                     say(errno)
                 ))

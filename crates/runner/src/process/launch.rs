@@ -157,23 +157,31 @@ extern "C" fn end_watched(departure: *mut c_void) -> c_int {
     exit(usize::try_from(errno).unwrap_or(usize::MAX))
 }
 
-/// Forks a child that works on this folder and ends; for work that must not delay the runner.
+/// Forks a child that works on this folder and ends with 0 or with the number of its error; for work
+/// that must not delay the runner.
 ///
 /// The child keeps nothing else open: neither the runner's lock nor its connection may outlive it.
-pub(super) fn start_worker(folder: &OwnedFd, work: impl FnOnce(&OwnedFd)) -> io::Result<Pid> {
+pub(super) fn start_worker(
+    folder: &OwnedFd,
+    work: impl FnOnce(&OwnedFd) -> io::Result<()>,
+) -> io::Result<Pid> {
     // SAFETY: the runner has one thread, so no lock is held and the child may allocate.
     match unsafe { libc::fork() } {
         0 => {
             let work = || -> io::Result<()> {
                 rustix::stdio::dup2_stdin(folder)?;
                 signals::close_inherited()?;
-                work(&rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?);
-                Ok(())
+                work(&rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?)
             };
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            let code = match done {
+                Ok(Ok(())) => 0,
+                Ok(Err(error)) => error.raw_os_error().unwrap_or(libc::EIO),
+                Err(_) => libc::EIO,
+            };
             // SAFETY: `_exit` ends the process without touching what it shares with the runner, and
             // without dropping what `close_inherited` has closed already.
-            unsafe { libc::_exit(i32::from(!matches!(done, Ok(Ok(()))))) }
+            unsafe { libc::_exit(code) }
         }
         pid => started(pid),
     }

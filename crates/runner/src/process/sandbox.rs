@@ -3,16 +3,21 @@
 
 mod calls;
 mod domain;
+mod limits;
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::rc::Rc;
 
 use rustix::process::{Resource, Rlimit};
-use stagedoor_domain::sandbox::{Enforced, Level, Measure, Network, ProcessLimits, Sandbox};
+use stagedoor_domain::sandbox::{Enforced, Level, Measure, Network, Sandbox};
 
 pub(super) use self::calls::Filter;
 use self::domain::{Domains, Own};
+pub(super) use self::domain::{FILES, file_type, with_scopes};
+use self::limits::Given;
+use super::cgroup::controls::Share;
+use super::hiding::Hiding;
 use super::log::log;
 use crate::protocol::{Plan, Refusal};
 
@@ -25,14 +30,6 @@ pub(super) struct Kit {
     /// them when it starts, because the operator permits that some go without.
     inherits: bool,
     given: Given,
-}
-
-/// What the runner itself is allowed, which nobody can be given more of but by root.
-struct Given {
-    /// Before it raised that.
-    open_files: Rlimit,
-    others: [(Resource, Rlimit); 4],
-    nice: i32,
 }
 
 struct Filters {
@@ -49,8 +46,8 @@ pub(super) struct Confinement {
     pub(super) nice: Option<i32>,
     pub(super) no_new_privileges: bool,
     pub(super) no_speculation: bool,
-    /// A ruleset; the runner's own, or `ruleset`.
-    pub(super) domain: Option<RawFd>,
+    /// Rulesets, in this order; the runner's own, or `ruleset`.
+    pub(super) domains: [Option<RawFd>; 2],
     /// In this order.
     pub(super) filters: Vec<Rc<Filter>>,
     /// Kept open until the child has left.
@@ -65,7 +62,7 @@ impl Confinement {
             nice: None,
             no_new_privileges: false,
             no_speculation: false,
-            domain: None,
+            domains: [None; 2],
             filters: Vec::new(),
             ruleset: None,
         }
@@ -78,6 +75,10 @@ pub(super) struct Frame<'a> {
     pub(super) folder: BorrowedFd<'a>,
     /// The attempt's own.
     pub(super) scratch: &'a Path,
+    /// How that is set apart from those of others, or why it is not.
+    pub(super) hiding: Result<&'a Hiding, String>,
+    /// What its cgroup holds for all of its processes together.
+    pub(super) shares: Share,
     /// Whether what was checked is what runs, or why not; none where nothing is checked.
     pub(super) pinned: Option<Result<(), String>>,
 }
@@ -123,7 +124,7 @@ impl Kit {
             enforced.note(Measure::Privileges, Ok(()));
             enforced.note(Measure::Calls, self.has_filters());
         }
-        let limits = self.given.limits(&plan.process_limits);
+        let limits = self.given.limits(&plan.process_limits, frame.shares);
         let mut confinement = Confinement {
             nice: plan
                 .process_limits
@@ -141,11 +142,21 @@ impl Kit {
                 working_directory: plan.working_directory.as_deref().map(Path::new),
                 scratch: frame.scratch,
             };
-            confinement.ruleset = self.domains.of(sandbox, &own)?;
-            let ruleset = confinement.ruleset.as_ref().or(self.domains.common());
-            confinement.domain = ruleset.map(AsRawFd::as_raw_fd);
+            let hides = frame
+                .hiding
+                .as_ref()
+                .ok()
+                .and_then(|hiding| hiding.domain());
+            let ruleset = self.domains.of(sandbox, &own)?;
+            // Each holds processes apart, so that the one that all have is needed only where no other is.
+            let shared = self.domains.common().filter(|_| ruleset.is_none());
+            let first = hides.or(shared.map(AsFd::as_fd));
+            confinement.domains = [first, ruleset.as_ref().map(AsFd::as_fd)]
+                .map(|ruleset| ruleset.map(|fd| fd.as_raw_fd()));
+            confinement.ruleset = ruleset;
         }
-        note_limits(&plan.process_limits, &mut enforced);
+        enforced.note(Measure::Hidden, is_hidden(frame.hiding, confines));
+        limits::note(&plan.process_limits, frame.shares, &mut enforced);
         demand(sandbox, &enforced)?;
         if let Some(pinned) = frame.pinned {
             enforced.note(Measure::Pinned, pinned);
@@ -213,6 +224,17 @@ fn make_filters() -> Result<Filters, String> {
     made().map_err(|error: seccompiler::BackendError| error.to_string())
 }
 
+/// A domain needs what the level `none` does not have; a view does not.
+fn is_hidden(hiding: Result<&Hiding, String>, confines: bool) -> Result<(), String> {
+    match hiding? {
+        Hiding::Domain(_) if !confines => Err(
+            "Landlock, which closes the way to them here, is no part of the level `none`"
+                .to_owned(),
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// A floor is a floor: what was asked for holds, or nothing is started.
 fn demand(sandbox: &Sandbox, enforced: &Enforced) -> Result<(), Refusal> {
     let missing = enforced.missing.first().filter(|_| sandbox.required);
@@ -222,84 +244,4 @@ fn demand(sandbox: &Sandbox, enforced: &Enforced) -> Result<(), Refusal> {
             measure.says()
         )))
     })
-}
-
-impl Given {
-    fn now(open_files: Rlimit) -> Self {
-        let resources = [
-            Resource::Data,
-            Resource::Cpu,
-            Resource::Nproc,
-            Resource::Fsize,
-        ];
-        let now = |resource| (resource, rustix::process::getrlimit(resource));
-        Self {
-            open_files,
-            others: resources.map(now),
-            nice: rustix::process::getpriority_process(None).unwrap_or(0),
-        }
-    }
-
-    /// What was asked for, and of open files what the runner was given where nothing was.
-    fn limits(&self, asked: &ProcessLimits) -> Vec<(Resource, Rlimit)> {
-        let files = asked.open_files.map(|files| at_most(files, files));
-        let files = files.map_or(self.open_files, |files| lower(files, self.open_files));
-        // One second more, in which a script that catches the signal can end by itself.
-        let seconds = asked.cpu.map(|time| time.as_secs());
-        let others = [
-            (
-                Resource::Data,
-                asked.memory.map(|bytes| at_most(bytes, bytes)),
-            ),
-            (
-                Resource::Cpu,
-                seconds.map(|s| at_most(s, s.saturating_add(1))),
-            ),
-            (
-                Resource::Nproc,
-                asked.processes.map(|many| at_most(many, many)),
-            ),
-            (
-                Resource::Fsize,
-                asked.file_size.map(|bytes| at_most(bytes, bytes)),
-            ),
-        ];
-        let lowered = others.into_iter().filter_map(|(resource, wanted)| {
-            let (_, given) = self.others.iter().find(|(known, _)| *known == resource)?;
-            Some((resource, lower(wanted?, *given)))
-        });
-        std::iter::once((Resource::Nofile, files))
-            .chain(lowered)
-            .collect()
-    }
-}
-
-fn at_most(current: u64, maximum: u64) -> Rlimit {
-    Rlimit {
-        current: Some(current),
-        maximum: Some(maximum),
-    }
-}
-
-/// A limit that was given can be lowered, and raised by nobody but root.
-fn lower(wanted: Rlimit, given: Rlimit) -> Rlimit {
-    let least = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
-    Rlimit {
-        current: least(wanted.current, given.maximum),
-        maximum: least(wanted.maximum, given.maximum),
-    }
-}
-
-fn note_limits(asked: &ProcessLimits, enforced: &mut Enforced) {
-    let asked = [
-        (Measure::Memory, asked.memory.is_some()),
-        (Measure::Cpu, asked.cpu.is_some()),
-        (Measure::ProcessCount, asked.processes.is_some()),
-        (Measure::FileSize, asked.file_size.is_some()),
-        (Measure::OpenFiles, asked.open_files.is_some()),
-        (Measure::Nice, asked.nice.is_some()),
-    ];
-    for (measure, _) in asked.into_iter().filter(|(_, asked)| *asked) {
-        enforced.note(measure, Ok(()));
-    }
 }

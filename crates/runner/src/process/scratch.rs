@@ -1,24 +1,26 @@
 //! What an attempt has for itself on disk: home, temporary files, private files, credentials.
 
+mod cell;
 mod reuse;
 mod secrets;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::Permissions;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Stat, Uid};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::process::Pid;
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::invocation::PrivateFile;
 
-use self::reuse::Reuse;
-use self::secrets::Secrets;
+use self::cell::{CREDENTIALS, Cell};
+use super::hiding::{Cover, Hiding};
+use super::settings::RunnerArgs;
 use super::{launch, sweep};
 use crate::account::Account;
 
@@ -26,11 +28,12 @@ use crate::account::Account;
 pub(super) struct Scratch {
     dir: OwnedFd,
     path: PathBuf,
-    /// Who owns what is made here; none means the runner's own account.
-    account: Option<Account>,
-    reuse: Reuse,
-    /// By the name of the attempt's folder.
-    secrets: HashMap<String, Secrets>,
+    /// Of the attempts' folders.
+    mode: Mode,
+    cover: Cover,
+    /// By name: what an attempt has, or its sweeper.
+    used: HashMap<String, Cell>,
+    free: Vec<Cell>,
     /// Numbers the folders.
     next: u64,
 }
@@ -81,8 +84,8 @@ impl Places {
 
 /// What the name of every attempt's folder begins with.
 const PREFIX: &str = "attempt-";
-/// The folder of an attempt's secrets.
-const CREDENTIALS: &str = "credentials";
+/// Folders that are kept for later attempts.
+const MOST_KEPT: usize = 64;
 
 const OPEN_DIR: OFlags = OFlags::DIRECTORY
     .union(OFlags::NOFOLLOW)
@@ -92,8 +95,17 @@ const OPEN_DIR: OFlags = OFlags::DIRECTORY
 impl Scratch {
     /// Makes the folder if it is not there. As root, what is made can be entered, not listed, by the
     /// scripts' account, which must be able to enter every folder above it, too.
-    pub(super) fn open(path: &Path, account: Option<Account>) -> io::Result<Self> {
-        let mode = if account.is_some() { 0o711 } else { 0o700 };
+    pub(super) fn open<'a>(
+        args: &RunnerArgs,
+        accounts: impl Iterator<Item = &'a Account>,
+    ) -> io::Result<Self> {
+        let path = &*args.scratch;
+        let mut accounts = accounts.peekable();
+        let mode = if accounts.peek().is_some() {
+            0o711
+        } else {
+            0o700
+        };
         let missing: Vec<&Path> = path.ancestors().take_while(|path| !path.exists()).collect();
         std::fs::create_dir_all(path)?;
         for made in missing {
@@ -101,177 +113,161 @@ impl Scratch {
         }
         let dir = rustix::fs::open(path, OPEN_DIR, Mode::empty())?;
         check_owner(&rustix::fs::fstat(&dir)?)?;
-        for above in path.ancestors() {
-            check_entry(account.as_ref(), above)?;
+        for account in accounts {
+            for above in path.ancestors() {
+                check_entry(account, above)?;
+            }
         }
         Ok(Self {
             dir,
             path: path.to_owned(),
-            account,
-            reuse: Reuse::default(),
-            secrets: HashMap::new(),
+            mode: Mode::from_raw_mode(mode),
+            cover: Cover::open(args),
+            used: HashMap::new(),
+            free: Vec::new(),
             next: 0,
         })
     }
 
-    /// An attempt's folder with its private files, at this time of the monotonic clock. The folder is given to the account only when all
-    /// is in it, so that nobody can redirect what is written here.
-    pub(super) fn make(&mut self, private: &[PrivateFile], now: Duration) -> io::Result<Places> {
-        let kept = private.is_empty().then(|| self.reuse.take(now)).flatten();
-        if let Some(name) = kept {
-            return Ok(self.places(name));
-        }
-        let (name, top) = self.make_top()?;
-        let mut places = self.places(name);
-        let filled = self.fill(&top, &mut places, private);
-        match filled {
-            Ok(Some(secrets)) => {
-                self.secrets.insert(places.name.clone(), secrets);
+    /// An attempt's folder with its private files, at this time of the monotonic clock. What is in it is
+    /// the owner's; none is the runner's own account.
+    pub(super) fn make(
+        &mut self,
+        owner: Option<&Account>,
+        private: &[PrivateFile],
+        now: Duration,
+    ) -> io::Result<Places> {
+        let mut cell = self.take()?;
+        let path = self.path.join(cell.name());
+        let fitted = self
+            .set_apart(&mut cell)
+            .and_then(|()| cell.fit(owner, private, now));
+        match fitted {
+            Ok(files) => {
+                let name = cell.name().to_owned();
+                self.used.insert(name.clone(), cell);
+                Ok(Places { name, path, files })
             }
-            Ok(None) if private.is_empty() => self.reuse.made(&self.dir, &places.name, now),
-            Ok(None) => {}
             Err(error) => {
-                // It was not given away yet, so only the runner wrote in it.
-                let _ = std::fs::remove_dir_all(&places.path);
-                return Err(error);
+                // No script was in it, so only the runner wrote in it.
+                drop(cell);
+                let _ = std::fs::remove_dir_all(path);
+                Err(error)
             }
         }
-        Ok(places)
     }
 
-    fn places(&self, name: String) -> Places {
-        Places {
-            path: self.path.join(&name),
-            name,
-            files: BTreeMap::new(),
+    /// How the folder of this attempt is set apart from the others, or why it is not.
+    pub(super) fn hiding(&self, name: &str) -> Result<&Hiding, String> {
+        let hiding = self.used.get(name).and_then(|cell| cell.hiding.as_ref());
+        hiding.ok_or_else(|| self.cover.lacks().unwrap_or_default().to_owned())
+    }
+
+    /// One that is free, the last one first, or a new one. What an earlier runner left may have any
+    /// number until it is swept away.
+    fn take(&mut self) -> io::Result<Cell> {
+        if let Some(cell) = self.free.pop() {
+            return Ok(cell);
         }
-    }
-
-    /// A new folder. What an earlier runner left may have any number until it is swept away.
-    fn make_top(&mut self) -> io::Result<(String, OwnedFd)> {
         loop {
             let name = format!("{PREFIX}{}", self.next);
             self.next += 1;
             match make_folder(&self.dir, &name) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                made => return made.map(|top| (name, top)),
+                top => return Cell::new(name, top?, self.mode),
             }
         }
     }
 
-    /// Makes what is in the folder, gives it away, and says where its secrets are.
-    fn fill(
-        &self,
-        top: &OwnedFd,
-        places: &mut Places,
-        private: &[PrivateFile],
-    ) -> io::Result<Option<Secrets>> {
-        for name in ["home", "tmp"] {
-            self.give(&make_folder(top, name)?)?;
+    fn set_apart(&mut self, cell: &mut Cell) -> io::Result<()> {
+        match &cell.hiding {
+            Some(hiding) if self.cover.is_current(hiding) => return Ok(()),
+            // Views of others may still hold what was unmounted since.
+            Some(_) => self.free.iter_mut().for_each(|free| free.hiding = None),
+            None => {}
         }
-        let (secret, other): (Vec<_>, Vec<_>) = private.iter().partition(|file| file.secret);
-        if !other.is_empty() {
-            let dir = make_folder(top, "files")?;
-            for file in other {
-                self.write(&dir, "files", file, places)?;
-            }
-            self.give(&dir)?;
-        }
-        let mut secrets = None;
-        if !secret.is_empty() {
-            let made = secrets.insert(Secrets::new(make_folder(top, CREDENTIALS)?));
-            for file in secret {
-                self.write(made.folder(), CREDENTIALS, file, places)?;
-                made.add(&file.name);
-            }
-            rustix::fs::fchmod(made.folder(), Mode::from_raw_mode(0o500))?;
-            self.give(made.folder())?;
-        }
-        self.give(top)?;
-        Ok(secrets)
-    }
-
-    fn write(
-        &self,
-        dir: &OwnedFd,
-        folder: &str,
-        file: &PrivateFile,
-        places: &mut Places,
-    ) -> io::Result<()> {
-        if matches!(file.name.as_str(), "" | "." | "..") || file.name.contains(['/', '\0']) {
-            return Err(io::Error::other(format!(
-                "`{}` is not the name of a file",
-                file.name
-            )));
-        }
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(dir, &*file.name, flags, Mode::from_raw_mode(0o400))?;
-        io::Write::write_all(&mut std::fs::File::from(opened.try_clone()?), &file.content)?;
-        self.give(&opened)?;
-        let path = Path::new(folder).join(&file.name);
-        places.files.insert(file.name.clone(), path);
-        Ok(())
-    }
-
-    fn give(&self, file: &OwnedFd) -> io::Result<()> {
-        if let Some(account) = &self.account {
-            let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
-            rustix::fs::fchown(file, Some(uid), Some(gid))?;
-        }
+        cell.hiding = self.cover.around(cell.top(), cell.name())?;
         Ok(())
     }
 
     /// Removes what holds the secrets of an attempt that has no process any more.
     pub(super) fn remove_secrets(&mut self, name: &str) {
-        if let Some(secrets) = self.secrets.remove(name) {
-            secrets.remove();
+        if let Some(cell) = self.used.get_mut(name) {
+            cell.remove_secrets();
         }
     }
 
-    /// Removes an attempt's folder, or keeps it for the next one if it is as it was made. What a script left in it is removed by a process of the
-    /// script's account, whose end is to be reported to [`Scratch::swept`].
+    /// Lets go of an attempt's folder, which serves another one when it is empty again. What a script
+    /// left in it is removed by a process of the script's account, whose end is to be reported to
+    /// [`Scratch::swept`].
     pub(super) fn remove(&mut self, name: &str) -> io::Result<Option<Pid>> {
-        if self.reuse.keep(&self.dir, name) {
+        let Some(mut cell) = self.used.remove(name) else {
+            return self.remove_stale(name);
+        };
+        if cell.is_untouched(&self.dir) || cell.clear() {
+            self.keep(cell);
             return Ok(None);
         }
-        self.remove_secrets(name);
-        self.clear(name)
-    }
-
-    fn clear(&self, name: &str) -> io::Result<Option<Pid>> {
-        for part in ["home", "tmp", CREDENTIALS] {
-            // Fails when it is not empty, or is no folder any more; then the sweeper does it.
-            let _ = rustix::fs::unlinkat(&self.dir, format!("{name}/{part}"), AtFlags::REMOVEDIR);
-        }
-        match rustix::fs::unlinkat(&self.dir, name, AtFlags::REMOVEDIR) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(None),
-            Err(_) => self.sweep(name),
-        }
-    }
-
-    fn sweep(&self, name: &str) -> io::Result<Option<Pid>> {
-        let top = rustix::fs::openat(&self.dir, name, OPEN_DIR, Mode::empty())?;
-        let owner = rustix::fs::fstat(&top)?.st_uid;
-        if self
-            .account
-            .as_ref()
-            .is_some_and(|account| account.uid != owner)
-        {
-            // It was never given away, so only the runner wrote in it, and not much.
-            std::fs::remove_dir_all(self.path.join(name))?;
-            return Ok(None);
-        }
-        let sweeper = launch::start_worker(&top, |top| {
-            let assumed = self.account.as_ref().map_or(Ok(()), Account::assume);
-            // What cannot be removed is tried again when the next runner starts.
-            let _ = assumed.and_then(|()| sweep::empty(top));
-        })?;
+        let sweeper = Self::sweep(cell.top())?;
+        self.used.insert(name.to_owned(), cell);
         Ok(Some(sweeper))
     }
 
-    /// The sweeper of this folder has ended: removes what is left of it, the folder itself.
-    pub(super) fn swept(&self, name: &str) -> io::Result<()> {
-        Ok(rustix::fs::unlinkat(&self.dir, name, AtFlags::REMOVEDIR)?)
+    /// For the next attempt, if there is still room and it stands where it was made.
+    fn keep(&mut self, cell: Cell) {
+        if self.free.len() < MOST_KEPT && cell.stands_in(&self.dir) {
+            self.free.push(cell);
+        } else {
+            cell.remove_from(&self.dir);
+        }
+    }
+
+    /// One that an earlier runner left.
+    fn remove_stale(&self, name: &str) -> io::Result<Option<Pid>> {
+        match rustix::fs::openat(&self.dir, name, OPEN_DIR, Mode::empty()) {
+            Ok(top) => Self::sweep(top.as_fd()).map(Some),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The folders in it are opened with the runner's rights, and emptied with those of their owner.
+    fn sweep(top: BorrowedFd<'_>) -> io::Result<Pid> {
+        let top = top.try_clone_to_owned()?;
+        launch::start_worker(&top, |top| {
+            let parts = cell::parts_of(top);
+            let owner = |folder: &OwnedFd| Ok(rustix::fs::fstat(folder)?.st_uid);
+            let own = rustix::process::geteuid().as_raw();
+            // An earlier runner gave the folder itself away.
+            let owners: Vec<u32> = parts
+                .iter()
+                .chain([top])
+                .map(owner)
+                .collect::<io::Result<_>>()?;
+            if let Some(other) = owners.into_iter().find(|owner| *owner != own) {
+                Account::alone(other).assume()?;
+            }
+            for part in parts {
+                let _ = rustix::fs::fchmod(&part, Mode::RWXU).map(|()| sweep::empty(&part));
+            }
+            // What cannot be removed is tried again when the next runner starts.
+            let _ = sweep::empty(top);
+            Ok(())
+        })
+    }
+
+    /// The sweeper of this folder has ended.
+    pub(super) fn swept(&mut self, name: &str) -> io::Result<()> {
+        let Some(mut cell) = self.used.remove(name) else {
+            let top = rustix::fs::openat(&self.dir, name, OPEN_DIR, Mode::empty())?;
+            cell::remove_parts(top.as_fd());
+            return Ok(rustix::fs::unlinkat(&self.dir, name, AtFlags::REMOVEDIR)?);
+        };
+        if cell.clear() {
+            self.keep(cell);
+            return Ok(());
+        }
+        Err(rustix::io::Errno::NOTEMPTY.into())
     }
 
     /// The folders of attempts that an earlier runner left behind.
@@ -292,10 +288,11 @@ impl Scratch {
 /// Folders that are kept are empty, so nothing has to be swept.
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let names: Vec<String> = self.reuse.drain().collect();
-        for name in names {
-            let _ = self.clear(&name);
+        for cell in self.free.drain(..) {
+            cell.remove_from(&self.dir);
         }
+        // Fails where something is left in it, for the next runner to remove.
+        let _ = std::fs::remove_dir(&self.path);
     }
 }
 
@@ -322,14 +319,13 @@ fn check_owner(stat: &Stat) -> io::Result<()> {
     ))
 }
 
-fn check_entry(account: Option<&Account>, folder: &Path) -> io::Result<()> {
-    let stat = rustix::fs::stat(folder)?;
-    match account {
-        Some(account) if !account.can_enter(&stat) => Err(io::Error::other(format!(
-            "the account that scripts run as (uid {}) cannot enter {}",
-            account.uid,
-            folder.display()
-        ))),
-        _ => Ok(()),
+fn check_entry(account: &Account, folder: &Path) -> io::Result<()> {
+    if account.can_enter(&rustix::fs::stat(folder)?) {
+        return Ok(());
     }
+    Err(io::Error::other(format!(
+        "the account that scripts run as (uid {}) cannot enter {}",
+        account.uid,
+        folder.display()
+    )))
 }

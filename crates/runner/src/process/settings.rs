@@ -20,12 +20,26 @@ pub struct RunnerArgs {
     pub scratch: PathBuf,
     /// Who scripts run as; needs root. None means the runner's own account.
     pub account: Option<Account>,
+    /// Which other accounts a plan may name; needs root.
+    pub others: Vec<Permitted>,
     /// Scripts may run as root.
     pub allow_root_scripts: bool,
     /// The operator permits that scripts go without a sandbox, so that none of it may be inherited.
     pub some_go_without: bool,
+    /// Files that scripts are not to see, beside the folder of the socket. Those below the root of the
+    /// catalog can be hidden only where scripts have an account of their own.
+    pub hidden: Vec<PathBuf>,
     /// The account that the server runs as, beside root and the runner's own.
     pub server_uid: Option<u32>,
+}
+
+/// An account that the operator lets definitions name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permitted {
+    /// As a definition names it.
+    pub name: String,
+    /// None where the machine had no such account.
+    pub account: Option<Account>,
 }
 
 /// Why a command line is not a runner's.
@@ -50,8 +64,14 @@ impl RunnerArgs {
         pair("--socket", self.socket.clone().into());
         pair("--root", self.root.clone().into());
         pair("--scratch", self.scratch.clone().into());
+        for path in &self.hidden {
+            pair("--hide", path.clone().into());
+        }
         if let Some(account) = &self.account {
             pair("--account", write_account(account).into());
+        }
+        for other in &self.others {
+            pair("--may-run-as", write_permitted(other).into());
         }
         if let Some(uid) = self.server_uid {
             pair("--server-uid", uid.to_string().into());
@@ -73,14 +93,17 @@ impl RunnerArgs {
         let mut argv = argv.into_iter();
         let (mut socket, mut root, mut scratch) = (None, None, None);
         let (mut account, mut server_uid) = (None, None);
+        let mut others = Vec::new();
         let (mut root_on_stdin, mut allow_root_scripts) = (false, false);
-        let mut some_go_without = false;
+        let (mut some_go_without, mut hidden) = (false, Vec::new());
         while let Some(name) = argv.next() {
             match name.to_str().unwrap_or_default() {
                 "--socket" => socket = Some(path("--socket", argv.next())?),
                 "--root" => root = Some(path("--root", argv.next())?),
                 "--scratch" => scratch = Some(path("--scratch", argv.next())?),
+                "--hide" => hidden.push(path("--hide", argv.next())?),
                 "--account" => account = Some(read_account(argv.next())?),
+                "--may-run-as" => others.push(read_permitted(argv.next())?),
                 "--server-uid" => {
                     server_uid = Some(number(argv.next()).ok_or(BadArgs::Value("--server-uid"))?);
                 }
@@ -96,21 +119,28 @@ impl RunnerArgs {
             root_on_stdin,
             scratch: scratch.ok_or(BadArgs::Missing("--scratch"))?,
             account,
+            others,
             allow_root_scripts,
             some_go_without,
+            hidden,
             server_uid,
         })
     }
 
     /// What two runners must have in common to be exchangeable, as text.
     pub(crate) fn identity(&self, root: (u64, u64)) -> Vec<String> {
-        let mut words: Vec<String> = self
-            .to_argv()
+        // What does not change what may be asked of it: what held a script is recorded as it was.
+        let same = Self {
+            root_on_stdin: false,
+            some_go_without: false,
+            hidden: Vec::new(),
+            ..self.clone()
+        };
+        let argv = same.to_argv();
+        let mut words: Vec<String> = argv
             .iter()
-            .map(|word| word.to_string_lossy().into_owned())
+            .map(|w| w.to_string_lossy().into_owned())
             .collect();
-        // Neither changes what may be asked of it: what a script goes without is recorded as it was.
-        words.retain(|word| word != "--root-on-stdin" && word != "--some-go-without");
         words.push(format!("{}:{}", root.0, root.1));
         words
     }
@@ -134,19 +164,45 @@ fn write_account(account: &Account) -> String {
 }
 
 fn read_account(value: Option<OsString>) -> Result<Account, BadArgs> {
-    let read = |text: &str| -> Option<Account> {
-        let mut parts = text.splitn(3, ':');
-        let uid = parts.next()?.parse().ok()?;
-        let gid = parts.next()?.parse().ok()?;
-        let groups = parts.next()?.split(',').filter(|group| !group.is_empty());
-        let groups = groups
-            .map(|group| group.parse().ok())
-            .collect::<Option<Vec<u32>>>()?;
-        Some(Account { uid, gid, groups })
+    value
+        .and_then(|value| value.to_str().and_then(account_of))
+        .ok_or(BadArgs::Value("--account"))
+}
+
+fn account_of(text: &str) -> Option<Account> {
+    let mut parts = text.splitn(3, ':');
+    let uid = parts.next()?.parse().ok()?;
+    let gid = parts.next()?.parse().ok()?;
+    let groups = parts.next()?.split(',').filter(|group| !group.is_empty());
+    let groups = groups
+        .map(|group| group.parse().ok())
+        .collect::<Option<Vec<u32>>>()?;
+    Some(Account { uid, gid, groups })
+}
+
+/// `name=uid:gid:group,group`, or the name of an account that is not there.
+fn write_permitted(permitted: &Permitted) -> String {
+    let name = &permitted.name;
+    match &permitted.account {
+        Some(account) => format!("{name}={}", write_account(account)),
+        None => name.clone(),
+    }
+}
+
+fn read_permitted(value: Option<OsString>) -> Result<Permitted, BadArgs> {
+    let read = |text: &str| -> Option<Permitted> {
+        let (name, account) = match text.split_once('=') {
+            Some((name, account)) => (name, Some(account_of(account)?)),
+            None => (text, None),
+        };
+        (!name.is_empty()).then(|| Permitted {
+            name: name.to_owned(),
+            account,
+        })
     };
     value
         .and_then(|value| value.to_str().and_then(read))
-        .ok_or(BadArgs::Value("--account"))
+        .ok_or(BadArgs::Value("--may-run-as"))
 }
 
 #[cfg(test)]
@@ -164,8 +220,10 @@ mod tests {
                 gid: 7374,
                 groups: vec![7374, 4],
             }),
+            others: Vec::new(),
             allow_root_scripts: false,
             some_go_without: false,
+            hidden: vec!["/scripts/stagedoor.toml".into(), "/etc/key.pem".into()],
             server_uid: Some(7373),
         }
     }
@@ -185,9 +243,17 @@ mod tests {
             gid: 2,
             groups: Vec::new(),
         };
+        let permitted = |name: &str, account: Option<&Account>| Permitted {
+            name: name.to_owned(),
+            account: account.cloned(),
+        };
         for args in [
             args(),
             bare,
+            RunnerArgs {
+                others: vec![permitted("backup", Some(&alone)), permitted("gone", None)],
+                ..args()
+            },
             RunnerArgs {
                 account: Some(alone),
                 ..args()
@@ -213,6 +279,13 @@ mod tests {
             parse(&["--account", "1:2:x"]),
             Err(BadArgs::Value("--account"))
         );
+        for wrong in ["", "=1:2:3", "backup=", "backup=1:2"] {
+            assert_eq!(
+                parse(&["--may-run-as", wrong]),
+                Err(BadArgs::Value("--may-run-as")),
+                "{wrong}"
+            );
+        }
         assert_eq!(parse(&["--shell"]), Err(BadArgs::Unknown("--shell".into())));
     }
 
@@ -223,6 +296,8 @@ mod tests {
             one,
             RunnerArgs {
                 root_on_stdin: false,
+                some_go_without: true,
+                hidden: Vec::new(),
                 ..args()
             }
             .identity((1, 2))
@@ -236,5 +311,14 @@ mod tests {
             }
             .identity((1, 2))
         );
+        let backup = |uid| RunnerArgs {
+            others: vec![Permitted {
+                name: "backup".into(),
+                account: Some(Account::alone(uid)),
+            }],
+            ..args()
+        };
+        assert_ne!(one, backup(34).identity((1, 2)));
+        assert_ne!(backup(35).identity((1, 2)), backup(34).identity((1, 2)));
     }
 }

@@ -2,20 +2,22 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::rc::Rc;
 
 use rustix::fs::Mode;
 use rustix::pipe::PipeFlags;
-use stagedoor_domain::sandbox::Measure;
+use stagedoor_domain::sandbox::{Enforced, Measure, USUAL_PROCESSES};
 use stagedoor_domain::time::Clock;
 
+use super::accounts::RunAs;
 use super::attempt::{Ends, Live};
+use super::cgroup::controls::Share;
 use super::child::{Directory, Program, Steps, Strings};
 use super::environment::{arguments, environment};
 use super::executable::{self, Executable, Root, Target, c_string};
+use super::hiding::Hiding;
 use super::sandbox::{Confinement, Frame, Kit};
 use super::scratch::{Places, Scratch};
-use super::tree::{Nursery, Tree};
+use super::tree::{Bed, Nursery, Tree};
 use super::unconfirmed::Unconfirmed;
 use crate::account::Credentials;
 use crate::protocol::{Plan, Refusal};
@@ -25,8 +27,6 @@ use crate::wire;
 pub(super) struct Station {
     pub(super) root: Root,
     pub(super) scratch: Scratch,
-    /// Who scripts run as; none means the runner's own account.
-    pub(super) credentials: Option<Rc<Credentials>>,
     /// `/dev/null`.
     pub(super) null: OwnedFd,
     /// What scripts are held by.
@@ -41,11 +41,12 @@ pub(super) struct Station {
 impl Station {
     /// Starts the attempt. It is not known yet whether it executes.
     pub(super) fn start(&mut self, plan: Box<Plan>, clock: &dyn Clock) -> Result<Live, Refused> {
-        let executable = executable::open(&plan, &self.root)?;
-        let now = clock.monotonic();
-        let made = self.scratch.make(&plan.invocation.files, now);
+        let who = self.root.accounts.of(plan.run_as.as_deref())?;
+        let executable = executable::open(&plan, &self.root, &who)?;
+        let (now, files) = (clock.monotonic(), &plan.invocation.files);
+        let made = self.scratch.make(who.account.as_ref(), files, now);
         let places = made.map_err(|error| resources("make its private folder", &error))?;
-        self.start_in(&places, executable, plan, clock)
+        self.start_in(&places, &who, executable, plan, clock)
             .map_err(|reason| Refused {
                 reason,
                 scratch: Some(places.name().to_owned()),
@@ -55,21 +56,26 @@ impl Station {
     fn start_in(
         &mut self,
         places: &Places,
+        who: &RunAs,
         mut executable: Executable,
         plan: Box<Plan>,
         clock: &dyn Clock,
     ) -> Result<Live, Refusal> {
-        let streams = Streams::make(&plan.invocation.stdin, self.credentials.as_deref())
-            .map_err(|error| resources("make its standard streams", &error))?;
-        let frame = Frame {
-            folder: executable.directory.as_fd(),
-            scratch: places.path(),
-            pinned: self.root.pins(&executable, &plan),
-        };
-        let (confinement, mut enforced) = self.kit.fit(&plan, frame)?;
-        let steps = self.steps(&mut executable, &streams, places, &plan, confinement)?;
+        let limits = &plan.process_limits;
+        let bed = self.nursery.bed(Share {
+            memory: limits.memory,
+            processes: limits.processes.or(Some(USUAL_PROCESSES)),
+        });
+        let (steps, streams, mut enforced) =
+            match self.outfit(places, who, &mut executable, &plan, &bed) {
+                Ok(outfit) => outfit,
+                Err(reason) => {
+                    self.nursery.take_back(bed);
+                    return Err(reason);
+                }
+            };
         let started_at = clock.now();
-        let planted = self.nursery.plant(steps);
+        let planted = self.nursery.plant(steps, bed);
         let planted = planted.map_err(|error| resources("make a process", &error))?;
         // A keeper does as much where the script cannot end it.
         if matches!(planted.tree, Tree::Cgroup(_)) || enforced.holds(Measure::Processes) {
@@ -93,11 +99,55 @@ impl Station {
         ))
     }
 
+    /// All that the child is given, and what holds it.
+    fn outfit(
+        &self,
+        places: &Places,
+        who: &RunAs,
+        executable: &mut Executable,
+        plan: &Plan,
+        bed: &Bed,
+    ) -> Result<(Steps, Streams, Enforced), Refusal> {
+        let streams = Streams::make(&plan.invocation.stdin, who.credentials.as_deref())
+            .map_err(|error| resources("make its standard streams", &error))?;
+        let frame = Frame {
+            folder: executable.directory.as_fd(),
+            scratch: places.path(),
+            hiding: self.hiding(who, places),
+            shares: bed.holds,
+            pinned: self.root.pins(executable, plan),
+        };
+        let (confinement, mut enforced) = self.kit.fit(plan, frame)?;
+        let limits = &plan.process_limits;
+        enforced.account = Some(who.name.clone());
+        let steps = Steps {
+            joins: bed.joins(),
+            // What is there for those who ask for nothing can be done without.
+            is_bound: (bed.holds.memory.is_some() && limits.memory.is_some())
+                || (bed.holds.processes.is_some() && limits.processes.is_some()),
+            ..self.steps(executable, &streams, places, who, plan, confinement)?
+        };
+        Ok((steps, streams, enforced))
+    }
+
+    /// Root finds a way to everything.
+    fn hiding(&self, who: &RunAs, places: &Places) -> Result<&Hiding, String> {
+        if who
+            .uid()
+            .unwrap_or_else(|| rustix::process::geteuid().as_raw())
+            == 0
+        {
+            return Err("the script runs as root".to_owned());
+        }
+        self.scratch.hiding(places.name())
+    }
+
     fn steps(
         &self,
         executable: &mut Executable,
         streams: &Streams,
         places: &Places,
+        who: &RunAs,
         plan: &Plan,
         confinement: Confinement,
     ) -> Result<Steps, Refusal> {
@@ -110,18 +160,28 @@ impl Station {
             shares_memory: self.shares_memory,
             // In a session of its own it would yield to nobody else's processes.
             begins_session: plan.process_limits.nice.is_none(),
-            credentials: self.credentials.clone(),
+            credentials: who.credentials.clone(),
             confinement,
+            joins: [None; 2],
+            is_bound: false,
+            view: self
+                .scratch
+                .hiding(places.name())
+                .ok()
+                .and_then(Hiding::view),
             directory: match working_directory.transpose()? {
                 Some(path) => Directory::Path(path),
-                None => Directory::Opened(executable.directory.as_raw_fd()),
+                None => Directory::Opened(
+                    executable.directory.as_raw_fd(),
+                    executable::absolute(&self.root.path, &plan.folder, "")?,
+                ),
             },
             program: match &executable.target {
                 Target::Opened(file) => Program::Opened(file.as_raw_fd()),
                 Target::Path(path) => Program::Path(path.clone()),
             },
             argv: Strings::new(argv),
-            envp: Strings::new(environment(plan, places, &self.zone)?),
+            envp: Strings::new(environment(plan, places, who, &self.zone)?),
         })
     }
 }

@@ -1,17 +1,20 @@
 //! The processes of an attempt: which they are, whether one is left, and how all are signalled.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
+use stagedoor_domain::run::Met;
 
 use super::cgroup::Cgroup;
+use super::cgroup::controls::Share;
 use super::cgroups::Cgroups;
 use super::child::{Order, Steps};
 use super::keeper::Keeper;
 use super::launch;
+use super::log::log;
 use super::members::Member;
 use super::simulation::Puppet;
 use super::stack::Stacks;
@@ -69,6 +72,14 @@ impl Tree {
         }
     }
 
+    /// What of its bounds it met.
+    pub(super) fn met(&self) -> Met {
+        match self {
+            Self::Cgroup(cgroup) => cgroup.met(),
+            Self::Keeper(_) | Self::Orphans(_) | Self::Simulated(_) => Met::default(),
+        }
+    }
+
     /// Becomes exceptional when the last process is gone, where that cannot be told otherwise.
     pub(super) fn end_of_tree(&self) -> Option<BorrowedFd<'_>> {
         match self {
@@ -84,6 +95,20 @@ pub(super) struct Planted {
     pub(super) child: Member,
     pub(super) tree: Tree,
     pub(super) order: Box<Order>,
+}
+
+/// Where an attempt is planted.
+pub(super) struct Bed {
+    cgroup: Option<Cgroup>,
+    /// What all in it may use together.
+    pub(super) holds: Share,
+}
+
+impl Bed {
+    /// The files by which a child joins what bounds it.
+    pub(super) fn joins(&self) -> [Option<RawFd>; 2] {
+        self.cgroup.as_ref().map_or([None; 2], Cgroup::joins)
+    }
 }
 
 /// Makes trees.
@@ -106,16 +131,38 @@ impl Nursery {
         }
     }
 
-    /// Starts a child that becomes the script.
-    pub(super) fn plant(&mut self, steps: Steps) -> io::Result<Planted> {
+    /// A cgroup for the next attempt, where there are any, bound to this share, and what of that holds. One
+    /// that cannot be had now, because the system has too many, is done without.
+    pub(super) fn bed(&mut self, share: Share) -> Bed {
+        let taken = self.cgroups.as_mut().map(Cgroups::take);
+        let cgroup = taken.and_then(Result::ok);
+        let bound = cgroup.as_ref().map(|cgroup| cgroup.bind(share));
+        let holds = bound.transpose().unwrap_or_else(|error| {
+            log(format_args!("a run cannot be bound as a whole: {error}"));
+            None
+        });
+        Bed {
+            cgroup,
+            holds: holds.unwrap_or_default(),
+        }
+    }
+
+    /// Nothing was planted in it.
+    pub(super) fn take_back(&mut self, bed: Bed) {
+        if let (Some(cgroup), Some(cgroups)) = (bed.cgroup, &mut self.cgroups) {
+            cgroups.give_back(cgroup);
+        }
+    }
+
+    /// Starts a child that becomes the script, in this cgroup.
+    pub(super) fn plant(&mut self, steps: Steps, bed: Bed) -> io::Result<Planted> {
         let stack = self.stacks.take()?;
         stack.departure().prepare();
         let mut order = Box::new(Order { steps, stack });
         order.steps.begins_session |= !self.has_no_terminal;
-        match self.cgroups.as_mut().map(Cgroups::take) {
-            Some(Ok(cgroup)) => self.plant_in(cgroup, order),
-            // One that cannot be had now, because the system has too many, is done without.
-            _ => with_keeper(order),
+        match bed.cgroup {
+            Some(cgroup) => self.plant_in(cgroup, order),
+            None => with_keeper(order),
         }
     }
 
@@ -131,8 +178,11 @@ impl Nursery {
             Err(error) => {
                 self.give_up(tree);
                 order.steps.begins_session = wanted;
+                order.steps.joins = [None; 2];
                 match Errno::from_io_error(&error) {
-                    Some(Errno::NOENT | Errno::NODEV) => with_keeper(order),
+                    Some(Errno::NOENT | Errno::NODEV) if !order.steps.is_bound => {
+                        with_keeper(order)
+                    }
                     _ => Err(error),
                 }
             }

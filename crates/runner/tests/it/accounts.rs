@@ -197,7 +197,7 @@ async fn a_server_with_its_own_account_may_connect_to_roots_runner() {
         pid,
         held: 0,
     };
-    let socket = std::fs::metadata(house.base.path().join("runner.sock")).expect("there");
+    let socket = std::fs::metadata(house.base.path().join("state/runner.sock")).expect("there");
     assert_eq!(
         (socket.uid(), socket.permissions().mode() & 0o777),
         (7373, 0o600)

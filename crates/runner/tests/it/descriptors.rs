@@ -67,7 +67,7 @@ async fn a_held_run_is_told_again_once_descriptors_are_free() {
     let mut house = House::open();
     let plan = house.script("hello", "#!/bin/sh\necho hello\nsleep 0.3\n");
     drop(house.start(plan.clone()).await);
-    let path = house.base.path().join("runner.sock");
+    let path = house.base.path().join("state/runner.sock");
     let next = Runner::connect(&path).expect("a runner");
     (house.runner, house.reports) = next.attach().expect("attached");
     let full = fill();

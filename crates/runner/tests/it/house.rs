@@ -14,8 +14,8 @@ use stagedoor_domain::invocation::{Invocation, Word};
 use stagedoor_domain::sandbox::{ProcessLimits, Sandbox};
 use stagedoor_domain::script::{Fingerprint, Launch};
 use stagedoor_runner::{
-    Account, Connection, ExitRecord, Plan, Refusal, Report, Reports, Runner, RunnerOptions,
-    Started, StopKind,
+    Account, Connection, ExitRecord, Permitted, Plan, Refusal, Report, Reports, Runner,
+    RunnerOptions, Started, StopKind,
 };
 use tempfile::TempDir;
 
@@ -65,6 +65,8 @@ pub fn new_base() -> TempDir {
         .expect("a folder");
     set_mode(base.path(), 0o755);
     fs::create_dir(base.path().join("scripts")).expect("made");
+    fs::create_dir(base.path().join("state")).expect("made");
+    set_mode(&base.path().join("state"), 0o700);
     set_mode(&base.path().join("scripts"), 0o755);
     base
 }
@@ -76,17 +78,19 @@ pub fn set_mode(path: &Path, mode: u32) {
 pub fn options(base: &Path) -> RunnerOptions {
     let root = base.join("scripts");
     RunnerOptions {
-        socket: base.join("runner.sock"),
+        socket: base.join("state/runner.sock"),
         root_dir: OwnedFd::from(fs::File::open(&root).expect("the folder of scripts")),
-        root,
+        root: root.clone(),
         scratch: base.join("scratch"),
         run_account: is_root().then(|| Account {
             uid: 65534,
             gid: 65534,
             groups: vec![65534],
         }),
+        others: Vec::new(),
         allow_root_scripts: false,
         some_go_without: false,
+        hidden: vec![base.join("stagedoor.toml"), root.join("stagedoor.toml")],
         server_uid: None,
     }
 }
@@ -105,24 +109,47 @@ impl House {
         Self::with(base, connection)
     }
 
+    /// The folder of the attempt that began as this one.
+    pub fn attempt(&self, number: u32) -> PathBuf {
+        self.base.path().join(format!("scratch/attempt-{number}"))
+    }
+
     /// One that cannot make cgroups, because it sees no hierarchy of them. None, with the reason printed,
     /// where that cannot be arranged.
     pub fn without_cgroups() -> Option<Self> {
+        Self::without_cgroups_for(Vec::new())
+    }
+
+    /// The same, and scripts may run as these accounts, too.
+    pub fn without_cgroups_for(others: Vec<Permitted>) -> Option<Self> {
         if !is_root() {
             println!("skipped: an ordinary user's runner makes no cgroups anyway");
             return None;
         }
+        let hide =
+            "/usr/bin/unshare --mount /bin/sh -c 'umount -l /sys/fs/cgroup && exec \"$@\"' sh";
+        Self::behind_for(hide, others)
+    }
+
+    /// One whose runner is started by these words of a shell. None, with the reason printed, where that
+    /// cannot be done.
+    pub fn behind(words: &str) -> Option<Self> {
+        Self::behind_for(words, Vec::new())
+    }
+
+    fn behind_for(words: &str, others: Vec<Permitted>) -> Option<Self> {
         let base = new_base();
-        let (own, wrapper) = (binary().display(), base.path().join("hide-cgroups"));
-        let hide = format!(
-            "#!/bin/sh\nexec /usr/bin/unshare --mount /bin/sh -c 'umount -l /sys/fs/cgroup && exec {own} \"$@\"' sh \"$@\"\n"
-        );
-        fs::write(&wrapper, hide).expect("written");
+        let (own, wrapper) = (binary().display(), base.path().join("wrapper"));
+        fs::write(&wrapper, format!("#!/bin/sh\nexec {words} {own} \"$@\"\n")).expect("written");
         set_mode(&wrapper, 0o755);
-        match Runner::ensure(&wrapper, &options(base.path())) {
+        let options = RunnerOptions {
+            others,
+            ..options(base.path())
+        };
+        match Runner::ensure(&wrapper, &options) {
             Ok(connection) => Some(Self::with(base, connection)),
             Err(error) => {
-                println!("skipped: the hierarchy of cgroups cannot be hidden: {error}");
+                println!("skipped: no runner starts behind `{words}`: {error}");
                 None
             }
         }
@@ -240,7 +267,7 @@ impl Drop for House {
             let _ = rustix::process::kill_process(pid, Signal::TERM);
         }
         // It removes its socket last; what it still has in the folder is to be gone by then.
-        let socket = self.base.path().join("runner.sock");
+        let socket = self.base.path().join("state/runner.sock");
         for _ in 0..500 {
             if !socket.exists() {
                 break;
@@ -280,6 +307,7 @@ pub fn plan(launch: Launch) -> Plan {
         stop_grace: Duration::from_secs(10),
         sandbox: Sandbox::default(),
         process_limits: ProcessLimits::default(),
+        run_as: None,
     }
 }
 

@@ -14,11 +14,14 @@ mod confined;
 mod descriptors;
 mod earlier;
 mod endings;
+mod hidden;
 mod house;
+mod marks;
 mod refusals;
-
+mod run_as;
 mod sandbox;
 mod scratch;
+mod shares;
 mod stubborn;
 mod takeover;
 mod tree;

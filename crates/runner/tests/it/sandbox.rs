@@ -337,7 +337,13 @@ async fn a_limit_stops_what_goes_beyond_it_and_what_stays_below_goes_on() {
 
 #[tokio::test]
 async fn an_account_that_has_too_many_processes_already_is_told_so() {
-    let mut house = House::open();
+    // With cgroups each run is counted by itself.
+    let without = if is_root() {
+        House::without_cgroups()
+    } else {
+        Some(House::open())
+    };
+    let Some(mut house) = without else { return };
     let plan = shell(&house, "first", "sleep 60");
     let (run, epoch) = (plan.run, plan.epoch);
     let _started = house.start(plan).await;

@@ -202,7 +202,7 @@ async fn a_suspended_sweeper_does_not_keep_a_runner_that_was_told_to_end() {
         if kill_process(sweeper, Signal::STOP).is_err() {
             continue;
         }
-        let socket = house.base.path().join("runner.sock");
+        let socket = house.base.path().join("state/runner.sock");
         kill_process(process(house.pid), Signal::TERM).expect("it lives");
         eventually("the runner has ended", || !socket.exists()).await;
         return;

@@ -45,7 +45,7 @@ async fn an_end_that_nobody_saw_is_kept_until_it_is_forgotten() {
     let _ = house.start(plan).await;
     // Without a server for longer than the script takes; more than once.
     for _ in 0..2 {
-        house.runner = Runner::connect(&house.base.path().join("runner.sock"))
+        house.runner = Runner::connect(&house.base.path().join("state/runner.sock"))
             .expect("a runner")
             .attach()
             .expect("attached")
@@ -62,7 +62,7 @@ async fn an_end_that_nobody_saw_is_kept_until_it_is_forgotten() {
     house.runner.forget(run, epoch).await.expect("sent");
     // The answer to this one proves that the one before it was obeyed.
     house.run(command(&["/bin/true"])).await;
-    let held = Runner::connect(&house.base.path().join("runner.sock"))
+    let held = Runner::connect(&house.base.path().join("state/runner.sock"))
         .expect("a runner")
         .held();
     assert_eq!(held, 0);
@@ -74,7 +74,7 @@ async fn a_run_without_a_server_still_ends_in_time() {
     let mut plan = command(&["/bin/sleep", "1000"]);
     plan.timeout = Some(Duration::from_millis(300));
     let _ = house.start(plan).await;
-    let (runner, reports) = Runner::connect(&house.base.path().join("runner.sock"))
+    let (runner, reports) = Runner::connect(&house.base.path().join("state/runner.sock"))
         .expect("a runner")
         .attach()
         .expect("attached");
@@ -109,7 +109,7 @@ async fn a_live_attempt_cannot_be_forgotten() {
 async fn the_old_server_is_told_that_it_was_replaced() {
     let mut house = House::open();
     let _ = house.start(command(&["/bin/sleep", "1000"])).await;
-    let path = house.base.path().join("runner.sock");
+    let path = house.base.path().join("state/runner.sock");
     let (_runner, mut reports) = Runner::connect(&path)
         .expect("a runner")
         .attach()
@@ -128,7 +128,7 @@ async fn garbage_ends_the_connection_and_nothing_else() {
         None,
     )
     .expect("a socket");
-    let path = house.base.path().join("runner.sock");
+    let path = house.base.path().join("state/runner.sock");
     let address = rustix::net::SocketAddrUnix::new(&path).expect("an address");
     rustix::net::connect(&socket, &address).expect("connected");
     let junk = [0xff; 600];
@@ -165,7 +165,7 @@ async fn a_runner_that_holds_nothing_is_replaced() {
     );
     let (runner, _reports) = connection.attach().expect("attached");
     runner.bye().await.expect("sent");
-    let socket = house.base.path().join("runner.sock");
+    let socket = house.base.path().join("state/runner.sock");
     eventually("the runner ends after goodbye", || !socket.exists()).await;
 }
 
@@ -173,13 +173,13 @@ async fn a_runner_that_holds_nothing_is_replaced() {
 async fn a_runner_that_nobody_needs_ends_by_itself() {
     let mut house = House::open();
     house.run(command(&["/bin/true"])).await;
-    let socket = house.base.path().join("runner.sock");
+    let socket = house.base.path().join("state/runner.sock");
     let unneeded = house;
     let base = new_base();
     // Another one with something to hold stays.
     let mut needed = House::in_base(base);
     let _ = needed.start(command(&["/bin/sleep", "1000"])).await;
-    let kept = needed.base.path().join("runner.sock");
+    let kept = needed.base.path().join("state/runner.sock");
     drop(Runner::connect(&socket).expect("a runner"));
     drop(Runner::connect(&kept).expect("a runner"));
     tokio::time::sleep(Duration::from_secs(9)).await;

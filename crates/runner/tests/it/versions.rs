@@ -220,7 +220,7 @@ async fn versions_that_nobody_knows_yet_are_told_apart_by_the_same_hello_and_wel
 fn told(house: &House) -> Vec<FromRunner> {
     let kind = SocketType::SEQPACKET;
     let socket = rustix::net::socket(AddressFamily::UNIX, kind, None).expect("a socket");
-    let path = house.base.path().join("runner.sock");
+    let path = house.base.path().join("state/runner.sock");
     let address = SocketAddrUnix::new(&path).expect("an address");
     rustix::net::connect(&socket, &address).expect("connected");
     let hello = packet(&ToRunner::Hello { version: VERSION });

@@ -228,6 +228,19 @@ async fn an_end_without_its_time_or_outcome_is_refused() {
 }
 
 #[tokio::test]
+async fn secrets_are_replaced_while_a_run_goes_on_and_not_after_its_end() {
+    let world = world();
+    let run = world.started(1).await;
+    let keep = |sealed: &[u8]| world.store.keep_secrets(run.id, sealed.to_vec());
+    assert!(keep(b"other").await.expect("kept"));
+    assert_eq!(world.read(&run).await.secrets, Some(b"other".to_vec()));
+    let update = RunUpdate::ended(run.id, Epoch(1), Outcome::Failed, at(1));
+    assert!(world.store.update_run(update).await.expect("updated"));
+    assert!(!keep(b"late").await.expect("nothing to keep"));
+    assert_eq!(world.read(&run).await.secrets, None);
+}
+
+#[tokio::test]
 async fn secrets_go_when_they_are_no_longer_needed_and_at_the_end_in_any_case() {
     let world = world();
     let cleared = world.started(1).await;

@@ -38,6 +38,9 @@ pub(crate) struct RunJson {
     pub queue_position: Option<usize>,
     /// Processes that were left when the main one ended, and were ended too.
     pub leftovers: u32,
+    /// The account of the machine that its script runs or ran as, by its name if it has one; null before it
+    /// was started.
+    pub account: Option<String>,
     /// What its script is or was held by; null before it was started.
     pub sandbox: Option<SandboxJson>,
     /// When it was accepted.
@@ -66,6 +69,7 @@ impl From<&RunView> for RunJson {
             epoch: run.epoch.0,
             queue_position: run.queue_position,
             leftovers: run.leftovers,
+            account: run.account().map(str::to_owned),
             sandbox: run.enforced.as_deref().map(SandboxJson::from),
             created_at: run.created_at.rfc3339(),
             started_at: run.started_at.map(Timestamp::rfc3339),
@@ -188,6 +192,7 @@ mod tests {
                 level: Level::Strict,
                 held: vec![Measure::Privileges, Measure::NetworkOff],
                 missing: vec![(Measure::Write, "no Landlock".to_owned())],
+                account: Some("backup".to_owned()),
             })),
             created_at: Timestamp::from_millis(0),
             started_at: Some(Timestamp::from_millis(1)),
@@ -205,6 +210,7 @@ mod tests {
                 "args": {"database": "orders", "password": "***"},
                 "state": "ended", "outcome": "timed_out", "reason": "It ran longer than 1 h.",
                 "exit_code": null, "signal": 15, "epoch": 1, "queue_position": null, "leftovers": 2,
+                "account": "backup",
                 "sandbox": {
                     "level": "strict", "held": ["privileges", "network_off"],
                     "missing": [{"measure": "write", "reason": "no Landlock"}],

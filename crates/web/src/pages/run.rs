@@ -60,6 +60,8 @@ pub(super) struct RunPage {
     pub ended: Option<When>,
     pub arguments: Vec<(String, String)>,
     pub leftovers: u32,
+    /// The account that its script ran as.
+    pub account: Option<String>,
     pub sandbox: Option<HeldBy>,
     pub framed: Framed,
     pub rows: Vec<Row>,
@@ -245,6 +247,7 @@ fn page(state: &AppState, me: &Me, about: About<'_>) -> RunPage {
         ended: run.ended_at.map(|at| When::new(at, now)),
         arguments: said::arguments(run),
         leftovers: run.leftovers,
+        account: run.account().map(str::to_owned),
         sandbox: run.enforced.as_deref().map(HeldBy::of),
         framed: Framed::of(run, format, sizes, found.is_some()),
         rows: shown.rows,

@@ -231,6 +231,7 @@ fn run(x: &str) -> RunPage {
         ended: Some(when(x)),
         arguments: vec![(x.to_owned(), x.to_owned())],
         leftovers: 2,
+        account: Some(x.to_owned()),
         sandbox: Some(HeldBy {
             level: "strict",
             measures: vec!["cannot use the network"],

@@ -461,8 +461,10 @@ async fn connect(scripts: &Path, state: &Path) -> Connection {
         root_dir: open_folder(scripts).expect("the folder"),
         scratch: state.join("scratch"),
         run_account: None,
+        others: Vec::new(),
         allow_root_scripts: true,
         some_go_without: false,
+        hidden: Vec::new(),
         server_uid: None,
     };
     let connection =

@@ -7,6 +7,7 @@ use stagedoor_app::app::App;
 use stagedoor_app::session_key::RequestKey;
 use stagedoor_app::view::RunView;
 use stagedoor_domain::access::User;
+use stagedoor_domain::arguments::GivenArgs;
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::time::Clock;
 
@@ -15,7 +16,17 @@ use super::judge::say;
 use super::world::World;
 use crate::character::{given, name, origin, request};
 
-pub const SCRIPTS: &[&str] = &["plain", "again", "endless", "timed", "narrow"];
+pub const SCRIPTS: &[&str] = &["plain", "again", "endless", "timed", "narrow", "trusted"];
+/// Those that may be started once more.
+pub const IDEMPOTENT: &[&str] = &["again", "trusted"];
+
+/// What the script of this name is given.
+fn args(script: &str) -> GivenArgs {
+    match script {
+        "trusted" => given(&[("word", script), ("key", "hunter2-violet")]),
+        _ => given(&[("word", script)]),
+    }
+}
 
 /// Between two requests of somebody who was turned away.
 const AGAIN: Duration = Duration::from_millis(300);
@@ -112,7 +123,7 @@ impl Client {
         for _ in 0..60 {
             self.progress(Progress::Asked);
             let (user, script) = (self.user(wish), name(wish.script));
-            let args = given(&[("word", wish.script)]);
+            let args = args(wish.script);
             let answer = request(&self.app, user, &script, args, wish.key).await;
             self.world.die_if_dead(self.life).await;
             match answer {

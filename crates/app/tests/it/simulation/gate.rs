@@ -28,6 +28,7 @@ impl Gate for DiskGate {
     }
 
     fn after(&self) {
+        self.world.judge_secrets();
         self.world.step("a write that was done");
     }
 }

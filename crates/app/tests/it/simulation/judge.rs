@@ -13,6 +13,7 @@ use stagedoor_domain::run::{Outcome, State};
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::{LONGEST_PAGE, RunFilter, RunRecord};
 
+use super::clients::IDEMPOTENT;
 use super::machine::Process;
 use super::world::World;
 
@@ -25,6 +26,8 @@ pub struct Ledger {
     stops_asked: BTreeSet<RunId>,
     stops_answered: BTreeSet<RunId>,
     too_much: BTreeSet<RunId>,
+    /// Attempts whose segments may hold a secret.
+    pub unmasked: BTreeSet<(RunId, Epoch)>,
     runner_died: bool,
     runner_was_told: bool,
     wrong: Vec<String>,
@@ -152,7 +155,7 @@ impl World {
             .processes
             .all()
             .filter(earlier)
-            .any(|process| process.executes && process.script != "again");
+            .any(|process| process.executes && !IDEMPOTENT.contains(&process.script.as_str()));
         drop(state);
         if again {
             self.wrong(format_args!(
@@ -228,6 +231,7 @@ impl World {
         for row in &rows {
             self.judge_row(row);
         }
+        self.judge_secrets();
         let processes = self
             .state()
             .processes

@@ -131,7 +131,7 @@ impl Server<'_> {
             store,
             runner,
             reports,
-            outputs: Arc::new(Tape::new(Arc::clone(world), events)),
+            outputs: Arc::new(Tape::new(Arc::clone(world), self.life, events)),
             pump_events,
             clock: Arc::clone(world) as _,
             chance: Arc::clone(world) as _,

@@ -1,28 +1,33 @@
 //! Output without bytes: when a process has ended, its streams come to their end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use stagedoor_app::ports::Recorder;
+use stagedoor_app::ports::{Masking, Recorder};
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::time::Clock;
 use stagedoor_output::{NotTaken, PumpEvent, Stream, Tail, View};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 use super::judge::say;
 use super::world::World;
 
 type Key = (RunId, Epoch);
 
+#[derive(Clone)]
 pub struct Tape {
     world: Arc<World>,
+    life: u32,
     events: UnboundedSender<PumpEvent>,
     /// What is live in this server.
     live: Arc<Mutex<BTreeMap<Key, Attached>>>,
+    /// What this server hides.
+    hidden: Arc<Mutex<BTreeSet<RunId>>>,
 }
 
 #[derive(Default)]
@@ -32,12 +37,44 @@ pub struct Attached {
 }
 
 impl Tape {
-    pub fn new(world: Arc<World>, events: UnboundedSender<PumpEvent>) -> Self {
+    pub fn new(world: Arc<World>, life: u32, events: UnboundedSender<PumpEvent>) -> Self {
         Self {
             world,
+            life,
             events,
             live: Arc::default(),
+            hidden: Arc::default(),
         }
+    }
+
+    fn hides(&self, run: RunId) -> bool {
+        self.hidden.lock().expect("not poisoned").contains(&run)
+    }
+
+    /// As it is with files: not while output comes, not on a full disk, and never half.
+    async fn mask_in_time(self, run: RunId, epoch: Epoch) -> io::Result<()> {
+        self.world.pause(self.life, 3).await;
+        self.world.step("masking");
+        self.world.die_if_dead(self.life).await;
+        let is_of_run = |key: &&Key| key.0 == run && key.1 <= epoch;
+        let coming: Vec<Key> = {
+            let live = self.live.lock().expect("not poisoned");
+            live.keys().filter(is_of_run).copied().collect()
+        };
+        if !coming.is_empty() {
+            for key in coming {
+                self.close(key);
+            }
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if self.world.monotonic() < self.world.state().disk_is_full_until {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.world.note(format_args!("{} is masked", say(run)));
+        self.world.state().ledger.is_masked(run, epoch);
+        self.world.step("what was masked");
+        self.world.die_if_dead(self.life).await;
+        Ok(())
     }
 
     /// Both streams of an attempt close, a little later.
@@ -64,11 +101,7 @@ impl Tape {
 
     /// Without a word of the runner: the pipes end with the process.
     fn close_with_the_process(&self, key: Key) {
-        let tape = Self {
-            world: Arc::clone(&self.world),
-            events: self.events.clone(),
-            live: Arc::clone(&self.live),
-        };
+        let tape = self.clone();
         tokio::spawn(async move {
             tape.world.end_of(key).await;
             tape.close(key);
@@ -102,6 +135,7 @@ impl Recorder for Tape {
             return Err(NotTaken { error, pipe });
         }
         let key = (run, epoch);
+        self.world.judge_output(key, self.hides(run));
         let both = {
             let mut live = self.live.lock().expect("not poisoned");
             let attempt = live.entry(key).or_default();
@@ -130,5 +164,18 @@ impl Recorder for Tape {
 
     fn watch(&self, _: RunId, _: Epoch) -> Option<watch::Receiver<Arc<Tail>>> {
         None
+    }
+
+    fn hide(&self, run: RunId, _: Vec<Zeroizing<Vec<u8>>>) {
+        self.hidden.lock().expect("not poisoned").insert(run);
+    }
+
+    fn mask(&self, run: RunId, epoch: Epoch) -> Option<Masking> {
+        let is_hidden = self.hides(run);
+        is_hidden.then(|| Box::pin(self.clone().mask_in_time(run, epoch)) as Masking)
+    }
+
+    fn reveal(&self, run: RunId) {
+        self.hidden.lock().expect("not poisoned").remove(&run);
     }
 }

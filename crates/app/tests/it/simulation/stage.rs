@@ -14,7 +14,7 @@ use stagedoor_store::in_line::Disk;
 use stagedoor_store::{NewUser, Store};
 use tempfile::TempDir;
 
-use super::clients::SCRIPTS;
+use super::clients::{IDEMPOTENT, SCRIPTS};
 use super::gate::Open;
 use crate::world::{FakeClock, Seeded};
 
@@ -50,14 +50,18 @@ impl Stage {
 
 fn write_script(folder: &Path, name: &str) {
     let own = match name {
-        "again" => "# idempotent = true\n",
+        _ if IDEMPOTENT.contains(&name) => "# idempotent = true\n",
         "timed" => "# timeout = \"2s\"\n",
         "narrow" => "# limits = { running = 1, queued = 2 }\n",
         _ => "",
     };
+    let secret = match name {
+        "trusted" => "# [[param]]\n# name = \"key\"\n# secret = true\n",
+        _ => "",
+    };
     let text = format!(
         "#!/bin/sh\n# /// stagedoor\n# access = {{ run = [\"everyone\"] }}\n# stop_grace = \"1s\"\n{own}\
-         # [[param]]\n# name = \"word\"\n# ///\n"
+         # [[param]]\n# name = \"word\"\n{secret}# ///\n"
     );
     let path = folder.join(format!("{name}.sh"));
     std::fs::write(&path, text).expect("written");

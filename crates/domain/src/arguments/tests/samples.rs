@@ -112,6 +112,7 @@ pub(crate) fn script(params: Vec<Param>) -> Script {
         access: Access::default(),
         limits: Limits::default(),
         process_limits: ProcessLimits::default(),
+        run_as: None,
         sandbox: Sandbox::default(),
         lang: BTreeMap::new(),
         extra: serde_json::Value::Null,

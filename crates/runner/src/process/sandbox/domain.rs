@@ -46,7 +46,7 @@ const DEVICES: &[&str] = &[
 ];
 
 /// Rights on files that every kernel with file sizes in its rules knows.
-const FILES: ABI = ABI::V3;
+pub(in crate::process) const FILES: ABI = ABI::V3;
 
 /// What the kernel at hand can restrict.
 pub(super) struct Domains {
@@ -155,7 +155,7 @@ impl Domains {
             rules = rules.handle_access(AccessNet::from_all(ABI::V4))?;
         }
         if self.scopes.is_some() {
-            rules = rules.scope(Scope::from_all(ABI::V6))?;
+            rules = with_scopes(rules)?;
         }
         rules.create()
     }
@@ -216,8 +216,12 @@ impl Domains {
 }
 
 fn scopes() -> Result<Ruleset, RulesetError> {
-    let hard = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
-    hard.scope(Scope::from_all(ABI::V6))
+    with_scopes(Ruleset::default().set_compatibility(CompatLevel::HardRequirement))
+}
+
+/// Restricts the reach to other processes, too.
+pub(in crate::process) fn with_scopes(rules: Ruleset) -> Result<Ruleset, RulesetError> {
+    rules.scope(Scope::from_all(ABI::V6))
 }
 
 fn files(rights: BitFlags<AccessFs>) -> Result<Ruleset, RulesetError> {
@@ -261,7 +265,8 @@ fn is_folder(fd: BorrowedFd<'_>) -> bool {
     file_type(fd) == Some(FileType::Directory)
 }
 
-fn file_type(fd: impl AsFd) -> Option<FileType> {
+/// What an opened file is; none where it cannot be told.
+pub(in crate::process) fn file_type(fd: impl AsFd) -> Option<FileType> {
     let stat = rustix::fs::fstat(fd).ok()?;
     Some(FileType::from_raw_mode(stat.st_mode))
 }

@@ -1,18 +1,14 @@
-//! Folders that no script has touched, kept for the next one: making three folders and removing them
-//! again costs more than starting a process.
+//! Whether a script has touched its folders. If not, the next one has them as they are: making them and
+//! removing them again costs more than starting a process.
 
-use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, Dir, Mode};
 use rustix::io::Errno;
 
 use super::OPEN_DIR;
-
-/// Folders that are kept.
-const MOST_KEPT: usize = 64;
 
 /// A change within this time after another one may leave no trace: a file system may note times in
 /// steps of a clock tick, 10 ms at most.
@@ -23,87 +19,67 @@ type Stamp = (u64, i64, u64);
 
 /// An attempt's folder and the two in it, as they were made.
 #[derive(Clone, Copy)]
-struct Made {
+pub(super) struct Made {
     stamps: [Stamp; 3],
+    /// Whose they are; none is the runner's own account.
+    owner: Option<u32>,
     /// On the monotonic clock.
     at: Duration,
-    /// It was given to a script so soon that its stamps alone do not say that nothing changed.
+    /// They were given to a script so soon that the stamps alone do not say that nothing changed.
     is_young: bool,
 }
 
-/// The folders that are as good as new, and those that may come back as such.
-#[derive(Default)]
-pub(super) struct Reuse {
-    used: HashMap<String, Made>,
-    free: Vec<(String, Made)>,
-}
+impl Made {
+    /// Notes how they are when they are made.
+    pub(super) fn now(top: &OwnedFd, owner: Option<u32>, now: Duration) -> io::Result<Self> {
+        Ok(Self {
+            stamps: stamps(top.as_fd())?,
+            owner,
+            at: now,
+            is_young: true,
+        })
+    }
 
-impl Reuse {
-    /// One that nobody has touched.
-    pub(super) fn take(&mut self, now: Duration) -> Option<String> {
-        let (name, made) = self.free.pop()?;
+    /// Whose they are.
+    pub(super) fn owner(&self) -> Option<u32> {
+        self.owner
+    }
+
+    /// Another script is given them.
+    pub(super) fn is_used_again(&mut self, now: Duration) {
         // A file system that notes whole seconds has no nanoseconds.
-        let is_coarse = made.stamps.iter().any(|stamp| stamp.2 == 0);
-        let is_young = is_coarse || now.saturating_sub(made.at) < TICK;
-        self.used.insert(name.clone(), Made { is_young, ..made });
-        Some(name)
+        let is_coarse = self.stamps.iter().any(|stamp| stamp.2 == 0);
+        self.is_young = is_coarse || now.saturating_sub(self.at) < TICK;
     }
 
-    /// Notes how a folder without private files was made.
-    pub(super) fn made(&mut self, scratch: &OwnedFd, name: &str, now: Duration) {
-        // One that cannot be looked at is not used again.
-        if let Ok(stamps) = stamps(scratch, name) {
-            let made = Made {
-                stamps,
-                at: now,
-                is_young: true,
-            };
-            self.used.insert(name.to_owned(), made);
-        }
-    }
-
-    /// Keeps the folder, unless something in it changed meanwhile, be it only a mode.
-    pub(super) fn keep(&mut self, scratch: &OwnedFd, name: &str) -> bool {
-        let Some(made) = self.used.remove(name) else {
-            return false;
-        };
-        let is_untouched = self.free.len() < MOST_KEPT
-            && stamps(scratch, name).is_ok_and(|now| now == made.stamps)
-            && (!made.is_young || is_as_made(scratch, name));
-        if is_untouched {
-            self.free.push((name.to_owned(), made));
-        }
-        is_untouched
-    }
-
-    /// The folders that are kept, no longer.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = String> {
-        self.free.drain(..).map(|(name, _)| name)
+    /// Whether nothing in them changed meanwhile, be it only a mode.
+    pub(super) fn still_holds(&self, scratch: &OwnedFd, name: &str, top: &OwnedFd) -> bool {
+        let [made, ..] = self.stamps;
+        let is_there = stamp(scratch.as_fd(), name).is_ok_and(|now| now == made);
+        is_there
+            && stamps(top.as_fd()).is_ok_and(|now| now == self.stamps)
+            && (!self.is_young || is_as_made(top))
     }
 }
 
-fn stamps(scratch: &OwnedFd, name: &str) -> io::Result<[Stamp; 3]> {
-    let stamp = |path: &str| -> io::Result<Stamp> {
-        let stat = rustix::fs::statat(scratch, path, AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok((stat.st_ino, stat.st_ctime, stat.st_ctime_nsec))
-    };
-    Ok([
-        stamp(name)?,
-        stamp(&format!("{name}/home"))?,
-        stamp(&format!("{name}/tmp"))?,
-    ])
+fn stamps(top: BorrowedFd<'_>) -> io::Result<[Stamp; 3]> {
+    Ok([stamp(top, ".")?, stamp(top, "home")?, stamp(top, "tmp")?])
 }
 
-fn is_as_made(scratch: &OwnedFd, name: &str) -> bool {
-    has_only(scratch, name, 2)
-        && has_only(scratch, &format!("{name}/home"), 0)
-        && has_only(scratch, &format!("{name}/tmp"), 0)
+fn stamp(folder: BorrowedFd<'_>, path: &str) -> io::Result<Stamp> {
+    let stat = rustix::fs::statat(folder, path, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok((stat.st_ino, stat.st_ctime, stat.st_ctime_nsec))
 }
 
-/// Whether the folder has this many entries, its mode and no extended attribute.
-fn has_only(scratch: &OwnedFd, path: &str, entries: usize) -> bool {
+fn is_as_made(top: &OwnedFd) -> bool {
+    has_only(top, ".", 2) && has_only(top, "home", 0) && has_only(top, "tmp", 0)
+}
+
+/// Whether the folder has this many entries, no rights for others but to pass, and no extended
+/// attribute.
+pub(super) fn has_only(top: &OwnedFd, path: &str, entries: usize) -> bool {
     let look = || -> io::Result<bool> {
-        let folder = rustix::fs::openat(scratch, path, OPEN_DIR, Mode::empty())?;
+        let folder = rustix::fs::openat(top, path, OPEN_DIR, Mode::empty())?;
         let mode = rustix::fs::fstat(&folder)?.st_mode & 0o7777;
         let has_none = match rustix::fs::flistxattr(&folder, &mut [0_u8; 256][..]) {
             Ok(length) => length == 0,
@@ -111,7 +87,8 @@ fn has_only(scratch: &OwnedFd, path: &str, entries: usize) -> bool {
         };
         // Itself and its parent are listed, too.
         let listed = Dir::read_from(&folder)?.take(entries + 3).count();
-        Ok(mode == 0o700 && has_none && listed == entries + 2)
+        let is_top = path == "." && mode == 0o711;
+        Ok((mode == 0o700 || is_top) && has_none && listed == entries + 2)
     };
     look().unwrap_or(false)
 }

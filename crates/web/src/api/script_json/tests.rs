@@ -68,6 +68,7 @@ fn script(params: Vec<Param>) -> Script {
         access: Access::default(),
         limits: Limits::default(),
         process_limits: ProcessLimits::default(),
+        run_as: None,
         sandbox: Sandbox::default(),
         lang: BTreeMap::new(),
         extra: json!({"ticket": true}),

@@ -1,0 +1,101 @@
+//! The secret values of runs whose output may still hold them: while a run goes on, and until its
+//! segments are masked.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use stagedoor_domain::id::{Epoch, RunId};
+use zeroize::Zeroizing;
+
+use crate::live::lock;
+use crate::needles::{self, Needles};
+
+/// What must not be shown of a run.
+pub(crate) struct Hidden {
+    texts: Vec<Zeroizing<Vec<u8>>>,
+    /// Made when it is needed, on a thread that may take its time.
+    needles: OnceLock<Needles>,
+    /// Attempts that no byte will be added to.
+    closed: Mutex<BTreeSet<Epoch>>,
+    /// Held to write while a segment is masked, so that nobody reads a value that is half gone and
+    /// would not be known any more.
+    gate: Arc<RwLock<()>>,
+}
+
+impl Hidden {
+    /// What there is to find, made on the first call.
+    pub fn needles(&self) -> io::Result<&Needles> {
+        if let Some(needles) = self.needles.get() {
+            return Ok(needles);
+        }
+        let made = Needles::new(&self.texts).map_err(io::Error::other)?;
+        Ok(self.needles.get_or_init(|| made))
+    }
+
+    /// No byte will be added to this attempt.
+    pub fn close(&self, epoch: Epoch) {
+        lock(&self.closed).insert(epoch);
+    }
+
+    /// Whether no byte will be added to this attempt.
+    pub fn is_closed(&self, epoch: Epoch) -> bool {
+        lock(&self.closed).contains(&epoch)
+    }
+
+    /// Held while a segment is read.
+    pub fn reading(&self) -> RwLockReadGuard<'_, ()> {
+        self.gate.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether somebody masks just now.
+    #[cfg(test)]
+    pub fn is_being_masked(&self) -> bool {
+        self.gate.try_read().is_err()
+    }
+
+    /// Held while a segment is masked.
+    pub fn masking(&self) -> RwLockWriteGuard<'_, ()> {
+        self.gate.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The runs with something to hide.
+#[derive(Default)]
+pub(crate) struct HiddenOfRuns(Mutex<HashMap<RunId, Arc<Hidden>>>);
+
+impl HiddenOfRuns {
+    /// What is to be hidden of a run; none of nearly all.
+    pub fn get(&self, run: RunId) -> Option<Arc<Hidden>> {
+        lock(&self.0).get(&run).cloned()
+    }
+
+    /// Begins to hide these values. Those of an earlier attempt stay hidden.
+    pub fn add(&self, run: RunId, mut values: Vec<Zeroizing<Vec<u8>>>) {
+        let mut runs = lock(&self.0);
+        let before = runs.get(&run);
+        values.extend(before.iter().flat_map(|hidden| hidden.texts.clone()));
+        let (texts, is_all) = needles::texts(&values);
+        if !is_all {
+            tracing::warn!(%run, "this run has more bytes of secrets than are looked for in its output");
+        }
+        if texts.is_empty() || before.is_some_and(|hidden| hidden.texts == texts) {
+            return;
+        }
+        let closed = before.map_or_else(BTreeSet::new, |hidden| lock(&hidden.closed).clone());
+        // A view of before must meet what is masked later.
+        let gate = before.map_or_else(Arc::default, |hidden| Arc::clone(&hidden.gate));
+        let hidden = Hidden {
+            texts,
+            needles: OnceLock::new(),
+            closed: Mutex::new(closed),
+            gate,
+        };
+        runs.insert(run, Arc::new(hidden));
+    }
+
+    /// There is nothing left to hide.
+    pub fn remove(&self, run: RunId) {
+        lock(&self.0).remove(&run);
+    }
+}
