@@ -3,7 +3,7 @@
 //!
 //! The store keeps them sealed ([`keys`]). A value is opened when an attempt is about to start, so a run
 //! that has waited gets the one of then. Pages and command line set and rotate by the same functions here;
-//! why it is all as it is: docs/decisions/0013.
+//! why it is all as it is: docs/decisions/0015.
 
 mod attempt;
 mod keys;
@@ -71,14 +71,18 @@ pub async fn set(
     by: &Origin,
     (now, chance): (Timestamp, Arc<dyn Chance>),
 ) -> Result<(), SetSecretError> {
-    let secret = Arc::new(secret);
+    let (secret, mut unknown) = (Arc::new(secret), None);
     for _ in 0..TRIES {
         let current = store.secrets_key().await?;
         let keys = keys::read(source).await?;
         let key = match current {
             None => keys.newest().id().to_owned(),
             Some(key) if keys.has(&key) => key,
-            Some(key) => return Err(SetSecretError::OtherKey(key)),
+            // A rotation may have come to its end between the two.
+            other => {
+                unknown = other;
+                continue;
+            }
         };
         let new = NewSecret {
             name: secret.name.clone(),
@@ -93,7 +97,7 @@ pub async fn set(
             Put::OtherKey | Put::NotSealed => {}
         }
     }
-    Err(StoreError::Busy.into())
+    Err(unknown.map_or(StoreError::Busy.into(), SetSecretError::OtherKey))
 }
 
 fn sealing(

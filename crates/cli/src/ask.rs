@@ -1,13 +1,16 @@
 //! Asks somebody at a terminal for what nobody beside them should read.
 
-use std::io::{BufRead as _, Write as _};
+use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
+use rustix::io::retry_on_intr;
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };
 use zeroize::Zeroizing;
 
+/// A terminal gives no longer line.
+const LONGEST: usize = 4096;
 /// What Ctrl-C sends.
 const INTERRUPT: u8 = 3;
 
@@ -33,28 +36,30 @@ impl Drop for Quiet {
     }
 }
 
-/// One line from the terminal that is standard input, with its end.
+/// One line from the terminal that is standard input, without its end.
 pub fn ask(what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let quiet = Quiet::new().context("could not ask without showing the answer; pipe it")?;
     eprint!("{what}");
     let _ = std::io::stderr().flush();
-    let mut line = Zeroizing::new(Vec::with_capacity(4096));
-    let mut input = std::io::stdin().lock();
-    let read = loop {
-        let Some(byte) = input.fill_buf()?.first().copied() else {
-            break Ok(());
-        };
-        input.consume(1);
-        match byte {
-            INTERRUPT => break Err(()),
-            b'\n' => break Ok(()),
-            byte => line.push(byte),
-        }
-    };
+    let line = line();
     drop(quiet);
     eprintln!("");
-    if read.is_err() {
-        bail!("nothing was changed");
+    match line.context("could not read the answer")? {
+        Some(line) => Ok(line),
+        None => bail!("nothing was changed"),
     }
-    Ok(line)
+}
+
+/// Past the buffer of standard input, which nobody wipes. None where somebody thought better of it.
+fn line() -> std::io::Result<Option<Zeroizing<Vec<u8>>>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
+    let mut byte = Zeroizing::new([0]);
+    loop {
+        let read = retry_on_intr(|| rustix::io::read(std::io::stdin(), byte.as_mut()))?;
+        match (read, *byte) {
+            (0, _) | (_, [b'\n']) => return Ok(Some(line)),
+            (_, [INTERRUPT]) => return Ok(None),
+            (_, typed) => line.extend(typed),
+        }
+    }
 }

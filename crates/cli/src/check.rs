@@ -102,6 +102,24 @@ fn warn_of_idle(file: Grants, scripts: &Snapshot, state: &StateOption) {
     }
 }
 
+/// Says which scripts list a secret that is not stored, where there is a state directory.
+fn warn_of_missing_secrets(scripts: &Snapshot, state: &StateOption) {
+    let mut lists = scripts.scripts().map(|script| &script.credentials);
+    if lists.all(Vec::is_empty) {
+        return;
+    }
+    let missing = || -> anyhow::Result<_> {
+        match open_if_there(state)? {
+            Some(db) => block_on(missing(&db, scripts)),
+            None => Ok(Vec::new()),
+        }
+    };
+    match missing() {
+        Ok(missing) => missing.iter().for_each(|one| println!("warning: {one}")),
+        Err(error) => println!("note: stored secrets are not looked at: {error:#}"),
+    }
+}
+
 /// Says who else could change what runs, and what is to be known of the accounts that it runs as.
 fn warn_of_others(
     dir: &Path,
@@ -135,24 +153,6 @@ fn warn_of_others(
         .filter(|more| *more > 0)
     {
         println!("note: and {more} more warnings like these");
-    }
-}
-
-/// Says which scripts list a secret that is not stored, where there is a state directory.
-fn warn_of_missing_secrets(scripts: &Snapshot, state: &StateOption) {
-    let mut lists = scripts.scripts().map(|script| &script.credentials);
-    if lists.all(Vec::is_empty) {
-        return;
-    }
-    let missing = || -> anyhow::Result<_> {
-        match open_if_there(state)? {
-            Some(db) => block_on(missing(&db, scripts)),
-            None => Ok(Vec::new()),
-        }
-    };
-    match missing() {
-        Ok(missing) => missing.iter().for_each(|one| println!("warning: {one}")),
-        Err(error) => println!("note: stored secrets are not looked at: {error:#}"),
     }
 }
 

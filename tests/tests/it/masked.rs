@@ -286,3 +286,27 @@ fn w24_what_holds_for_root_holds_for_an_ordinary_user_too() {
         }
     }
 }
+
+/// A stored secret that is set anew while the run goes on: what the run was given is masked.
+#[test]
+fn w24_a_stored_secret_that_was_set_anew_meanwhile_is_masked_as_the_run_was_given_it() {
+    let cage = Cage::new();
+    let canary = fs::read_to_string(cage.scripts.join("canary.sh")).expect("a script");
+    let param = "# [[param]]\n# name = \"token\"\n# secret = true\n";
+    let listed = canary.replace(param, "# credentials = { token = \"canary\" }\n");
+    assert_ne!(canary, listed);
+    fs::write(cage.scripts.join("canary.sh"), listed).expect("written");
+    let program = cage.serve();
+    program.manage(&["secret", "set", "canary"], SECRET);
+    let ann = Robot::user(&program);
+    let run = ann.start("canary", &json!({})).expect(201).json();
+    ann.until_printed(&run, "half: ");
+    assert_silent(&doors(&ann, &run));
+    program.manage(&["secret", "set", "canary"], "another-one-by-now");
+    let program = program.crash_and_restart();
+    let ann = Robot::new(&program, "bob", &["admins"]);
+    assert_silent(&doors(&ann, &run));
+    cage.open();
+    ann.until(&run, |run| run["state"] == "ended");
+    assert_masked(&cage, &ann, &run);
+}

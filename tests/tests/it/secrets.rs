@@ -140,6 +140,29 @@ fn w24_after_kill_9_of_the_server_or_of_the_runner_no_file_has_the_value() {
     assert!(!program.log().contains(VALUE));
 }
 
+/// Though it is another value by the time that its output is masked, and another server that does it.
+#[test]
+fn w24_a_stored_secret_that_a_script_prints_is_masked_with_the_value_that_it_was_given() {
+    let leak = READER.1.replace("tr a-z n-za-m <", "cat");
+    let program = Program::with_scripts(&[("leak.sh", &leak)]);
+    set(&program, "ops/db", VALUE);
+    let ann = Robot::user(&program);
+    let run = ann.start("leak", &json!({"stay": "on"})).expect(201).json();
+    ann.until_printed(&run, "****");
+    let file = place(&ann, &run);
+    let shown = printed(&ann, &run);
+    assert!(!shown.contains(VALUE), "{shown}");
+    set(&program, "ops/db", "another");
+    let program = program.crash_and_restart();
+    let ann = Robot::new(&program, "bob", &["admins"]);
+    ann.post(&format!("/api/v1/runs/{}/stop", id(&run)), &Value::Null)
+        .expect(202);
+    ann.until(&run, |run| run["state"] == "ended");
+    let shown = printed(&ann, &run);
+    assert!(shown.contains("****") && !shown.contains(VALUE), "{shown}");
+    assert_eq!(found(&program, &file), Vec::<String>::new());
+}
+
 #[test]
 fn a_secret_that_is_not_there_is_told_by_check_list_and_the_run_until_it_is_set() {
     let program = Program::with_scripts(&[READER]);
@@ -199,10 +222,9 @@ fn the_command_refuses_what_is_no_secret_and_says_why() {
     assert!(log.contains("ops/db"), "{log}");
 }
 
-/// As somebody types it, who is asked first.
-#[test]
-fn a_value_is_asked_for_on_a_terminal_and_not_shown() {
-    let program = Program::with_scripts(&[READER]);
+/// What a terminal shows of `stagedoor secret set ops/db` when this is typed once it has asked; and whether
+/// it was done.
+fn typed(program: &Program, what: &str) -> (String, bool) {
     let words = [
         binary().display().to_string(),
         "secret set ops/db --state".to_owned(),
@@ -214,28 +236,32 @@ fn a_value_is_asked_for_on_a_terminal_and_not_shown() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("a terminal");
-    let (mut keys, mut screen) = (
-        terminal.stdin.take().expect("keys"),
-        terminal.stdout.take().expect("a screen"),
-    );
+    let mut keys = terminal.stdin.take().expect("keys");
+    let mut screen = terminal.stdout.take().expect("a screen");
     let (mut shown, mut byte) = (Vec::new(), [0]);
     while !shown.ends_with(b"Enter: ") && screen.read(&mut byte).expect("read") == 1 {
-        shown.push(byte[0]);
+        shown.extend(byte);
     }
-    keys.write_all(format!("{VALUE}\n").as_bytes())
-        .expect("typed");
+    keys.write_all(what.as_bytes()).expect("typed");
     screen.read_to_end(&mut shown).expect("read");
-    let ended = terminal.wait().expect("it ends");
-    let shown = String::from_utf8_lossy(&shown);
-    assert!(
-        ended.success() && shown.contains("ops/db is set"),
-        "{shown}"
-    );
+    let is_done = terminal.wait().expect("it ends").success();
+    (String::from_utf8_lossy(&shown).into_owned(), is_done)
+}
+
+#[test]
+fn a_value_is_asked_for_on_a_terminal_and_not_shown() {
+    let program = Program::with_scripts(&[READER]);
+    // Ctrl-C, after some of it.
+    let (shown, is_done) = typed(&program, &format!("{VALUE}\u{3}"));
+    assert!(!is_done && shown.contains("nothing was changed"), "{shown}");
     assert!(!shown.contains(VALUE), "{shown}");
-    let ann = Robot::user(&program);
-    let run = ann.run("reader", &json!({}));
     assert!(
-        printed(&ann, &run).ends_with(&format!("{TURNED}\n")),
-        "{run}"
+        program
+            .manage(&["secret", "list"], "")
+            .contains("No stored secrets")
     );
+    let (shown, is_done) = typed(&program, &format!("{VALUE}\n"));
+    assert!(is_done && shown.contains("ops/db is set"), "{shown}");
+    assert!(!shown.contains(VALUE), "{shown}");
+    works(&program, "ann");
 }
