@@ -142,14 +142,32 @@ fn path(node: &Node, problems: &mut Problems) -> Option<String> {
     None
 }
 
-/// Reads what of `limits` the machine keeps.
-pub(crate) fn process_limits(table: &Table, problems: &mut Problems) -> ProcessLimits {
+/// Reads what of `limits` the machine keeps, for a script in this folder.
+pub(crate) fn process_limits(
+    table: &Table,
+    folder: &str,
+    permits: &[Permit],
+    problems: &mut Problems,
+) -> ProcessLimits {
     let mut count = |key: &str, least: u32| {
         let node = table.get(key)?;
         node.count(least, problems).map(u64::from)
     };
     let processes = count("processes", 1);
     let open_files = count("open_files", LEAST_OPEN_FILES);
+    let most = Permit::most_processes(permits, folder);
+    if let (Some(many), Some(node)) = (
+        processes.filter(|many| *many > most),
+        table.get("processes"),
+    ) {
+        let shown = if folder.is_empty() { "." } else { folder };
+        let problem = node.mark.problem(format!(
+            "a run may have {most} processes, and stagedoor.toml does not permit {many} here"
+        ));
+        problems.push(problem.mend(format!(
+            "write less, or ask the operator for `[[permit]]` with `folder = \"{shown}\"` and `limits = {{ processes = {many} }}`"
+        )));
+    }
     let mut size = |key: &str, least: u64| {
         let node = table.get(key)?;
         let bytes = node.size(problems)?;

@@ -7,8 +7,15 @@ use crate::document::{Keys, Node, Problems, Table, nearest};
 
 const KEYS: Keys = Keys {
     of: "`[[permit]]`",
-    now: &["folder", "sandbox", "run_as"],
-    later: &["limits"],
+    now: &["folder", "sandbox", "run_as", "limits"],
+    later: &[],
+};
+
+/// Other limits have no usual value that a definition could go beyond.
+const LIMITS: Keys = Keys {
+    of: "`limits` of a permit",
+    now: &["processes"],
+    later: &[],
 };
 
 /// Reads all permits; what is wrong with one does not hide the others.
@@ -23,7 +30,10 @@ fn one(table: &Table, problems: &mut Problems) -> Option<Permit> {
         let problem = table.mark.problem("this permit has no `folder`");
         problems.push(problem.mend("add `folder = \"ops\"`"));
     }
-    if !table.has("sandbox") && !table.has("run_as") {
+    if !["sandbox", "run_as", "limits"]
+        .iter()
+        .any(|key| table.has(key))
+    {
         let problem = table.mark.problem("this permit permits nothing");
         problems.push(problem.mend("add `sandbox = \"none\"`, or `run_as = [\"backup\"]`"));
     }
@@ -37,7 +47,16 @@ fn one(table: &Table, problems: &mut Problems) -> Option<Permit> {
         folder: folder?,
         level: level?,
         run_as: accounts.unwrap_or_default(),
+        processes: table
+            .get("limits")
+            .and_then(|node| processes(node, problems)),
     })
+}
+
+fn processes(node: &Node, problems: &mut Problems) -> Option<u64> {
+    let table = node.table("{ processes = 20_000 }", problems)?;
+    LIMITS.check(table, problems);
+    table.get("processes")?.count(1, problems).map(u64::from)
 }
 
 fn accounts(node: &Node, problems: &mut Problems) -> Vec<String> {

@@ -106,6 +106,8 @@ pub struct Permit {
     pub level: Level,
     /// The names of accounts that they may run as.
     pub run_as: Vec<String>,
+    /// The most processes that a run of theirs may have, beyond [`USUAL_PROCESSES`].
+    pub processes: Option<u64>,
 }
 
 impl Permit {
@@ -120,6 +122,13 @@ impl Permit {
     pub fn may_run_as(permits: &[Self], folder: &str, account: &str) -> bool {
         let mut covering = permits.iter().filter(|permit| permit.covers(folder));
         covering.any(|permit| permit.run_as.iter().any(|name| name == account))
+    }
+
+    /// The most processes that a run of this folder may ask for.
+    pub fn most_processes(permits: &[Self], folder: &str) -> u64 {
+        let covering = permits.iter().filter(|permit| permit.covers(folder));
+        let most = covering.filter_map(|permit| permit.processes);
+        most.max().unwrap_or_default().max(USUAL_PROCESSES)
     }
 
     /// Every account that some script may run as.
@@ -260,12 +269,18 @@ mod tests {
             folder: folder.to_owned(),
             level,
             run_as: Vec::new(),
+            processes: (level == Level::None).then_some(9_000),
         };
         let permits = [permit("ops", Level::None), permit("db/old", Level::Strict)];
         let loosest = |folder| Permit::loosest(&permits, folder);
         assert_eq!(
             (loosest("ops"), loosest("ops/x/y")),
             (Level::None, Level::None)
+        );
+        let most = |folder| Permit::most_processes(&permits, folder);
+        assert_eq!(
+            (most("ops/x"), most("db/old"), most("")),
+            (9_000, 4_096, 4_096)
         );
         assert_eq!(
             (loosest("opsy"), loosest("")),
@@ -288,6 +303,7 @@ mod tests {
             folder: folder.to_owned(),
             level: Level::default(),
             run_as: names.iter().map(ToString::to_string).collect(),
+            processes: None,
         };
         let permits = [
             permit("ops", &["backup", "deploy"]),

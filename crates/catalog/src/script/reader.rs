@@ -232,7 +232,9 @@ impl Reader<'_> {
             queued: table.get("queued").and_then(|n| n.count(0, self.problems)),
             output: table.get("output").and_then(|n| n.size(self.problems)),
         };
-        (limits, sandbox::process_limits(table, self.problems))
+        let (folder, permits) = (&self.declared.folder, &self.context.options.permits);
+        let of_machine = sandbox::process_limits(table, folder, permits, self.problems);
+        (limits, of_machine)
     }
 
     fn output_format(&mut self) -> OutputFormat {

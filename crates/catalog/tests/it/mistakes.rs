@@ -155,6 +155,12 @@ fn mistakes_in_script_keys_are_told_with_their_mend() {
             "`[[permit]]` with `folder = \".\"` and `sandbox = \"none\"`",
         ),
         (
+            "limits = { processes = 5000 }",
+            1,
+            "a run may have 4096 processes, and stagedoor.toml does not permit 5000 here",
+            "`limits = { processes = 5000 }`",
+        ),
+        (
             "run_as = 'backup'",
             1,
             "stagedoor.toml does not permit scripts of this folder to run as `backup`",

@@ -316,12 +316,13 @@ fn mistakes_in_the_file_are_told_with_place_and_mend() {
 #[test]
 fn a_permit_says_what_definitions_of_a_folder_may_ask_for() {
     let set = good(
-        "[[permit]]\nfolder = 'ops/old'\nsandbox = 'none'\n[[permit]]\nfolder = '.'\nsandbox = 'strict'\nrun_as = ['www']\n[[permit]]\nfolder = 'db'\nrun_as = ['backup', '_apt', 'a.b-c']",
+        "[[permit]]\nfolder = 'ops/old'\nsandbox = 'none'\n[[permit]]\nfolder = '.'\nsandbox = 'strict'\nrun_as = ['www']\n[[permit]]\nfolder = 'db'\nrun_as = ['backup', '_apt', 'a.b-c']\nlimits = { processes = 20_000 }",
     );
     let permit = |folder: &str, level, run_as: &[&str]| Permit {
         folder: folder.to_owned(),
         level,
         run_as: run_as.iter().map(ToString::to_string).collect(),
+        processes: (folder == "db").then_some(20_000),
     };
     let wanted = [
         permit("ops/old", Level::None, &[]),
@@ -364,9 +365,9 @@ fn a_permit_says_what_definitions_of_a_folder_may_ask_for() {
             "`a b` is not an account's name",
         ),
         (
-            "[[permit]]\nfolder = 'x'\nsandbox = 'none'\nlimits = true",
-            ":4:1:",
-            "`limits` is not in this version yet",
+            "[[permit]]\nfolder = 'x'\nlimits = { memory = '1GiB' }",
+            ":3:12:",
+            "`memory` is not a key of `limits` of a permit",
         ),
     ] {
         one_mistake(toml, at, words);
