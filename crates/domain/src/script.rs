@@ -99,7 +99,7 @@ impl OutputFormat {
 }
 
 /// What is started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Launch {
     /// `./file` in the script's folder, with an interpreter before it if there is one.
     File {

@@ -115,6 +115,7 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
             accounts,
         },
         scratch,
+        scripts: std::hash::RandomState::new(),
         null: null.try_clone()?,
         kit,
         zone: environment::system_zone(),

@@ -28,12 +28,7 @@ pub fn connect_runner(
         others: accounts.others.clone(),
         allow_root_scripts: settings.allow_root_scripts,
         some_go_without: settings.permits.iter().any(|p| p.level == Level::None),
-        hidden: settings
-            .file
-            .iter()
-            .chain(settings.tls.as_ref().map(|tls| &tls.key))
-            .cloned()
-            .collect(),
+        hidden: hidden(settings),
         server_uid: accounts.server.as_ref().map(|account| account.uid),
     };
     // The file that runs now, even when a newer one has taken its name meanwhile.
@@ -44,6 +39,17 @@ pub fn connect_runner(
             options.socket.display()
         )
     })
+}
+
+/// What scripts are not to see beside the state: the settings and the key of the certificate, and what
+/// they lead to where they are links.
+fn hidden(settings: &Settings) -> Vec<PathBuf> {
+    let key = settings.tls.as_ref().map(|tls| &tls.key);
+    let named = settings.file.iter().chain(key);
+    let places = |path: &PathBuf| [std::path::absolute(path).ok(), path.canonicalize().ok()];
+    let mut files: Vec<PathBuf> = named.flat_map(places).flatten().collect();
+    files.dedup();
+    files
 }
 
 /// Where runs have their homes. Scripts of another account cannot enter the state directory.

@@ -91,6 +91,11 @@ impl Cgroup {
         Ok(holds)
     }
 
+    /// Whether nothing of what bounds it is gone.
+    pub(super) fn is_whole(&self) -> bool {
+        self.path.exists() && self.controls.iter().all(Control::stands)
+    }
+
     /// The files by which a child joins what bounds it.
     pub(super) fn joins(&self) -> [Option<RawFd>; 2] {
         let mut all = self.controls.iter().filter_map(Control::joins);

@@ -93,7 +93,10 @@ impl Cgroups {
                 Where::Unified => None,
                 Where::Apart(base) => Some(&**base),
             };
-            cgroup.add_control(*kind, apart)?;
+            cgroup.add_control(*kind, apart).inspect_err(|_| {
+                // It is empty, and it cannot hold what it should.
+                let _ = cgroup.remove();
+            })?;
         }
         Ok(cgroup)
     }
@@ -113,8 +116,10 @@ impl Cgroups {
     /// The attempt in it did not come about. Something in it may still be dying.
     pub(super) fn give_up(&mut self, cgroup: Cgroup) {
         // Nothing is in one that somebody has removed, and the kernel does not say so of it.
-        if cgroup.path().exists() {
+        if cgroup.is_whole() {
             self.dying.push(cgroup);
+        } else {
+            let _ = cgroup.remove();
         }
     }
 

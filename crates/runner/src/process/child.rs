@@ -269,14 +269,15 @@ fn end_with_the_runner() -> Result<(), Failure> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::Parent))
 }
 
-/// While still root, which this needs. An opened folder is one of the runner's view: it is entered by
-/// its path here, if that leads to it, so that the script can tell where it is.
+/// While still root, which this needs. An opened folder is one of the runner's view, from which a way
+/// leads to all that the script's own hides: it is entered by its path instead.
 fn see(view: RawFd, directory: &Directory) -> Result<(), Failure> {
     let mount = Some(LinkNameSpaceType::Mount);
     move_into_link_name_space(borrow(view), mount).map_err(at(Step::View))?;
-    if let Directory::Opened(_, path) = directory {
-        // What cannot be entered so is entered in the step for that.
-        let _ = rustix::process::chdir::<&CStr>(path);
+    if let Directory::Opened(folder, path) = directory {
+        let entered = rustix::process::chdir::<&CStr>(path);
+        let entered = entered.and_then(|()| is_here(borrow(*folder)));
+        entered.map_err(at(Step::Directory))?;
     }
     Ok(())
 }
@@ -284,19 +285,22 @@ fn see(view: RawFd, directory: &Directory) -> Result<(), Failure> {
 /// As the script's account, so that its own rights decide; an opened folder needs no way to it.
 fn enter(steps: &Steps) -> Result<(), Failure> {
     let entered = match &steps.directory {
-        Directory::Opened(folder, _) if steps.view.is_some() && is_here(borrow(*folder)) => Ok(()),
+        // It is in there already, as root, who may enter everything.
+        Directory::Opened(..) if steps.view.is_some() => rustix::process::chdir(c"."),
         Directory::Opened(folder, _) => rustix::process::fchdir(borrow(*folder)),
         Directory::Path(path) => rustix::process::chdir::<&CStr>(path),
     };
     entered.map_err(at(Step::Directory))
 }
 
-/// Whether this is the folder that the process is in.
-fn is_here(folder: BorrowedFd<'_>) -> bool {
-    let place = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
-    let there = rustix::fs::fstat(folder).map(place);
-    let here = rustix::fs::statat(rustix::fs::CWD, c".", rustix::fs::AtFlags::empty()).map(place);
-    matches!((there, here), (Ok(there), Ok(here)) if there == here)
+/// An error where this is not the folder that the process is in: somebody has put another one there.
+fn is_here(folder: BorrowedFd<'_>) -> Result<(), Errno> {
+    let there = rustix::fs::fstat(folder)?;
+    let here = rustix::fs::statat(rustix::fs::CWD, c".", rustix::fs::AtFlags::empty())?;
+    if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino) {
+        return Ok(());
+    }
+    Err(Errno::STALE)
 }
 
 /// All descriptors of the runner close on exec already; this holds even if one did not.

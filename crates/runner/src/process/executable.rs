@@ -27,6 +27,15 @@ pub(super) struct Root {
 }
 
 impl Root {
+    /// Whether the path of the script's folder still leads to the folder that was opened.
+    pub(super) fn leads_to(&self, executable: &Executable, plan: &Plan) -> bool {
+        let place = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+        let path = self.path.join(&plan.folder);
+        let by_path = rustix::fs::stat(&path).map(place);
+        let opened = rustix::fs::fstat(&executable.directory).map(place);
+        matches!((by_path, opened), (Ok(one), Ok(other)) if one == other)
+    }
+
     /// Whether what was checked is what runs, or why not; none where nothing was checked.
     pub(super) fn pins(&self, executable: &Executable, plan: &Plan) -> Option<Result<(), String>> {
         plan.fingerprint?;

@@ -14,6 +14,9 @@ pub(super) fn failure(failure: Failure, plan: &Plan, folder: BorrowedFd<'_>) -> 
     let errno = Errno::from_raw_os_error(failure.errno);
     match failure.step {
         Step::Execute => execute(errno, plan, folder),
+        Step::Directory if errno == Errno::STALE => Refusal::Folder(
+            "the script's folder was moved or replaced at this moment: run it again".into(),
+        ),
         Step::Directory => {
             let shown = plan
                 .working_directory

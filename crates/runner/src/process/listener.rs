@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, Uid};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::process::Pid;
 
+use super::members::{self, Above};
 use crate::wire;
 
 /// How long a new runner waits for the one before it to end.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often the parents of who connects are looked up.
+const TRIES: usize = 16;
 
 /// The listening socket. While it lives, no other runner listens at its path.
 pub(super) struct Listener {
@@ -52,17 +56,43 @@ impl Listener {
     pub(super) fn accept(&self) -> Option<OwnedFd> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = rustix::net::accept_with(&self.socket, flags).ok()?;
-        let peer = rustix::net::sockopt::socket_peercred(&socket)
-            .ok()?
-            .uid
-            .as_raw();
+        let credentials = rustix::net::sockopt::socket_peercred(&socket).ok()?;
+        let (peer, pid) = (credentials.uid.as_raw(), credentials.pid);
         let own = rustix::process::geteuid().as_raw();
-        if may_connect(peer, own, self.server_uid) {
-            return Some(socket);
+        if !may_connect(peer, own, self.server_uid) {
+            super::log::log(format_args!("refused a connection of uid {peer}"));
+            return None;
         }
-        super::log::log(format_args!("refused a connection of uid {peer}"));
-        None
+        if !is_apart(pid, rustix::process::getpid()) {
+            super::log::log(format_args!("refused a connection of a script, pid {pid}"));
+            return None;
+        }
+        Some(socket)
     }
+}
+
+/// Whether this process is not below the other one. What a script starts stays below the runner, which
+/// adopts all orphans, so no server is there; and one that has ended meanwhile is none either.
+fn is_apart(process: Pid, above: Pid) -> bool {
+    // A parent may end while this looks; a script that has its own end all the time is refused.
+    (0..TRIES)
+        .find_map(|_| follow(process, above))
+        .unwrap_or(false)
+}
+
+/// None where the line of parents broke off.
+fn follow(process: Pid, above: Pid) -> Option<bool> {
+    let mut pid = process;
+    while pid != above {
+        match members::above(pid) {
+            Some(Above::Parent(parent)) => pid = parent,
+            // The first process, or one whose parent is outside of this namespace.
+            Some(Above::Nothing) => return Some(true),
+            None if pid == process => return Some(false),
+            None => return None,
+        }
+    }
+    Some(false)
 }
 
 /// No name is left behind: who finds none starts a runner instead of connecting.
@@ -150,6 +180,26 @@ mod tests {
             !may_connect(7373, 1000, Some(7373)),
             "only a root runner has another server"
         );
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a process that this one has made"
+    )]
+    fn who_connects_is_not_below_the_runner() {
+        let own = rustix::process::getpid();
+        let mut shell = std::process::Command::new("/bin/sh")
+            .args(["-c", "sleep 60 & wait"])
+            .spawn()
+            .expect("a shell");
+        let child = Pid::from_child(&shell);
+        assert!(!is_apart(child, own) && !is_apart(own, own));
+        let parent = rustix::process::getppid().expect("a parent");
+        assert!(is_apart(own, child) && is_apart(parent, own));
+        let _ = shell.kill();
+        let _ = shell.wait();
+        assert!(!is_apart(child, own), "it is not there any more");
     }
 
     #[test]

@@ -105,6 +105,21 @@ fn numbers(text: &str) -> Vec<Pid> {
         .collect()
 }
 
+/// What is above a process.
+pub(super) enum Above {
+    Parent(Pid),
+    /// Nothing that can be seen.
+    Nothing,
+}
+
+/// What is above a process; none where there is no such process.
+pub(super) fn above(pid: Pid) -> Option<Above> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let parent = text.rsplit_once(") ")?.1.split(' ').nth(1)?;
+    let parent = Pid::from_raw(parent.parse().ok()?);
+    Some(parent.map_or(Above::Nothing, Above::Parent))
+}
+
 /// The parent of a process and its state.
 fn stat(proc: &Path, pid: Pid) -> Option<(Pid, char)> {
     let text = fs::read_to_string(proc.join(format!("{pid}/stat"))).ok()?;

@@ -155,7 +155,8 @@ impl Kit {
                 .map(|ruleset| ruleset.map(|fd| fd.as_raw_fd()));
             confinement.ruleset = ruleset;
         }
-        enforced.note(Measure::Hidden, is_hidden(frame.hiding, confines));
+        let has_domain = confinement.domains.iter().any(Option::is_some);
+        enforced.note(Measure::Hidden, is_hidden(frame.hiding, has_domain));
         limits::note(&plan.process_limits, frame.shares, &mut enforced);
         demand(sandbox, &enforced)?;
         if let Some(pinned) = frame.pinned {
@@ -224,15 +225,16 @@ fn make_filters() -> Result<Filters, String> {
     made().map_err(|error: seccompiler::BackendError| error.to_string())
 }
 
-/// A domain needs what the level `none` does not have; a view does not.
-fn is_hidden(hiding: Result<&Hiding, String>, confines: bool) -> Result<(), String> {
-    match hiding? {
-        Hiding::Domain(_) if !confines => Err(
-            "Landlock, which closes the way to them here, is no part of the level `none`"
-                .to_owned(),
-        ),
-        _ => Ok(()),
+/// A view alone is not enough: who may look into another process of its account sees through its eyes.
+fn is_hidden(hiding: Result<&Hiding, String>, has_domain: bool) -> Result<(), String> {
+    hiding?;
+    if has_domain {
+        return Ok(());
     }
+    Err(
+        "a script can look through other processes of its account here, which Landlock closes"
+            .to_owned(),
+    )
 }
 
 /// A floor is a floor: what was asked for holds, or nothing is started.

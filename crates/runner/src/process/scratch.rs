@@ -20,6 +20,7 @@ use stagedoor_domain::invocation::PrivateFile;
 
 use self::cell::{CREDENTIALS, Cell};
 use super::hiding::{Cover, Hiding};
+use super::log::log;
 use super::settings::RunnerArgs;
 use super::{launch, sweep};
 use crate::account::Account;
@@ -131,27 +132,27 @@ impl Scratch {
 
     /// An attempt's folder with its private files, at this time of the monotonic clock. What is in it is
     /// the owner's; none is the runner's own account.
+    ///
+    /// A folder serves one script alone, which is what `of` stands for: who keeps a descriptor of it, and
+    /// hands that on, sees nothing of another one.
     pub(super) fn make(
         &mut self,
+        of: u64,
         owner: Option<&Account>,
         private: &[PrivateFile],
         now: Duration,
     ) -> io::Result<Places> {
-        let mut cell = self.take()?;
+        let mut cell = self.take(of)?;
         let path = self.path.join(cell.name());
-        let fitted = self
-            .set_apart(&mut cell)
-            .and_then(|()| cell.fit(owner, private, now));
-        match fitted {
+        self.set_apart(&mut cell);
+        match cell.fit(owner, private, now) {
             Ok(files) => {
                 let name = cell.name().to_owned();
                 self.used.insert(name.clone(), cell);
                 Ok(Places { name, path, files })
             }
             Err(error) => {
-                // No script was in it, so only the runner wrote in it.
-                drop(cell);
-                let _ = std::fs::remove_dir_all(path);
+                self.give_back(cell);
                 Err(error)
             }
         }
@@ -160,21 +161,26 @@ impl Scratch {
     /// How the folder of this attempt is set apart from the others, or why it is not.
     pub(super) fn hiding(&self, name: &str) -> Result<&Hiding, String> {
         let hiding = self.used.get(name).and_then(|cell| cell.hiding.as_ref());
-        hiding.ok_or_else(|| self.cover.lacks().unwrap_or_default().to_owned())
+        hiding.ok_or_else(|| {
+            let lacks = self.cover.lacks();
+            lacks
+                .unwrap_or("the system has no room for it now")
+                .to_owned()
+        })
     }
 
-    /// One that is free, the last one first, or a new one. What an earlier runner left may have any
-    /// number until it is swept away.
-    fn take(&mut self) -> io::Result<Cell> {
-        if let Some(cell) = self.free.pop() {
-            return Ok(cell);
+    /// One of this script that is free, the last one first, or a new one. What an earlier runner left may
+    /// have any number until it is swept away.
+    fn take(&mut self, of: u64) -> io::Result<Cell> {
+        if let Some(place) = self.free.iter().rposition(|cell| cell.of() == of) {
+            return Ok(self.free.remove(place));
         }
         loop {
             let name = format!("{PREFIX}{}", self.next);
             self.next += 1;
             match make_folder(&self.dir, &name) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                top => return Cell::new(name, top?, self.mode),
+                top => return Cell::new(of, name, top?, self.mode),
             }
         }
     }
@@ -187,15 +193,21 @@ impl Scratch {
         }
     }
 
-    fn set_apart(&mut self, cell: &mut Cell) -> io::Result<()> {
+    /// One that cannot be set apart now, because the system has too many mounts, is used as it is.
+    fn set_apart(&mut self, cell: &mut Cell) {
         match &cell.hiding {
-            Some(hiding) if self.cover.is_current(hiding) => return Ok(()),
+            Some(hiding) if self.cover.is_current(hiding) => return,
             // Views of others may still hold what was unmounted since.
             Some(_) => self.free.iter_mut().for_each(|free| free.hiding = None),
             None => {}
         }
-        cell.hiding = self.cover.around(cell.top(), cell.name())?;
-        Ok(())
+        let made = self.cover.around(cell.top(), cell.name());
+        cell.hiding = made.unwrap_or_else(|error| {
+            log(format_args!(
+                "a run cannot be set apart from others: {error}"
+            ));
+            None
+        });
     }
 
     /// Removes what holds the secrets of an attempt that has no process any more.
@@ -221,12 +233,22 @@ impl Scratch {
         Ok(Some(sweeper))
     }
 
-    /// For the next attempt, if there is still room and it stands where it was made.
+    /// For the next attempt of its script, if it stands where it was made. The one that was not needed for
+    /// longest makes room.
     fn keep(&mut self, cell: Cell) {
-        if self.free.len() < MOST_KEPT && cell.stands_in(&self.dir) {
-            self.free.push(cell);
-        } else {
-            cell.remove_from(&self.dir);
+        if !cell.stands_in(&self.dir) {
+            return cell.remove_from(&self.dir);
+        }
+        self.free.push(cell);
+        if self.free.len() > MOST_KEPT {
+            self.free.remove(0).remove_from(&self.dir);
+        }
+    }
+
+    /// No script was in it since it was taken. What cannot be cleared is left to the next runner.
+    fn give_back(&mut self, mut cell: Cell) {
+        if cell.clear() {
+            self.keep(cell);
         }
     }
 

@@ -51,8 +51,6 @@ pub(super) struct Service {
     pub(super) signals: OwnedFd,
     /// Tells when they change.
     mounts: Option<OwnedFd>,
-    /// None in a simulation, which brings its connections.
-    listener: Option<Listener>,
     pub(super) connection: Option<Connection>,
     pub(super) attempts: Attempts,
     pub(super) machine: Box<dyn Machine>,
@@ -69,6 +67,9 @@ pub(super) struct Service {
     pub(super) ending: bool,
     /// The server has said goodbye and nothing is held.
     pub(super) dismissed: bool,
+    /// None in a simulation, which brings its connections. Last, because it holds the lock that keeps the
+    /// next runner from what the machine still removes.
+    listener: Option<Listener>,
 }
 
 impl Service {

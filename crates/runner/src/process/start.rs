@@ -1,11 +1,12 @@
 //! From a plan to a forked child: everything that can be refused is refused before the fork.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::Mode;
 use rustix::pipe::PipeFlags;
-use stagedoor_domain::sandbox::{Enforced, Measure, USUAL_PROCESSES};
+use stagedoor_domain::sandbox::{Enforced, Level, Measure, USUAL_PROCESSES};
 use stagedoor_domain::time::Clock;
 
 use super::accounts::RunAs;
@@ -27,6 +28,8 @@ use crate::wire;
 pub(super) struct Station {
     pub(super) root: Root,
     pub(super) scratch: Scratch,
+    /// Tells scripts apart.
+    pub(super) scripts: RandomState,
     /// `/dev/null`.
     pub(super) null: OwnedFd,
     /// What scripts are held by.
@@ -44,7 +47,8 @@ impl Station {
         let who = self.root.accounts.of(plan.run_as.as_deref())?;
         let executable = executable::open(&plan, &self.root, &who)?;
         let (now, files) = (clock.monotonic(), &plan.invocation.files);
-        let made = self.scratch.make(who.account.as_ref(), files, now);
+        let of = self.scripts.hash_one((&plan.folder, &plan.launch));
+        let made = self.scratch.make(of, who.account.as_ref(), files, now);
         let places = made.map_err(|error| resources("make its private folder", &error))?;
         self.start_in(&places, &who, executable, plan, clock)
             .map_err(|reason| Refused {
@@ -110,10 +114,12 @@ impl Station {
     ) -> Result<(Steps, Streams, Enforced), Refusal> {
         let streams = Streams::make(&plan.invocation.stdin, who.credentials.as_deref())
             .map_err(|error| resources("make its standard streams", &error))?;
+        let hiding = self.hiding(who, executable, places, plan);
+        let view = hiding.as_ref().ok().and_then(|hiding| hiding.view());
         let frame = Frame {
             folder: executable.directory.as_fd(),
             scratch: places.path(),
-            hiding: self.hiding(who, places),
+            hiding,
             shares: bed.holds,
             pinned: self.root.pins(executable, plan),
         };
@@ -121,6 +127,7 @@ impl Station {
         let limits = &plan.process_limits;
         enforced.account = Some(who.name.clone());
         let steps = Steps {
+            view,
             joins: bed.joins(),
             // What is there for those who ask for nothing can be done without.
             is_bound: (bed.holds.memory.is_some() && limits.memory.is_some())
@@ -130,16 +137,27 @@ impl Station {
         Ok((steps, streams, enforced))
     }
 
-    /// Root finds a way to everything.
-    fn hiding(&self, who: &RunAs, places: &Places) -> Result<&Hiding, String> {
-        if who
-            .uid()
-            .unwrap_or_else(|| rustix::process::geteuid().as_raw())
-            == 0
-        {
+    /// Root finds a way to everything, and what it mounts is to be mounted for all; the level `none` is as
+    /// loose. Where the path of the scripts leads elsewhere now, there is no place in a view to begin at.
+    fn hiding(
+        &self,
+        who: &RunAs,
+        executable: &Executable,
+        places: &Places,
+        plan: &Plan,
+    ) -> Result<&Hiding, String> {
+        let own = || rustix::process::geteuid().as_raw();
+        if who.uid().unwrap_or_else(own) == 0 {
             return Err("the script runs as root".to_owned());
         }
-        self.scratch.hiding(places.name())
+        if plan.sandbox.level == Level::None {
+            return Err("the level `none` has nothing that closes the way to them".to_owned());
+        }
+        let hiding = self.scratch.hiding(places.name())?;
+        if hiding.view().is_some() && !self.root.leads_to(executable, plan) {
+            return Err("the folder of scripts was moved or replaced since it was opened: start `stagedoor serve` again".to_owned());
+        }
+        Ok(hiding)
     }
 
     fn steps(
@@ -164,11 +182,7 @@ impl Station {
             confinement,
             joins: [None; 2],
             is_bound: false,
-            view: self
-                .scratch
-                .hiding(places.name())
-                .ok()
-                .and_then(Hiding::view),
+            view: None,
             directory: match working_directory.transpose()? {
                 Some(path) => Directory::Path(path),
                 None => Directory::Opened(

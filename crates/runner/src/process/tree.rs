@@ -97,7 +97,11 @@ pub(super) struct Planted {
     pub(super) order: Box<Order>,
 }
 
+/// So many cgroups that served before are tried before a run goes without.
+const MOST_USED: u32 = 64;
+
 /// Where an attempt is planted.
+#[derive(Default)]
 pub(super) struct Bed {
     cgroup: Option<Cgroup>,
     /// What all in it may use together.
@@ -134,17 +138,28 @@ impl Nursery {
     /// A cgroup for the next attempt, where there are any, bound to this share, and what of that holds. One
     /// that cannot be had now, because the system has too many, is done without.
     pub(super) fn bed(&mut self, share: Share) -> Bed {
-        let taken = self.cgroups.as_mut().map(Cgroups::take);
-        let cgroup = taken.and_then(Result::ok);
-        let bound = cgroup.as_ref().map(|cgroup| cgroup.bind(share));
-        let holds = bound.transpose().unwrap_or_else(|error| {
-            log(format_args!("a run cannot be bound as a whole: {error}"));
-            None
-        });
-        Bed {
-            cgroup,
-            holds: holds.unwrap_or_default(),
+        let Some(cgroups) = &mut self.cgroups else {
+            return Bed::default();
+        };
+        // One that is new can be bound, if any can.
+        for _ in 0..=MOST_USED {
+            let Ok(cgroup) = cgroups.take() else { break };
+            match cgroup.bind(share) {
+                Ok(holds) => {
+                    return Bed {
+                        cgroup: Some(cgroup),
+                        holds,
+                    };
+                }
+                Err(_) => {
+                    let _ = cgroup.remove();
+                }
+            }
         }
+        log(format_args!(
+            "there is no cgroup for a run, or none can be bound"
+        ));
+        Bed::default()
     }
 
     /// Nothing was planted in it.

@@ -9,8 +9,7 @@ use crate::house::*;
 
 /// Has a file in its home, says where that is, and waits.
 async fn victim(house: &mut House) -> (Started, String) {
-    let body =
-        "#!/bin/sh\necho mine > $HOME/file; chmod 777 $HOME $HOME/file\necho $HOME; sleep 60\n";
+    let body = "#!/bin/sh\necho mine > $HOME/file; chmod 777 $HOME $HOME/file; cd $HOME\necho $HOME; sleep 60\n";
     let plan = house.script("victim", body);
     let started = house.start(plan).await;
     let mut home = String::new();
@@ -34,6 +33,7 @@ mv {home} $HOME/stolen && echo 'moved it'
 ln {home}/file $HOME/link && cat $HOME/link && echo 'linked it'
 for fd in /proc/[0-9]*/cwd/file /proc/[0-9]*/root{home}/file; do cat $fd && echo \"read $fd\"; done
 grep -q settings {state}/../stagedoor.toml && echo 'read the settings'
+perl -MSocket -e 'socket(S, AF_UNIX, SOCK_SEQPACKET, 0); connect(S, sockaddr_un(\"{state}/runner.sock\")) or exit; send(S, \"\\0\\5\", 0); recv(S, my $b, 100, 0); print \"the runner answered\\n\" if length $b'
 cat {state}/lock && echo 'read the state'
 echo x > {state}/stolen && echo 'wrote in the state'
 rm {state}/lock && echo 'removed the state'
@@ -81,6 +81,7 @@ async fn attack(house: &mut House, hides_by_landlock: bool) {
         let output = String::from_utf8_lossy(&read_all(started.stdout)).into_owned();
         house.exited().await;
         if !started.enforced.holds(Measure::Hidden) {
+            assert!(!may_mount(), "{:?}", started.enforced.missing);
             println!(
                 "skipped: nothing is hidden here: {:?}",
                 started.enforced.missing
@@ -95,6 +96,14 @@ async fn attack(house: &mut House, hides_by_landlock: bool) {
     }
     let kept = fs::read(state.join("lock")).expect("there");
     assert_eq!(kept, b"the server's");
+}
+
+/// Whether this process may make a view.
+fn may_mount() -> bool {
+    let tried = std::process::Command::new("/usr/bin/unshare")
+        .args(["--mount", "/bin/true"])
+        .status();
+    is_root() && tried.is_ok_and(|status| status.success())
 }
 
 #[tokio::test]
@@ -186,4 +195,61 @@ async fn what_the_system_mounts_and_unmounts_later_is_so_for_scripts_too() {
     assert_eq!(seen, "file\n");
     let plan = house.script("look", &look);
     assert_eq!(house.run(plan).await.text(), "");
+}
+
+/// Who hands descriptors of its own folder on to another script finds none of a third one behind them.
+#[tokio::test]
+async fn a_folder_serves_one_script_alone() {
+    let mut house = House::open();
+    let mut folders = Vec::new();
+    for name in ["one", "two", "one", "two"] {
+        let plan = house.script(name, "#!/bin/sh\nstat -c %i $HOME/..\n");
+        folders.push(house.run(plan).await.text());
+    }
+    assert_eq!(folders[0], folders[2]);
+    assert_eq!(folders[1], folders[3]);
+    assert_ne!(folders[0], folders[1]);
+}
+
+/// A descriptor of the folder that was there would be a way past the view.
+#[tokio::test]
+async fn where_the_scripts_were_moved_nothing_is_promised_to_be_hidden_by_a_view() {
+    let mut house = House::open();
+    let plan = house.script("look", "#!/bin/sh\necho here\n");
+    let started = house.start(plan.clone()).await;
+    assert!(started.enforced.holds(Measure::Hidden) || !may_mount());
+    house.exited().await;
+    let moved = house.base.path().join("moved");
+    fs::rename(house.scripts(), &moved).expect("renamed");
+    fs::create_dir(house.scripts()).expect("made");
+    let started = house
+        .start(Plan {
+            run: new_run(),
+            ..plan
+        })
+        .await;
+    assert_eq!(read_all(started.stdout), b"here\n");
+    let missing = &started.enforced.missing;
+    let said = missing
+        .iter()
+        .any(|(measure, why)| *measure == Measure::Hidden && why.contains("moved or replaced"));
+    assert!(said || !may_mount(), "{missing:?}");
+}
+
+#[tokio::test]
+async fn what_a_loose_script_is_not_kept_from_is_not_said_to_be_hidden() {
+    let base = new_base();
+    let mut options = options(base.path());
+    options.some_go_without = true;
+    let connection = stagedoor_runner::Runner::ensure(binary(), &options).expect("a runner");
+    let mut house = House::with(base, connection);
+    let plan = at(Level::None, house.script("look", "#!/bin/sh\ntrue\n"));
+    let enforced = house.start(plan).await.enforced;
+    assert!(!enforced.holds(Measure::Hidden), "{enforced:?}");
+    assert!(
+        enforced
+            .missing
+            .iter()
+            .any(|(measure, _)| *measure == Measure::Hidden)
+    );
 }

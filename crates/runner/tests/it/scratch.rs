@@ -81,7 +81,7 @@ async fn a_folder_that_no_script_has_touched_serves_the_next_one_and_any_other_i
         "mv $HOME $HOME/../other 2>/dev/null && mkdir -m 700 $HOME || touch $HOME/x",
         "ln -s / $HOME/../link 2>/dev/null; chmod 0 $HOME/.. 2>/dev/null; touch $HOME/x",
     ];
-    for (number, touch) in touches.into_iter().enumerate() {
+    for touch in touches {
         let plan = house.script("look", LOOK);
         let before = house.run(plan).await.text();
         let plan = house.script("look", LOOK);
@@ -91,7 +91,7 @@ async fn a_folder_that_no_script_has_touched_serves_the_next_one_and_any_other_i
             "nobody had touched it"
         );
         let body = format!("#!/bin/sh\necho $HOME\n{touch}\n");
-        let plan = house.script(&format!("touch-{number}"), &body);
+        let plan = house.script("look", &body);
         let home = house.run(plan).await.text();
         let folder = Path::new(home.trim_end())
             .parent()
@@ -118,9 +118,11 @@ fn without_times(listing: &str) -> Vec<String> {
 #[tokio::test]
 async fn private_files_are_gone_for_the_next_script() {
     let mut house = House::open();
-    let with_files = || {
-        let look = "echo $CREDENTIALS_DIRECTORY; ls $CREDENTIALS_DIRECTORY ../files";
-        let mut plan = command(&["/bin/sh", "-c", &format!("cd $HOME; {look}")]);
+    let plan = house.script("look", LOOK);
+    let before = house.run(plan).await.text();
+    for _ in 0..2 {
+        let body = "#!/bin/sh\ncd $HOME; echo $CREDENTIALS_DIRECTORY; ls $CREDENTIALS_DIRECTORY ../files\n";
+        let mut plan = house.script("look", body);
         plan.invocation.files = [("key", true), ("data", false)]
             .map(|(name, secret)| PrivateFile {
                 name: name.into(),
@@ -128,12 +130,7 @@ async fn private_files_are_gone_for_the_next_script() {
                 secret,
             })
             .into();
-        plan
-    };
-    let plan = house.script("look", LOOK);
-    let before = house.run(plan).await.text();
-    for _ in 0..2 {
-        let shown = house.run(with_files()).await.text();
+        let shown = house.run(plan).await.text();
         assert!(shown.contains("attempt-0/credentials\n"), "{shown}");
         assert!(
             shown.contains("\nkey\n") && shown.contains("\ndata\n"),

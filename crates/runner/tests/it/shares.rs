@@ -110,3 +110,32 @@ async fn who_says_nothing_of_processes_has_enough_and_an_end() {
         println!("skipped: processes of a run are not counted here: {output}");
     }
 }
+
+/// Files in memory outlive the run that made them, and count for the cgroup in which they were made.
+#[tokio::test]
+async fn what_one_run_leaves_in_memory_is_not_charged_to_the_next() {
+    let mut house = House::open();
+    let leaves =
+        "f=$(mktemp /dev/shm/stagedoor-test.XXXXXX); head -c 60000000 /dev/zero > $f; echo $f";
+    let plan = limited(&house, "leaves", leaves, ProcessLimits::default());
+    let left = house.run(plan).await.text();
+    let limits = ProcessLimits {
+        memory: Some(40 << 20),
+        processes: Some(100),
+        ..ProcessLimits::default()
+    };
+    let plan = limited(&house, "next", "echo fine", limits);
+    let started = house.start(plan).await;
+    let held = &started.enforced.held;
+    // Where memory of a run can be counted, it is counted again.
+    assert!(
+        has(held, Measure::RunMemory) || !has(held, Measure::RunProcesses),
+        "{held:?}"
+    );
+    assert_eq!(read_all(started.stdout), b"fine\n");
+    let record = house.exited().await;
+    assert_eq!((record.exit_code, record.met), (Some(0), Met::default()));
+    if !left.trim().is_empty() {
+        let _ = std::fs::remove_file(left.trim());
+    }
+}

@@ -7,6 +7,10 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+/// More than the kernel itself needs for an empty cgroup, in bytes.
+const LEFT_BEHIND: u64 = 1 << 20;
 
 /// What is bounded; none is without bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,7 +76,7 @@ impl Control {
         control
     }
 
-    /// Whether it was joined through a file, and which kind it is.
+    /// What it bounds.
     pub(super) fn kind(&self) -> Kind {
         self.kind
     }
@@ -83,8 +87,18 @@ impl Control {
         joins.map(AsRawFd::as_raw_fd)
     }
 
-    /// Sets the bound of the next attempt; nothing is written where it is the one of the last.
+    /// Whether its cgroup is still there.
+    pub(super) fn stands(&self) -> bool {
+        self.folder.exists()
+    }
+
+    /// Sets the bound of the next attempt; nothing is written where it is the one of the last. An error
+    /// where earlier attempts have left so much memory behind, in files of `/dev/shm` say, that the next
+    /// one would be charged with it.
     pub(super) fn bind(&self, bound: Option<u64>) -> io::Result<()> {
+        if bound.is_some() && self.kind == Kind::Memory && self.used() > LEFT_BEHIND {
+            return Err(Errno::BUSY.into());
+        }
         if self.bound.get() == bound {
             return Ok(());
         }
@@ -115,6 +129,17 @@ impl Control {
     pub(super) fn was_met(&self) -> bool {
         let now = self.count();
         self.bound.get().is_some() && now > self.met.replace(now)
+    }
+
+    /// Bytes.
+    fn used(&self) -> u64 {
+        let file = if self.joins.is_some() {
+            "memory.usage_in_bytes"
+        } else {
+            "memory.current"
+        };
+        let text = fs::read_to_string(self.folder.join(file)).unwrap_or_default();
+        text.trim().parse().unwrap_or(0)
     }
 
     fn count(&self) -> u64 {

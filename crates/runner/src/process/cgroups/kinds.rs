@@ -56,15 +56,17 @@ fn enable(cgroup: &Path, word: &str) -> io::Result<()> {
 }
 
 /// The kernel lets a cgroup with processes hand nothing down. They are moved one step down where the
-/// cgroup is ours: this process is alone in it, or the service manager has said so.
+/// cgroup is ours: this process is alone in it with its parent, or the service manager has said so.
 fn switch_on(own: &Path, word: &str) -> bool {
     match enable(own, word) {
         Err(error) if Errno::from_io_error(&error) == Some(Errno::BUSY) => {}
         done => return done.is_ok(),
     }
     let pids = pids_in(own);
-    let is_alone = pids == [rustix::process::getpid()];
-    if !is_alone && !is_delegated(own) {
+    // With the server that has started it.
+    let ours = [Some(rustix::process::getpid()), rustix::process::getppid()];
+    let is_ours = pids.iter().all(|pid| ours.contains(&Some(*pid)));
+    if !is_ours && !is_delegated(own) {
         return false;
     }
     let main = own.join(MAIN);

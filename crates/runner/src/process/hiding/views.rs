@@ -178,6 +178,8 @@ impl Views {
             &place,
             MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
         )?;
+        // What is mounted in it here is not for the machine.
+        mount_change(&place, from_above)?;
         for path in &self.covered {
             rustix::mount::mount_remount(path, BARE | MountFlags::RDONLY, LITTLE)?;
         }

@@ -52,6 +52,8 @@ pub(in crate::process) const FILES: ABI = ABI::V3;
 pub(super) struct Domains {
     /// To signal, trace or be reached by abstract sockets; kept for every script that needs no more.
     scopes: Option<OwnedFd>,
+    /// In the place of that on older kernels: every domain closes the way into processes outside of it.
+    apart: Option<OwnedFd>,
     files: bool,
     ports: bool,
     system: Vec<OwnedFd>,
@@ -73,6 +75,10 @@ impl Domains {
     pub(super) fn open() -> Self {
         Self {
             scopes: scopes().and_then(Ruleset::create).ok().and_then(Into::into),
+            apart: harmless()
+                .and_then(Ruleset::create)
+                .ok()
+                .and_then(Into::into),
             files: files(AccessFs::from_all(FILES))
                 .and_then(Ruleset::create)
                 .is_ok(),
@@ -90,7 +96,7 @@ impl Domains {
 
     /// What holds for every script above `none`.
     pub(super) fn common(&self) -> Option<&OwnedFd> {
-        self.scopes.as_ref()
+        self.scopes.as_ref().or(self.apart.as_ref())
     }
 
     /// What it takes to hold this measure, if that is not here.
@@ -217,6 +223,11 @@ impl Domains {
 
 fn scopes() -> Result<Ruleset, RulesetError> {
     with_scopes(Ruleset::default().set_compatibility(CompatLevel::HardRequirement))
+}
+
+/// Takes a right away that no script has: only root makes devices.
+fn harmless() -> Result<Ruleset, RulesetError> {
+    files(AccessFs::MakeBlock.into())
 }
 
 /// Restricts the reach to other processes, too.

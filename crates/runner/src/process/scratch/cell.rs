@@ -27,6 +27,8 @@ const PARTS: [&str; 4] = ["home", "tmp", FILES, CREDENTIALS];
 
 /// A folder, and what is known of it.
 pub(super) struct Cell {
+    /// The script.
+    of: u64,
     name: String,
     top: OwnedFd,
     mode: Mode,
@@ -38,10 +40,11 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// An empty folder, with the mode that it keeps.
-    pub(super) fn new(name: String, top: OwnedFd, mode: Mode) -> io::Result<Self> {
+    /// An empty folder for this script, with the mode that it keeps.
+    pub(super) fn new(of: u64, name: String, top: OwnedFd, mode: Mode) -> io::Result<Self> {
         rustix::fs::fchmod(&top, mode)?;
         Ok(Self {
+            of,
             name,
             top,
             mode,
@@ -49,6 +52,10 @@ impl Cell {
             made: None,
             secrets: None,
         })
+    }
+
+    pub(super) fn of(&self) -> u64 {
+        self.of
     }
 
     pub(super) fn name(&self) -> &str {
@@ -68,9 +75,9 @@ impl Cell {
         private: &[PrivateFile],
         now: Duration,
     ) -> io::Result<BTreeMap<String, PathBuf>> {
-        let uid = account.map(|account| account.uid);
+        let owner = account.map(|account| (account.uid, account.gid));
         match &mut self.made {
-            Some(made) if made.owner() == uid => made.is_used_again(now),
+            Some(made) if made.owner() == owner => made.is_used_again(now),
             made => {
                 if made.take().is_some() {
                     remove_parts(self.top.as_fd());
@@ -83,7 +90,7 @@ impl Cell {
         if private.is_empty() {
             if self.made.is_none() {
                 // One that cannot be looked at is not used again.
-                self.made = Made::now(&self.top, uid, now).ok();
+                self.made = Made::now(&self.top, owner, now).ok();
             }
             return Ok(BTreeMap::new());
         }

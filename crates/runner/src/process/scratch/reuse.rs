@@ -21,8 +21,8 @@ type Stamp = (u64, i64, u64);
 #[derive(Clone, Copy)]
 pub(super) struct Made {
     stamps: [Stamp; 3],
-    /// Whose they are; none is the runner's own account.
-    owner: Option<u32>,
+    /// Whose they are, by user and group; none is the runner's own account.
+    owner: Option<(u32, u32)>,
     /// On the monotonic clock.
     at: Duration,
     /// They were given to a script so soon that the stamps alone do not say that nothing changed.
@@ -31,7 +31,7 @@ pub(super) struct Made {
 
 impl Made {
     /// Notes how they are when they are made.
-    pub(super) fn now(top: &OwnedFd, owner: Option<u32>, now: Duration) -> io::Result<Self> {
+    pub(super) fn now(top: &OwnedFd, owner: Option<(u32, u32)>, now: Duration) -> io::Result<Self> {
         Ok(Self {
             stamps: stamps(top.as_fd())?,
             owner,
@@ -41,7 +41,7 @@ impl Made {
     }
 
     /// Whose they are.
-    pub(super) fn owner(&self) -> Option<u32> {
+    pub(super) fn owner(&self) -> Option<(u32, u32)> {
         self.owner
     }
 
