@@ -134,7 +134,8 @@ impl Nursery {
     /// A cgroup for the next attempt, where there are any, bound to this share, and what of that holds. One
     /// that cannot be had now, because the system has too many, is done without.
     pub(super) fn bed(&mut self, share: Share) -> Bed {
-        let taken = self.cgroups.as_mut().map(Cgroups::take);
+        let cgroups = self.cgroups.as_mut();
+        let taken = cgroups.map(|cgroups| cgroups.take(share.memory));
         let cgroup = taken.and_then(Result::ok);
         let bound = cgroup.as_ref().map(|cgroup| cgroup.bind(share));
         let holds = bound.transpose().unwrap_or_else(|error| {

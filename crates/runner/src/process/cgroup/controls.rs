@@ -111,6 +111,20 @@ impl Control {
         Ok(())
     }
 
+    /// Whether nearly all of this much memory is there for the next attempt. What stays of an earlier one
+    /// (files in memory, shared objects) counts as long as it is there; files of a disk that are kept in
+    /// memory make room.
+    pub(super) fn has_room(&self, bound: u64) -> bool {
+        let most = bound / 16;
+        let (file, older) = ("memory.current", "memory.usage_in_bytes");
+        let file = if self.joins.is_some() { older } else { file };
+        let used = fs::read_to_string(self.folder.join(file)).unwrap_or_default();
+        let used = used.trim_end().parse().unwrap_or(0);
+        let cached =
+            || self.said("memory.stat", "active_file") + self.said("memory.stat", "inactive_file");
+        used <= most || u64::saturating_sub(used, cached()) <= most
+    }
+
     /// Whether it was met since this was asked last.
     pub(super) fn was_met(&self) -> bool {
         let now = self.count();
@@ -123,6 +137,11 @@ impl Control {
             (Kind::Memory, true) => ("memory.oom_control", "oom_kill"),
             (Kind::Processes, _) => ("pids.events", "max"),
         };
+        self.said(file, word)
+    }
+
+    /// The number behind a word.
+    fn said(&self, file: &str, word: &str) -> u64 {
         let text = fs::read_to_string(self.folder.join(file)).unwrap_or_default();
         let mut lines = text.lines().filter_map(|line| line.split_once(' '));
         let count = lines.find(|(name, _)| *name == word);
