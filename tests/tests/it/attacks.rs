@@ -4,6 +4,7 @@
 //! `make test` runs all of this as an ordinary account and as root. Each attack prints what held it here
 //! and what this machine does not have; where a part is left out for that reason, this is printed too.
 
+mod exhaustion;
 mod reach;
 mod rights;
 
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use crate::person::Person;
 use crate::processes;
 use crate::program::{Home, Program, as_root};
-use crate::robot::{Robot, id};
+use crate::robot::{PASSWORD, Robot, id};
 
 /// Whoever is not attacked goes on; what it prints.
 const FINE: &str = "fine\n";
@@ -66,6 +67,20 @@ impl Arena {
             mallory,
             bob,
             cleo,
+        }
+    }
+
+    /// The same people at another server on the same state; this one was killed.
+    fn after_a_crash(self) -> Self {
+        let program = self.program.crash_and_restart();
+        let mut cleo = Person::stranger(&program);
+        assert_eq!(cleo.sign_in("admin", PASSWORD).status, 303);
+        Self {
+            mallory: self.mallory.at(&program),
+            bob: self.bob.at(&program),
+            program,
+            cleo,
+            ..self
         }
     }
 
@@ -139,4 +154,12 @@ fn holds(run: &Value, measure: &str, what: &str) -> bool {
         println!("skipped: {what}, because this machine has no `{measure}`");
     }
     holds
+}
+
+/// The run ended because of this limit, and says so with its value.
+#[track_caller]
+fn assert_over_limit(run: &Value, limit: &str, value: &str) {
+    assert_eq!(run["outcome"], "over_limit", "{run}");
+    let reason = run["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains(limit) && reason.contains(value), "{run}");
 }
