@@ -7,6 +7,7 @@
 mod exhaustion;
 mod reach;
 mod rights;
+mod swaps;
 
 use std::sync::Arc;
 
