@@ -20,7 +20,8 @@ test: ## install what the tests need, then format, lints and every test
 
 test-deep: ## the same with many more random cases, ten times as many kills, ten minutes of fuzzing, scans from outside
 	tools/setup-tests deep
-	PROPTEST_CASES=4096 STAGEDOOR_KILLS=200 STAGEDOOR_SEEDS=10000 STAGEDOOR_FUZZ_SECONDS=600 STAGEDOOR_SIGN_INS=300 tools/test
+	PROPTEST_CASES=4096 STAGEDOOR_KILLS=200 STAGEDOOR_SEEDS=10000 STAGEDOOR_FUZZ_SECONDS=600 STAGEDOOR_SIGN_INS=300 \
+		STAGEDOOR_SWAPS=10000 STAGEDOOR_ATTACK_SECONDS=60 tools/test
 	tools/check-tls
 	tools/check-slow
 	tools/scan-api

@@ -5,7 +5,7 @@
 //! often, in proportion). `STAGEDOOR_SEED` repeats what a failed loop has printed.
 
 mod binary;
-mod chance;
+pub mod chance;
 mod judge;
 mod load;
 mod scripts;

@@ -7,6 +7,8 @@ mod administration;
 #[cfg(test)]
 mod asvs;
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod audit_log;
 #[cfg(test)]
 mod browser;

@@ -31,6 +31,14 @@ impl Robot {
         }
     }
 
+    /// The same at another server on the same state.
+    pub fn at(self, program: &Program) -> Self {
+        Self {
+            url: program.url.clone(),
+            ..self
+        }
+    }
+
     /// What it sends in `Authorization`.
     pub fn credential(&self) -> &str {
         &self.token

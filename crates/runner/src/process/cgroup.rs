@@ -77,6 +77,14 @@ impl Cgroup {
         Ok(())
     }
 
+    /// Whether an attempt may use this much memory in it, and would not pay for what another has left.
+    pub(super) fn has_room(&self, memory: Option<u64>) -> bool {
+        let mut controls = self.controls.iter();
+        let control = controls.find(|control| control.kind() == Kind::Memory);
+        let asked = control.zip(memory);
+        asked.is_none_or(|(control, memory)| control.has_room(memory))
+    }
+
     /// Sets what all in it may use together, and tells what of it holds.
     pub(super) fn bind(&self, share: Share) -> io::Result<Share> {
         let mut holds = Share::default();

@@ -57,15 +57,15 @@ impl Cgroups {
             made: 0,
         };
         // Whether one can be made and used shows only in trying.
-        let first = cgroups.take().ok()?;
+        let first = cgroups.take(None).ok()?;
         let can_begin = launch::can_begin_in(first.folder());
         cgroups.give_back(first);
         can_begin.is_ok_and(|can| can).then_some(cgroups)
     }
 
-    /// One that is empty.
-    pub(super) fn take(&mut self) -> io::Result<Cgroup> {
-        if let Some(cgroup) = self.free.pop() {
+    /// One that is empty, with room for this much memory if it is to be bound.
+    pub(super) fn take(&mut self, memory: Option<u64>) -> io::Result<Cgroup> {
+        if let Some(cgroup) = self.free_one(memory) {
             return Ok(cgroup);
         }
         let (over, dying) = self.dying.drain(..).partition(Cgroup::is_empty);
@@ -74,7 +74,7 @@ impl Cgroups {
         for cgroup in over {
             self.give_back(cgroup);
         }
-        if let Some(cgroup) = self.free.pop() {
+        if let Some(cgroup) = self.free_one(memory) {
             return Ok(cgroup);
         }
         loop {
@@ -85,6 +85,17 @@ impl Cgroups {
                 made => return self.with_controls(made?),
             }
         }
+    }
+
+    /// What an attempt has left in memory is charged to its cgroup, and would be to whoever came next in it.
+    fn free_one(&mut self, memory: Option<u64>) -> Option<Cgroup> {
+        while let Some(cgroup) = self.free.pop() {
+            if cgroup.has_room(memory) {
+                return Some(cgroup);
+            }
+            discard(&cgroup);
+        }
+        None
     }
 
     fn with_controls(&self, mut cgroup: Cgroup) -> io::Result<Cgroup> {
@@ -129,12 +140,16 @@ impl Cgroups {
         if is_as_new && self.free.len() < MOST_KEPT {
             return self.free.push(cgroup);
         }
-        if let Err(error) = cgroup.remove() {
-            let path = cgroup.path().display();
-            super::log::log(format_args!(
-                "the cgroup {path} could not be removed: {error}"
-            ));
-        }
+        discard(&cgroup);
+    }
+}
+
+fn discard(cgroup: &Cgroup) {
+    if let Err(error) = cgroup.remove() {
+        let path = cgroup.path().display();
+        super::log::log(format_args!(
+            "the cgroup {path} could not be removed: {error}"
+        ));
     }
 }
 

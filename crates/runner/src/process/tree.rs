@@ -143,7 +143,9 @@ impl Nursery {
         };
         // One that is new can be bound, if any can.
         for _ in 0..=MOST_USED {
-            let Ok(cgroup) = cgroups.take() else { break };
+            let Ok(cgroup) = cgroups.take(share.memory) else {
+                break;
+            };
             match cgroup.bind(share) {
                 Ok(holds) => {
                     return Bed {

@@ -7,10 +7,6 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
-
-/// More than the kernel itself needs for an empty cgroup, in bytes.
-const LEFT_BEHIND: u64 = 1 << 20;
 
 /// What is bounded; none is without bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -92,13 +88,8 @@ impl Control {
         self.folder.exists()
     }
 
-    /// Sets the bound of the next attempt; nothing is written where it is the one of the last. An error
-    /// where earlier attempts have left so much memory behind, in files of `/dev/shm` say, that the next
-    /// one would be charged with it.
+    /// Sets the bound of the next attempt; nothing is written where it is the one of the last.
     pub(super) fn bind(&self, bound: Option<u64>) -> io::Result<()> {
-        if bound.is_some() && self.kind == Kind::Memory && self.used() > LEFT_BEHIND {
-            return Err(Errno::BUSY.into());
-        }
         if self.bound.get() == bound {
             return Ok(());
         }
@@ -125,21 +116,24 @@ impl Control {
         Ok(())
     }
 
+    /// Whether nearly all of this much memory is there for the next attempt. What stays of an earlier one
+    /// (files in memory, shared objects) counts as long as it is there; files of a disk that are kept in
+    /// memory make room.
+    pub(super) fn has_room(&self, bound: u64) -> bool {
+        let most = bound / 16;
+        let (file, older) = ("memory.current", "memory.usage_in_bytes");
+        let file = if self.joins.is_some() { older } else { file };
+        let used = fs::read_to_string(self.folder.join(file)).unwrap_or_default();
+        let used = used.trim_end().parse().unwrap_or(0);
+        let cached =
+            || self.said("memory.stat", "active_file") + self.said("memory.stat", "inactive_file");
+        used <= most || u64::saturating_sub(used, cached()) <= most
+    }
+
     /// Whether it was met since this was asked last.
     pub(super) fn was_met(&self) -> bool {
         let now = self.count();
         self.bound.get().is_some() && now > self.met.replace(now)
-    }
-
-    /// Bytes.
-    fn used(&self) -> u64 {
-        let file = if self.joins.is_some() {
-            "memory.usage_in_bytes"
-        } else {
-            "memory.current"
-        };
-        let text = fs::read_to_string(self.folder.join(file)).unwrap_or_default();
-        text.trim().parse().unwrap_or(0)
     }
 
     fn count(&self) -> u64 {
@@ -148,6 +142,11 @@ impl Control {
             (Kind::Memory, true) => ("memory.oom_control", "oom_kill"),
             (Kind::Processes, _) => ("pids.events", "max"),
         };
+        self.said(file, word)
+    }
+
+    /// The number behind a word.
+    fn said(&self, file: &str, word: &str) -> u64 {
         let text = fs::read_to_string(self.folder.join(file)).unwrap_or_default();
         let mut lines = text.lines().filter_map(|line| line.split_once(' '));
         let count = lines.find(|(name, _)| *name == word);

@@ -1,0 +1,355 @@
+//! To change what runs between its check and its start: the file, a link in its place, the folder above,
+//! swapped in a loop while runs are started.
+//!
+//! `STAGEDOOR_SWAPS` says how often a run is started (200 when not set), `STAGEDOOR_SEED` repeats a loop.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use super::{Arena, holds, shell};
+use crate::kill_loops::chance::{Dice, number, seed};
+use crate::program::{as_root, command};
+
+/// What stands in the place of the script at some time.
+const ONE: &str = "one";
+const OTHER: &str = "other";
+/// In another folder, which is put in the place of the first.
+const AWAY: &str = "away";
+/// Outside, reached by a link in the place of the file or of its folder.
+const LINKED: &str = "linked";
+/// Every account may write to it.
+const OPEN: &str = "open";
+const ALL: [&str; 5] = [ONE, OTHER, AWAY, LINKED, OPEN];
+
+/// Why a start is refused while these are swapped.
+const REASONS: [&str; 5] = [
+    "changed between the click and the start",
+    "is a symbolic link",
+    "may be changed by every account",
+    "cannot be opened",
+    "is gone",
+];
+
+/// One file that says which it is, at its beginning and at its end.
+struct Swapped {
+    file: &'static str,
+    name: &'static str,
+    /// What stands in a file of this kind.
+    content: fn(&str) -> Vec<u8>,
+    /// What it prints.
+    says: fn(&str) -> String,
+}
+
+/// The kernel opens it, and then its interpreter does, by its path.
+const SHEBANG: Swapped = Swapped {
+    file: "job.sh",
+    name: "ops/job",
+    content: |which| {
+        let filler = "# nothing\n".repeat(2_000);
+        shell("", &format!("echo begin {which}\n{filler}echo end {which}")).into_bytes()
+    },
+    says: |which| format!("begin {which}\nend {which}\n"),
+};
+
+/// Programs that every Debian has, and what each prints.
+fn program(which: &str) -> &'static str {
+    match which {
+        ONE => "/usr/bin/uname",
+        OTHER => "/usr/bin/nproc",
+        AWAY => "/usr/bin/arch",
+        LINKED => "/usr/bin/pwd",
+        _ => "/usr/bin/date",
+    }
+}
+
+const BINARY: Swapped = Swapped {
+    file: "tool.bin",
+    name: "ops/tool",
+    content: |which| fs::read(program(which)).expect("a program"),
+    says: |which| {
+        let output = command(Path::new(program(which))).output();
+        String::from_utf8(output.expect("it starts").stdout).expect("text")
+    },
+};
+
+/// The script's place, and beside the served folder what is put there.
+struct Stock {
+    swapped: Swapped,
+    folder: PathBuf,
+    aside: PathBuf,
+    made: u64,
+}
+
+impl Stock {
+    fn new(arena: &Arena, swapped: Swapped) -> Self {
+        let aside = arena.home.dir().join("aside");
+        fs::create_dir_all(aside.join("away")).expect("made");
+        fs::create_dir_all(aside.join("linked")).expect("made");
+        let folder = arena.program.scripts().join("ops");
+        fs::create_dir_all(&folder).expect("made");
+        let mut stock = Self {
+            swapped,
+            folder,
+            aside,
+            made: 0,
+        };
+        let definition = format!("{}.stagedoor.toml", stock.swapped.file);
+        for place in [
+            stock.folder.clone(),
+            stock.aside.join("away"),
+            stock.aside.join("linked"),
+        ] {
+            if stock.swapped.file == BINARY.file {
+                let access = "access = { run = [\"everyone\"] }\n";
+                fs::write(place.join(&definition), access).expect("written");
+            }
+        }
+        stock.put(
+            AWAY,
+            &stock.aside.join("away").join(stock.swapped.file),
+            0o755,
+        );
+        stock.put(
+            LINKED,
+            &stock.aside.join("linked").join(stock.swapped.file),
+            0o755,
+        );
+        stock.as_it_was();
+        stock
+    }
+
+    fn place(&self) -> PathBuf {
+        self.folder.join(self.swapped.file)
+    }
+
+    /// A new file, whole before it stands there.
+    fn put(&mut self, which: &str, at: &Path, mode: u32) {
+        self.made += 1;
+        let new = self.aside.join(format!("new-{}", self.made));
+        fs::write(&new, (self.swapped.content)(which)).expect("written");
+        fs::set_permissions(&new, fs::Permissions::from_mode(mode)).expect("chmod");
+        fs::rename(&new, at).expect("renamed");
+    }
+
+    fn as_it_was(&mut self) {
+        self.put(ONE, &self.place(), 0o755);
+    }
+
+    fn link(&mut self, to: &Path, at: &Path) {
+        self.made += 1;
+        let new = self.aside.join(format!("new-{}", self.made));
+        symlink(to, &new).expect("linked");
+        fs::rename(&new, at).expect("renamed");
+    }
+
+    /// One turn; the folder is itself again afterwards.
+    fn swap(&mut self, dice: &mut Dice) {
+        let (place, linked) = (self.place(), self.aside.join("linked"));
+        match dice.between(0, 6) {
+            0 | 1 => self.put(ONE, &place, 0o755),
+            2 => self.put(OTHER, &place, 0o755),
+            3 => self.put(OPEN, &place, 0o777),
+            4 => self.link(&linked.join(self.swapped.file), &place),
+            _ => {
+                let (away, kept) = (self.aside.join("away"), self.aside.join("kept"));
+                fs::rename(&self.folder, &kept).expect("renamed");
+                fs::rename(&away, &self.folder).expect("renamed");
+                thread::sleep(dice.millis(3));
+                fs::rename(&self.folder, &away).expect("renamed");
+                symlink(&linked, &self.folder).expect("linked");
+                thread::sleep(dice.millis(3));
+                fs::remove_file(&self.folder).expect("removed");
+                fs::rename(&kept, &self.folder).expect("renamed");
+            }
+        }
+        // Else next to nothing would be as it was when it was looked at.
+        thread::sleep(dice.millis(4));
+    }
+}
+
+/// What came of the starts.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Which content ran, by its name.
+    ran: BTreeMap<String, u64>,
+    /// Why others did not.
+    refused: BTreeMap<String, u64>,
+    /// Not there at the click.
+    absent: u64,
+}
+
+/// Starts runs while somebody swaps.
+fn race(arena: &Arena, stock: &mut Stock, judge: impl Fn(&Value)) -> Tally {
+    let (times, seed) = (number("STAGEDOOR_SWAPS").unwrap_or(200), seed());
+    println!(
+        "{}: {times} starts, STAGEDOOR_SEED={seed}",
+        stock.swapped.name
+    );
+    let says = stock.swapped.says;
+    let texts: BTreeMap<String, &str> = ALL.into_iter().map(|which| (says(which), which)).collect();
+    let (name, is_over) = (stock.swapped.name, AtomicBool::new(false));
+    let mut tally = Tally::default();
+    thread::scope(|scope| {
+        let swapper = scope.spawn(|| {
+            let mut dice = Dice::new(seed);
+            while !is_over.load(Ordering::Relaxed) {
+                stock.swap(&mut dice);
+            }
+        });
+        for _ in 0..times {
+            let body = json!({"script": name, "args": {}});
+            let answer = arena.mallory.post("/api/v1/runs?wait=60", &body);
+            if answer.status == 404 {
+                tally.absent += 1;
+                continue;
+            }
+            let run = answer.expect(201).json();
+            if run["outcome"] == "refused" {
+                let reason = run["reason"].as_str().expect("a reason").to_owned();
+                let is_known = REASONS.iter().any(|known| reason.contains(known));
+                assert!(is_known, "{run}");
+                *tally.refused.entry(reason).or_default() += 1;
+                continue;
+            }
+            judge(&run);
+            let text = arena.printed(&run);
+            let which = texts.get(&text).copied().unwrap_or("something else");
+            *tally.ran.entry(which.to_owned()).or_default() += 1;
+            assert!(
+                which != "something else",
+                "{run}: {text:?}, none of {texts:?}"
+            );
+            if swapper.is_finished() {
+                break;
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        swapper.join().expect("it swapped until the end");
+    });
+    println!("{name}: {tally:?}");
+    tally
+}
+
+/// When nobody swaps any more it runs as it stands there.
+#[track_caller]
+fn runs_again(arena: &Arena, stock: &mut Stock) {
+    stock.as_it_was();
+    let run = arena.mallory.run(stock.swapped.name, &json!({}));
+    assert_eq!(run["outcome"], "succeeded", "{run}");
+    assert_eq!(arena.printed(&run), (stock.swapped.says)(ONE), "{run}");
+}
+
+#[test]
+fn w36_only_the_binary_that_was_checked_ever_runs_whoever_swaps_it() {
+    let arena = Arena::with(&[]);
+    let mut stock = Stock::new(&arena, BINARY);
+    let tally = race(&arena, &mut stock, |run| {
+        assert!(holds(run, "pinned", "binaries"), "{run}")
+    });
+    for which in [LINKED, OPEN] {
+        assert_eq!(tally.ran.get(which), None, "{tally:?}");
+    }
+    runs_again(&arena, &mut stock);
+}
+
+#[test]
+fn w36_a_script_that_is_swapped_runs_whole_or_is_refused_and_the_record_says_where_it_is_not_pinned()
+ {
+    let arena = Arena::with(&[]);
+    let mut stock = Stock::new(&arena, SHEBANG);
+    let tally = race(&arena, &mut stock, |run| {
+        // The owner, who is root, may swap; no account that scripts run as may.
+        let pinned = run["sandbox"]["held"].to_string().contains("pinned");
+        assert_eq!(pinned, as_root(), "{run}");
+        let missing = run["sandbox"]["missing"].to_string();
+        assert_eq!(missing.contains("pinned"), !as_root(), "{run}");
+    });
+    println!(
+        "by a link that the owner put there: {:?}",
+        tally.ran.get(LINKED)
+    );
+    runs_again(&arena, &mut stock);
+}
+
+/// Somebody else's file, one that waits for its turn, is changed meanwhile.
+#[test]
+fn w36_what_changed_between_the_click_and_the_start_is_refused() {
+    let arena = Arena::with(&[]);
+    let gate = arena.home.dir().join("gate");
+    let body = format!(
+        "echo up; until [ -e {} ]; do sleep 0.05; done",
+        gate.display()
+    );
+    arena.add("ops/turn.sh", &shell("limits = { running = 1 }", &body));
+    let start = || arena.bob.start("ops/turn", &json!({})).expect(201).json();
+    let first = start();
+    arena.bob.until_printed(&first, "up");
+    let second = start();
+    assert_eq!(second["state"], "queued", "{second}");
+    let text = shell("limits = { running = 1 }", "echo changed");
+    let new = arena.home.dir().join("new");
+    fs::write(&new, text).expect("written");
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).expect("chmod");
+    fs::rename(&new, arena.program.scripts().join("ops/turn.sh")).expect("renamed");
+    fs::write(&gate, "").expect("written");
+    let ended = |run| arena.bob.until(run, |run| run["state"] == "ended");
+    assert_eq!(ended(&first)["outcome"], "succeeded");
+    let second = ended(&second);
+    assert_eq!(second["outcome"], "refused", "{second}");
+    let reason = second["reason"].as_str().unwrap_or_default();
+    assert!(
+        reason.contains("changed between the click and the start"),
+        "{second}"
+    );
+    // Whoever clicks again gets what stands there now.
+    let third = arena.bob.run("ops/turn", &json!({}));
+    assert_eq!(arena.bob.output(&third, "stdout"), b"changed\n");
+}
+
+/// What a script does that wants to put another one in the place of a script.
+const SWAPPER: &str = "exec 2>/dev/null
+cp $PWD/ops/job.sh $HOME/evil.sh; ln -s /bin/sh $HOME/link
+mv $HOME/evil.sh $PWD/ops/job.sh && echo 'put a file'
+mv $HOME/link $PWD/ops/job.sh && echo 'put a link'
+rm -f $PWD/ops/job.sh && echo 'removed it'
+(echo x >> $PWD/ops/job.sh) && echo 'wrote in it'
+chmod 777 $PWD/ops/job.sh && echo 'opened it'
+mv $PWD/ops $PWD/ops2 && mv $PWD/ops2 $PWD/ops && echo 'moved its folder'
+ln -s /tmp $PWD/ops3 && echo 'put a link beside'
+touch $PWD/ops/other.sh && echo 'put another one'
+echo tried";
+
+#[test]
+fn w37_the_account_of_scripts_can_swap_nothing_where_it_is_not_the_owner() {
+    let mut arena = Arena::with(&[("swapper.sh", &shell("", SWAPPER))]);
+    let mut stock = Stock::new(&arena, SHEBANG);
+    let run = arena.attack("swapper");
+    let text = arena.printed(&run);
+    if as_root() {
+        assert_eq!(text, "tried\n", "{run}");
+        // Nor outside its sandbox.
+        let body = SWAPPER.replace("$PWD", arena.program.scripts().to_str().expect("text"));
+        let mut outside = command(Path::new("/bin/sh"));
+        outside
+            .args(["-c", &body])
+            .env("HOME", "/tmp")
+            .uid(7374)
+            .gid(7374);
+        assert_eq!(outside.output().expect("it starts").stdout, b"tried\n");
+        runs_again(&arena, &mut stock);
+    } else {
+        println!("one account for everything swaps what it likes: {text}");
+        assert!(text.contains("wrote in it\n"), "{text}");
+        assert!(
+            run["sandbox"]["missing"].to_string().contains("pinned"),
+            "{run}"
+        );
+    }
+}
