@@ -251,7 +251,7 @@ fn w36_only_the_binary_that_was_checked_ever_runs_whoever_swaps_it() {
     let arena = Arena::with(&[]);
     let mut stock = Stock::new(&arena, BINARY);
     let tally = race(&arena, &mut stock, |run| {
-        assert!(holds(run, "pinned", "binaries"), "{run}")
+        assert!(holds(run, "pinned", "binaries"), "{run}");
     });
     for which in [LINKED, OPEN] {
         assert_eq!(tally.ran.get(which), None, "{tally:?}");
