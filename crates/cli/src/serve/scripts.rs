@@ -19,11 +19,42 @@ pub fn connect_runner(
     settings: &Settings,
     accounts: &Accounts,
 ) -> anyhow::Result<Connection> {
-    let options = RunnerOptions {
+    let places = Places {
         socket: state.join("runner.sock"),
+        scratch: scratch(state, accounts),
+    };
+    let options = options(places, root_path, root, settings, accounts)?;
+    // The file that runs now, even when a newer one has taken its name meanwhile.
+    let binary = Path::new("/proc/self/exe");
+    Runner::ensure(binary, &options).with_context(|| {
+        format!(
+            "could not start the process that runs scripts; it is reached at {}",
+            options.socket.display()
+        )
+    })
+}
+
+/// What a runner has of its own.
+pub struct Places {
+    /// Where it listens. Beside it stands the rest of the state.
+    pub socket: PathBuf,
+    /// Below this folder runs have their homes.
+    pub scratch: PathBuf,
+}
+
+/// What settings mean for the process that starts scripts.
+pub fn options(
+    places: Places,
+    root_path: &Path,
+    root: &OwnedFd,
+    settings: &Settings,
+    accounts: &Accounts,
+) -> anyhow::Result<RunnerOptions> {
+    Ok(RunnerOptions {
+        socket: places.socket,
         root: root_path.to_owned(),
         root_dir: root.try_clone()?,
-        scratch: scratch(state, accounts),
+        scratch: places.scratch,
         run_account: accounts.scripts.clone(),
         others: accounts.others.clone(),
         allow_root_scripts: settings.allow_root_scripts,
@@ -35,14 +66,6 @@ pub fn connect_runner(
             .cloned()
             .collect(),
         server_uid: accounts.server.as_ref().map(|account| account.uid),
-    };
-    // The file that runs now, even when a newer one has taken its name meanwhile.
-    let binary = Path::new("/proc/self/exe");
-    Runner::ensure(binary, &options).with_context(|| {
-        format!(
-            "could not start the process that runs scripts; it is reached at {}",
-            options.socket.display()
-        )
     })
 }
 

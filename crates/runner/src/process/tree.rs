@@ -105,6 +105,11 @@ pub(super) struct Bed {
 }
 
 impl Bed {
+    /// Whether it is one of the system's own groups of processes.
+    pub(super) fn is_cgroup(&self) -> bool {
+        self.cgroup.is_some()
+    }
+
     /// The files by which a child joins what bounds it.
     pub(super) fn joins(&self) -> [Option<RawFd>; 2] {
         self.cgroup.as_ref().map_or([None; 2], Cgroup::joins)
