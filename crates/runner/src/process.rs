@@ -46,6 +46,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
 use self::accounts::Accounts;
+use self::cgroups::Others;
 use self::clock::KernelClock;
 use self::executable::Root;
 use self::listener::Listener;
@@ -85,7 +86,7 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     let has_no_terminal = leave_others()?;
     let signals = signals::take()?;
     let (socket, server_uid) = (args.socket.clone(), args.server_uid);
-    let (station, settings) = settle(args, has_no_terminal)?;
+    let (station, settings) = settle(args, has_no_terminal, Others::Moved)?;
     let null = station.null.try_clone()?;
     // Last, because whoever can connect is served.
     let listener = Listener::bind(&socket, server_uid)
@@ -116,7 +117,11 @@ fn leave_others() -> io::Result<bool> {
 }
 
 /// All that a start needs, and what a server compares its settings with.
-fn settle(args: RunnerArgs, has_no_terminal: bool) -> io::Result<(Station, Vec<String>)> {
+fn settle(
+    args: RunnerArgs,
+    has_no_terminal: bool,
+    others: Others,
+) -> io::Result<(Station, Vec<String>)> {
     let kit = Kit::open(args.some_go_without, raise_open_files())?;
     let accounts = Accounts::open(&args)?;
     search_path::warn(&accounts);
@@ -129,7 +134,7 @@ fn settle(args: RunnerArgs, has_no_terminal: bool) -> io::Result<(Station, Vec<S
     let scratch = Scratch::open(&args, accounts.all())
         .map_err(|error| explained(&error, "scratch folder", &args.scratch))?;
     let are_strangers = accounts.all_are_strangers();
-    let nursery = Nursery::open(&args.socket, are_strangers, has_no_terminal);
+    let nursery = Nursery::open(&args.socket, are_strangers, has_no_terminal, others);
     let station = Station {
         root: Root {
             dir: root,

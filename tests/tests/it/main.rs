@@ -28,6 +28,7 @@ mod disguises;
 mod documents;
 #[cfg(test)]
 mod examples;
+mod explained;
 #[cfg(test)]
 mod exposure;
 #[cfg(test)]

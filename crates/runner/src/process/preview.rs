@@ -11,6 +11,7 @@ use std::process::{Command, ExitCode, Stdio};
 use serde::{Deserialize, Serialize};
 use stagedoor_domain::sandbox::Enforced;
 
+use super::cgroups::Others;
 use super::hiding::Hiding;
 use super::log::log;
 use super::settings::RunnerArgs;
@@ -112,7 +113,7 @@ fn look(args: RunnerArgs) -> io::Result<Preview> {
         .read_to_end(&mut bytes)?;
     let mut plan: Plan = postcard::from_bytes(&bytes).map_err(io::Error::other)?;
     let has_no_terminal = leave_others()?;
-    let (mut station, _) = settle(args, has_no_terminal)?;
+    let (mut station, _) = settle(args, has_no_terminal, Others::Left)?;
     let refusal = match station.rehearse(&plan) {
         Ok((enforced, hides)) => {
             return Ok(Preview {

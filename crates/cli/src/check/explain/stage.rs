@@ -64,3 +64,25 @@ impl Drop for Stage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::KernelChance;
+
+    #[test]
+    fn nothing_is_left_of_a_stage_and_the_real_state_is_not_touched() {
+        let state = tempfile::tempdir().expect("a folder");
+        let state = state.path().canonicalize().expect("there");
+        let stage = Stage::make(&KernelChance).expect("made");
+        let dir = stage.dir.clone();
+        let beside = stage.places(&state).expect("places");
+        assert_eq!(beside.socket.parent(), Some(&*state));
+        assert!(beside.scratch.starts_with(&dir));
+        let without = stage.places(&state.join("not-yet")).expect("places");
+        assert!(without.socket.starts_with(&dir));
+        drop(stage);
+        assert!(!dir.exists());
+        assert_eq!(fs::read_dir(&state).expect("there").count(), 0);
+    }
+}
