@@ -3,6 +3,7 @@
 mod explain;
 mod places;
 mod roles;
+mod wishes;
 mod writers;
 
 use std::os::unix::fs::MetadataExt as _;
@@ -141,6 +142,7 @@ fn warn_of_others(
     let roles = roles.unwrap_or_default();
     let permits = settings.map_or(&[][..], |settings| &settings.permits);
     let mut warnings = roles.warnings(permits, scripts);
+    warnings.extend(wishes::warnings(dir, permits, scripts));
     let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let judge = Judge {
         roles: &roles,

@@ -92,6 +92,9 @@ fn prepare(
         );
     }
     let accounts = Accounts::choose(&settings)?;
+    if !is_root {
+        announce::one_account();
+    }
     apart::check(&root_path, &settings.state)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
     let now = SystemClock::new().now();

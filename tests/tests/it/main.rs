@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod administration;
 #[cfg(test)]
+mod advice;
+#[cfg(test)]
 mod asvs;
 #[cfg(test)]
 mod audit_log;
@@ -28,6 +30,7 @@ mod disguises;
 mod documents;
 #[cfg(test)]
 mod examples;
+#[cfg(test)]
 mod explained;
 #[cfg(test)]
 mod exposure;

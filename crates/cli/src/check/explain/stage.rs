@@ -72,17 +72,17 @@ mod tests {
 
     #[test]
     fn nothing_is_left_of_a_stage_and_the_real_state_is_not_touched() {
-        let state = tempfile::tempdir().expect("a folder");
-        let state = state.path().canonicalize().expect("there");
+        let folder = tempfile::tempdir().expect("a folder");
+        let real = folder.path().canonicalize().expect("there");
         let stage = Stage::make(&KernelChance).expect("made");
         let dir = stage.dir.clone();
-        let beside = stage.places(&state).expect("places");
-        assert_eq!(beside.socket.parent(), Some(&*state));
+        let beside = stage.places(&real).expect("places");
+        assert_eq!(beside.socket.parent(), Some(&*real));
         assert!(beside.scratch.starts_with(&dir));
-        let without = stage.places(&state.join("not-yet")).expect("places");
+        let without = stage.places(&real.join("not-yet")).expect("places");
         assert!(without.socket.starts_with(&dir));
         drop(stage);
         assert!(!dir.exists());
-        assert_eq!(fs::read_dir(&state).expect("there").count(), 0);
+        assert_eq!(fs::read_dir(&real).expect("there").count(), 0);
     }
 }

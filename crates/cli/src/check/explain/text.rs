@@ -35,7 +35,11 @@ pub fn print(script: &Script, looked: &Preview, stored: &Stored, refusal: Option
 }
 
 fn measures(enforced: &Enforced, hides: Hides) {
-    println!("\nHolds: the script");
+    if enforced.held.is_empty() {
+        println!("\nHolds: nothing but what its account may not do.");
+    } else {
+        println!("\nHolds: the script");
+    }
     for measure in &enforced.held {
         let by = match (measure, hides) {
             (Measure::Hidden, Hides::View) => ", by a view of the file system of its own",
