@@ -140,7 +140,7 @@ pub fn become_owner(dir: &Path) -> anyhow::Result<()> {
 }
 
 /// Nobody but root becomes another account, and nothing in the folder is for anybody but its owner.
-fn is_mine(dir: &Path, owner: u32, me: u32) -> anyhow::Result<()> {
+pub fn is_mine(dir: &Path, owner: u32, me: u32) -> anyhow::Result<()> {
     if owner == me {
         return Ok(());
     }

@@ -230,6 +230,33 @@ fn w43_a_secret_that_is_not_stored_and_a_mistyped_name_are_told() {
     assert!(text.contains("did you mean `backup`?"), "{text}");
 }
 
+/// Other tests look at the same time: what is theirs goes, too.
+#[test]
+fn w43_explain_removes_its_places_whatever_comes_of_it() {
+    let places = || {
+        let entries = fs::read_dir("/var/tmp").expect("there").flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let own = names.filter(|name| name.starts_with("stagedoor-explain-"));
+        own.collect::<std::collections::BTreeSet<String>>()
+    };
+    let home = Home::new();
+    let gone = script("sandbox = { write = [\"/srv/not/there\"] }");
+    let folder = home.scripts(&[("plain.sh", &script("")), ("gone.sh", &gone)]);
+    let before = places();
+    assert_eq!(explain(&home, &folder, "plain").0, Some(0));
+    assert_eq!(explain(&home, &folder, "gone").0, Some(1));
+    let after = places();
+    let new: Vec<&String> = after.difference(&before).collect();
+    let is_left = || new.iter().any(|name| places().contains(*name));
+    for _ in 0..1_000 {
+        if !is_left() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("left: {new:?}");
+}
+
 #[test]
 fn w43_explain_says_for_which_server_it_speaks() {
     let home = Home::new();

@@ -6,6 +6,7 @@ mod stage;
 mod text;
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use crate::accounts::Accounts;
 use crate::args::{CheckOptions, StateOption};
 use crate::database::{block_on, open_if_there};
 use crate::serve::{open_folder, scripts};
-use crate::state::apart;
+use crate::state::{self, apart};
 use crate::system::{KernelChance, SystemClock};
 use crate::{EXIT_FAILED, EXIT_OK};
 use stage::Stage;
@@ -101,6 +102,10 @@ fn look(script: &Script, root: &Path, settings: &Settings) -> anyhow::Result<Pre
     const NOT_STARTED: &str = "`stagedoor serve` would not start";
     let accounts = Accounts::choose(settings).context(NOT_STARTED)?;
     apart::check(root, &settings.state).context(NOT_STARTED)?;
+    let owner = std::fs::metadata(&settings.state).map(|found| found.uid());
+    if let (Ok(owner), None) = (owner, &accounts.server) {
+        state::is_mine(&settings.state, owner, accounts.server_uid).context(NOT_STARTED)?;
+    }
     let stage = Stage::make(&KernelChance)?;
     let places = stage.places(&settings.state)?;
     let folder = open_folder(root)?;

@@ -80,9 +80,13 @@ pub fn preview(binary: &Path, options: &RunnerOptions, plan: &Plan) -> io::Resul
         .stderr(Stdio::null())
         .spawn()?;
     if let Some(mut input) = child.stdin.take() {
-        input.write_all(&plan)?;
+        // One that ended already says why, or that it ended.
+        let _ = input.write_all(&plan);
     }
     let output = child.wait_with_output()?;
+    if output.stdout.is_empty() {
+        return Err(io::Error::other(format!("it ended with {}", output.status)));
+    }
     let said: Result<Preview, String> =
         postcard::from_bytes(&output.stdout).map_err(io::Error::other)?;
     said.map_err(io::Error::other)

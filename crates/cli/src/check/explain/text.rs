@@ -128,29 +128,29 @@ fn place(path: &str) -> String {
 
 fn limits(script: &Script, enforced: Option<&Enforced>) -> Vec<String> {
     let limits = &script.process_limits;
-    let for_all = |measure| {
+    let for_all = |measure, otherwise| {
         if enforced.is_some_and(|enforced| enforced.holds(measure)) {
-            "the whole run"
+            "the whole run".to_owned()
         } else {
-            match measure {
-                Measure::RunProcesses => "its account",
-                _ => "each process",
-            }
+            format!("{otherwise}: {}", why_not_whole())
         }
     };
     let memory = limits.memory.map(|bytes| {
         format!(
             "memory: {} for {}",
             say_size(bytes),
-            for_all(Measure::RunMemory)
+            for_all(Measure::RunMemory, "each process")
         )
     });
     let cpu = limits
         .cpu
         .map(|time| format!("cpu: {} for each process", say_duration(time)));
-    let processes = limits
-        .processes
-        .map(|many| format!("processes: {many} for {}", for_all(Measure::RunProcesses)));
+    let processes = limits.processes.map(|many| {
+        format!(
+            "processes: {many} for {}",
+            for_all(Measure::RunProcesses, "its account")
+        )
+    });
     let file_size = limits
         .file_size
         .map(|bytes| format!("file_size: {} for each file", say_size(bytes)));
@@ -160,6 +160,14 @@ fn limits(script: &Script, enforced: Option<&Enforced>) -> Vec<String> {
     let nice = limits.nice.map(|nice| format!("nice: {nice}"));
     let all = [memory, cpu, processes, file_size, open_files, nice];
     all.into_iter().flatten().collect()
+}
+
+fn why_not_whole() -> &'static str {
+    if rustix::process::geteuid().is_root() {
+        "no cgroup counts a whole run here"
+    } else {
+        "a whole run is counted only where root starts the server"
+    }
 }
 
 /// For which server this is true.
