@@ -75,6 +75,14 @@ fn assert_same(text: &str, run: &Value) {
     assert!(text.contains(&first), "{first}: {text}");
 }
 
+fn whose() -> &'static str {
+    if as_root() {
+        "This holds for a server that root starts"
+    } else {
+        "For one that root starts, ask as root"
+    }
+}
+
 const KEYS: [(&str, &str); 9] = [
     ("plain", ""),
     ("strict", "sandbox = { level = \"strict\" }"),
@@ -225,6 +233,8 @@ fn w43_a_secret_that_is_not_stored_and_a_mistyped_name_are_told() {
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("`ops/db` is stored"), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
+    // The store was read as its owner, which changes nothing of for whom this is said.
+    assert!(text.contains(whose()), "{text}");
     let (code, text) = explain(&home, &folder, "bakcup");
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("did you mean `backup`?"), "{text}");
@@ -263,10 +273,5 @@ fn w43_explain_says_for_which_server_it_speaks() {
     let folder = home.scripts(&[("plain.sh", &script(""))]);
     let (code, text) = explain(&home, &folder, "plain");
     assert_eq!(code, Some(0), "{text}");
-    let whose = if as_root() {
-        "This holds for a server that root starts"
-    } else {
-        "For one that root starts, ask as root"
-    };
-    assert!(text.contains(whose), "{text}");
+    assert!(text.contains(whose()), "{text}");
 }

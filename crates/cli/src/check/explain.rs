@@ -46,14 +46,15 @@ pub fn explain(name: &str, asked: &CheckOptions) -> anyhow::Result<u8> {
         return unknown(name, scripts, &asked.dir);
     };
     let looked = look(script, &root, &settings)?;
-    // Later, because who looks at the store becomes the account that owns it.
+    text::print(script, &looked);
+    let (whose, gone) = (text::whose(), gone(&script.launch));
+    // Only now, because who looks at the store becomes the account that owns it.
     let stored = stored(script, &asked.state);
-    let refusal = refusal(
-        script,
-        &looked,
-        stored.as_ref().ok().and_then(Option::as_ref),
-    );
-    text::print(script, &looked, &stored, refusal.as_deref());
+    text::print_credentials(script, &stored);
+    println!("\n{whose}");
+    let known = stored.as_ref().ok().and_then(Option::as_ref);
+    let refusal = refusal(script, &looked, known).or(gone);
+    text::print_end(script, refusal.as_deref());
     Ok(if refusal.is_some() {
         EXIT_FAILED
     } else {
@@ -154,17 +155,16 @@ fn refusal(
             "the secret `{secret}` of its `credentials` is not stored: stagedoor secret set {secret} < FILE"
         ))
     });
-    let program = || {
-        let program = program(&script.launch)?;
-        let error = std::fs::metadata(program).err()?;
-        Some(format!(
-            "`{program}`, which starts it, cannot be started: {error}"
-        ))
-    };
-    disabled
-        .or(lacking)
-        .or_else(|| looked.refusal.clone())
-        .or_else(program)
+    disabled.or(lacking).or_else(|| looked.refusal.clone())
+}
+
+/// Why what starts it cannot be started.
+fn gone(launch: &Launch) -> Option<String> {
+    let program = program(launch)?;
+    let error = std::fs::metadata(program).err()?;
+    Some(format!(
+        "`{program}`, which starts it, cannot be started: {error}"
+    ))
 }
 
 /// What the definition starts it with; none for a file that starts itself.

@@ -12,8 +12,8 @@ use crate::check::word;
 
 type Stored = anyhow::Result<Option<BTreeSet<SecretName>>>;
 
-/// All that is known, and last what would become of it.
-pub fn print(script: &Script, looked: &Preview, stored: &Stored, refusal: Option<&str>) {
+/// What holds it, and what its definition says beside its secrets.
+pub fn print(script: &Script, looked: &Preview) {
     if let Some(enforced) = &looked.enforced {
         let account = enforced.account.as_deref().unwrap_or("nobody");
         println!(
@@ -24,10 +24,26 @@ pub fn print(script: &Script, looked: &Preview, stored: &Stored, refusal: Option
         measures(enforced, looked.hides);
     }
     println!("\nIts definition");
-    for (key, said) in definition(script, looked.enforced.as_ref(), stored) {
+    for (key, said) in definition(script, looked.enforced.as_ref()) {
         println!("  {key:<15} {said}");
     }
-    println!("\n{}", whose());
+}
+
+/// Its secrets, below what [`print`] has said.
+pub fn print_credentials(script: &Script, stored: &Stored) {
+    for credential in &script.credentials {
+        let (name, secret) = (&credential.name, &credential.secret);
+        let said = match stored {
+            Ok(Some(stored)) if stored.contains(secret) => "is stored".to_owned(),
+            Ok(_) => "is not stored".to_owned(),
+            Err(error) => format!("may be stored or not: {error:#}"),
+        };
+        println!("  {:<15} {name}: `{secret}` {said}", "credentials");
+    }
+}
+
+/// What would become of it.
+pub fn print_end(script: &Script, refusal: Option<&str>) {
     match refusal {
         Some(why) => println!("\n{} would be refused: {why}", script.name),
         None => println!("\n{} would be started.", script.name),
@@ -57,11 +73,7 @@ fn measures(enforced: &Enforced, hides: Hides) {
     }
 }
 
-fn definition(
-    script: &Script,
-    enforced: Option<&Enforced>,
-    stored: &Stored,
-) -> Vec<(&'static str, String)> {
+fn definition(script: &Script, enforced: Option<&Enforced>) -> Vec<(&'static str, String)> {
     let sandbox = &script.sandbox;
     let mut said = vec![("starts", starts(script))];
     said.push((
@@ -85,17 +97,6 @@ fn definition(
             .into_iter()
             .map(|limit| ("limits", limit)),
     );
-    for credential in &script.credentials {
-        let is_stored = match stored {
-            Ok(Some(stored)) if stored.contains(&credential.secret) => "is stored".to_owned(),
-            Ok(_) => "is not stored".to_owned(),
-            Err(error) => format!("may be stored or not: {error:#}"),
-        };
-        said.push((
-            "credentials",
-            format!("{}: `{}` {is_stored}", credential.name, credential.secret),
-        ));
-    }
     if sandbox.required {
         said.push((
             "required",
@@ -170,8 +171,8 @@ fn why_not_whole() -> &'static str {
     }
 }
 
-/// For which server this is true.
-fn whose() -> String {
+/// For which server this is true: that of the account which asks, before it becomes another one.
+pub fn whose() -> String {
     let me = rustix::process::getuid();
     if me.is_root() {
         return "This holds for a server that root starts, in a cgroup like this command's: under systemd a unit with Delegate=yes \
