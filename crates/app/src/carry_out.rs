@@ -128,21 +128,8 @@ impl App {
             }
         };
         self.hide_secrets(run, script, &invocation).await;
-        let plan = Plan {
-            run: run.id,
-            epoch,
-            launch: script.launch.clone(),
-            folder: script.folder.clone(),
-            working_directory: script.working_directory.clone(),
-            fingerprint: script.fingerprint,
-            invocation,
-            env: self.environment_for(run, script),
-            timeout: script.timeout,
-            stop_grace: script.stop_grace,
-            sandbox: script.sandbox.clone(),
-            process_limits: script.process_limits,
-            run_as: script.run_as.clone(),
-        };
+        let env = self.environment_for(run, script);
+        let plan = Plan::of(script, (run.id, epoch), invocation, env);
         let started = self.inner.runner.start(plan).await;
         run.is_handed_over.store(true, Ordering::Release);
         match started {

@@ -2,6 +2,8 @@
 
 use stagedoor_config::document::{Keys, Mark, Problem, Problems, Table};
 
+use crate::sandbox;
+
 /// Keys of a script that `[defaults]` of a folder may also hold.
 macro_rules! shared_keys {
     ($($own:literal),*) => {
@@ -154,16 +156,44 @@ pub(crate) const CHOICE: Keys = Keys {
 pub(crate) fn check_script(table: &Table, problems: &mut Problems) {
     SCRIPT.check_or(
         table,
-        |key, mark| misplaced(key, mark, PARAM, "script"),
+        |key, mark| in_its_table(key, mark).or_else(|| misplaced(key, mark, PARAM, "script")),
         problems,
     );
+}
+
+/// Checks the keys of `limits`.
+pub(crate) fn check_limits(table: &Table, problems: &mut Problems) {
+    LIMITS.check_or(table, |key, mark| of_table(key, mark, "sandbox"), problems);
+}
+
+/// Checks the keys of `sandbox`.
+pub(crate) fn check_sandbox(table: &Table, problems: &mut Problems) {
+    sandbox::KEYS.check_or(table, |key, mark| of_table(key, mark, "limits"), problems);
+}
+
+/// Tables of a script, and how each is written.
+const TABLES: [(&str, Keys); 2] = [("sandbox", sandbox::KEYS), ("limits", LIMITS)];
+
+/// A key of `sandbox` or `limits` that stands beside them. `required` is rather a parameter's.
+fn in_its_table(key: &str, mark: &Mark) -> Option<Problem> {
+    let mut tables = TABLES.iter().map(|(table, _)| *table);
+    let found = tables.find_map(|table| of_table(key, mark, table));
+    found.filter(|_| !is_known(PARAM, key))
+}
+
+fn of_table(key: &str, mark: &Mark, table: &str) -> Option<Problem> {
+    let (table, keys) = TABLES.iter().find(|(known, _)| *known == table)?;
+    keys.now.contains(&key).then(|| {
+        mark.problem(format!("`{key}` belongs into `{table}`"))
+            .mend(format!("write `{table} = {{ {key} = … }}`"))
+    })
 }
 
 /// Checks a parameter's own keys; a key of the script that slipped below it gets its own message.
 pub(crate) fn check_param(table: &Table, problems: &mut Problems) {
     PARAM.check_or(
         table,
-        |key, mark| misplaced(key, mark, SCRIPT, "param"),
+        |key, mark| in_its_table(key, mark).or_else(|| misplaced(key, mark, SCRIPT, "param")),
         problems,
     );
 }
@@ -187,10 +217,13 @@ pub(crate) fn check_defaults(table: &Table, problems: &mut Problems) {
     DEFAULTS.check_or(
         table,
         |key, mark| {
-            is_known(SCRIPT, key).then(|| {
-                mark.problem(format!("`{key}` belongs to one script and has no default"))
-                    .mend("move it to the script's own definition")
-            })
+            let of_script = || {
+                is_known(SCRIPT, key).then(|| {
+                    mark.problem(format!("`{key}` belongs to one script and has no default"))
+                        .mend("move it to the script's own definition")
+                })
+            };
+            in_its_table(key, mark).or_else(of_script)
         },
         problems,
     );

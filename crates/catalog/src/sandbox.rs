@@ -8,12 +8,15 @@ use stagedoor_config::document::{Keys, Node, Problems, Table, Value};
 use stagedoor_config::sandbox_level;
 use stagedoor_domain::sandbox::{Level, Network, Permit, ProcessLimits, Sandbox};
 
-const KEYS: Keys = Keys {
+use crate::keys;
+
+/// A script's `sandbox`.
+pub(crate) const KEYS: Keys = Keys {
     of: "`sandbox`",
     now: &["level", "network", "read", "write", "required"],
     later: &[],
 };
-/// Below this no interpreter starts.
+/// Below this nothing starts.
 const LEAST_MEMORY: u64 = 1 << 20;
 /// Below this no script has its three streams and a file.
 const LEAST_OPEN_FILES: u32 = 8;
@@ -30,7 +33,7 @@ pub(crate) fn read(
     let Some(table) = node.table("{ level = \"strict\" }", problems) else {
         return Sandbox::default();
     };
-    KEYS.check(table, problems);
+    keys::check_sandbox(table, problems);
     let level = level(table, folder, permits, problems);
     let is_strict = level == Level::Strict;
     let sandbox = Sandbox {
@@ -105,10 +108,23 @@ fn network(node: &Node, problems: &mut Problems) -> Network {
             }
             Network::Ports(ports)
         }
-        _ => {
-            node.wrong("`true`, `false`, or a list of ports", "[443]", problems);
+        value => {
+            let form = match value {
+                Value::Text(word) => network_of(word),
+                _ => "[443]",
+            };
+            node.wrong("`true`, `false`, or a list of ports", form, problems);
             Network::Off
         }
+    }
+}
+
+/// What somebody who wrote this word most likely means.
+fn network_of(word: &str) -> &'static str {
+    match word.to_ascii_lowercase().as_str() {
+        "no" | "off" | "false" | "none" | "never" | "disabled" => "false",
+        "yes" | "on" | "true" | "all" | "any" | "enabled" => "true",
+        _ => "[443]",
     }
 }
 

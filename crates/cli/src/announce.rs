@@ -98,6 +98,14 @@ pub async fn setup_link(
     Ok(())
 }
 
+/// What it means that root has not started it. `check --explain` knows what holds for one script.
+pub fn one_account() {
+    tracing::info!(
+        uid = rustix::process::geteuid().as_raw(),
+        "not started as root, so scripts run as the same account: Stagedoor's own files and the folders of other runs are hidden from them where Landlock can do that, and nothing else of this account is; docs/sandbox.md"
+    );
+}
+
 /// Where it listens, and what it found.
 pub async fn serving(doors: &Doors, root: &Path, app: &App) {
     let snapshot = app.catalog().await;

@@ -48,13 +48,8 @@ pub enum Command {
     #[command(after_help = SERVE_HELP)]
     Serve(ServeOptions),
     /// Check the definitions of a folder: every error with file, line and the mend
-    Check {
-        /// The folder of scripts
-        #[arg(default_value = ".")]
-        dir: PathBuf,
-        #[command(flatten)]
-        state: StateOption,
-    },
+    #[command(after_help = CHECK_HELP)]
+    Check(CheckOptions),
     /// Print every address that the server answers, with who may use it
     Routes {
         /// As JSON, for programs
@@ -141,6 +136,28 @@ const SERVE_HELP: &str = "\
 The first start prints a link that makes the first account; it works once, for 24 hours.
 Ctrl-C ends the server and lets running scripts go on: the next `serve` takes them over.
 A second Ctrl-C stops them too.";
+
+const CHECK_HELP: &str = "\
+Examples:
+  stagedoor check /srv/scripts
+  sudo stagedoor check --explain ops/backup /srv/scripts   for a server that root starts
+
+Exit codes: 0 no errors, or the script would run · 1 errors, or the script would be refused";
+
+#[derive(Debug, Clone, Args)]
+pub struct CheckOptions {
+    /// The folder of scripts
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// Say what would hold this script on this machine if the account that asks started `serve`, and what not and why
+    #[arg(long, value_name = "SCRIPT")]
+    pub explain: Option<String>,
+    /// Settings file [default: stagedoor.toml in the folder, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub state: StateOption,
+}
 
 #[derive(Debug, Clone, Args)]
 pub struct ServeOptions {

@@ -1,7 +1,9 @@
 //! `stagedoor check` and `stagedoor routes`.
 
+mod explain;
 mod places;
 mod roles;
+mod wishes;
 mod writers;
 
 use std::os::unix::fs::MetadataExt as _;
@@ -14,7 +16,7 @@ use stagedoor_catalog::Snapshot;
 use stagedoor_config::{ConfigError, Settings};
 use stagedoor_domain::access::Grants;
 
-use crate::args::StateOption;
+use crate::args::{CheckOptions, StateOption};
 use crate::database::{block_on, open_if_there};
 use crate::groups::inhabited;
 use crate::secrets::missing;
@@ -27,15 +29,20 @@ use writers::Judge;
 /// A tree that its group may write has one for each file.
 const MOST_WARNINGS: usize = 50;
 
-/// Prints every error of a folder's definitions with its place and its mend.
-pub fn check(dir: &Path, state: &StateOption) -> anyhow::Result<u8> {
+/// Prints every error of a folder's definitions with its place and its mend; or what would hold one
+/// script.
+pub fn check(asked: &CheckOptions) -> anyhow::Result<u8> {
+    let CheckOptions { dir, state, .. } = asked;
     if !dir.is_dir() {
         anyhow::bail!(
             "{} is not a folder; name the folder that holds the scripts",
             dir.display()
         );
     }
-    let settings = read_settings(dir);
+    if let Some(name) = &asked.explain {
+        return explain::explain(name, asked);
+    }
+    let settings = read_settings(asked);
     let permits = settings.as_ref().map(|settings| settings.permits.clone());
     let options = stagedoor_catalog::Options {
         permits: permits.unwrap_or_default(),
@@ -135,6 +142,7 @@ fn warn_of_others(
     let roles = roles.unwrap_or_default();
     let permits = settings.map_or(&[][..], |settings| &settings.permits);
     let mut warnings = roles.warnings(permits, scripts);
+    warnings.extend(wishes::warnings(dir, permits, scripts));
     let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let judge = Judge {
         roles: &roles,
@@ -157,12 +165,15 @@ fn warn_of_others(
 }
 
 /// Reads `stagedoor.toml` as `serve` would.
-fn read_settings(dir: &Path) -> Result<Settings, ConfigError> {
-    let flags = stagedoor_config::Flags::default();
+fn read_settings(asked: &CheckOptions) -> Result<Settings, ConfigError> {
+    let flags = stagedoor_config::Flags {
+        config: asked.config.clone(),
+        ..stagedoor_config::Flags::default()
+    };
     let environment = stagedoor_config::Environment::default();
     stagedoor_config::load(stagedoor_config::Sources {
-        folder: dir,
-        folder_name: dir,
+        folder: &asked.dir,
+        folder_name: &asked.dir,
         flags: &flags,
         environment: &environment,
         cores: 1,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
-use stagedoor_runner::RunnerArgs;
+use stagedoor_runner::{PREVIEW_WORD, RunnerArgs};
 
 // First: its macros print for all that follow.
 #[macro_use]
@@ -76,9 +76,12 @@ fn misread(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(EXIT_USAGE))
 }
 
-/// The process that starts scripts; started by `serve`, not by people.
+/// The process that starts scripts, or looks how it would; started by `serve` and `check`, not by people.
 fn runner(words: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut words = words.peekable();
+    let looks_only = words.next_if(|word| word == PREVIEW_WORD).is_some();
     match RunnerArgs::parse(words) {
+        Ok(args) if looks_only => stagedoor_runner::serve_preview(args),
         Ok(args) => stagedoor_runner::serve_runner(args),
         Err(error) => {
             eprintln!("stagedoor: {error}");
@@ -90,7 +93,7 @@ fn runner(words: impl Iterator<Item = OsString>) -> ExitCode {
 fn run(arguments: args::Arguments) -> anyhow::Result<u8> {
     match arguments.command {
         args::Command::Serve(options) => serve::serve(&options),
-        args::Command::Check { dir, state } => check::check(&dir, &state),
+        args::Command::Check(options) => check::check(&options),
         args::Command::Routes { json } => {
             check::routes(json)?;
             Ok(EXIT_OK)

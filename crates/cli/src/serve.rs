@@ -5,7 +5,7 @@
 
 mod machine;
 mod options;
-mod scripts;
+pub mod scripts;
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -92,6 +92,9 @@ fn prepare(
         );
     }
     let accounts = Accounts::choose(&settings)?;
+    if !is_root {
+        announce::one_account();
+    }
     apart::check(&root_path, &settings.state)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
     let now = SystemClock::new().now();
@@ -118,7 +121,7 @@ fn prepare(
     Ok((prepared, runner))
 }
 
-fn open_folder(path: &Path) -> anyhow::Result<OwnedFd> {
+pub fn open_folder(path: &Path) -> anyhow::Result<OwnedFd> {
     let folder = File::open(path)
         .with_context(|| format!("could not open the folder {}", path.display()))?;
     if !folder.metadata()?.is_dir() {

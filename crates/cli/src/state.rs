@@ -107,6 +107,11 @@ impl State {
 pub fn owner_of(dir: &Path) -> anyhow::Result<u32> {
     match fs::metadata(dir) {
         Ok(metadata) => Ok(metadata.uid()),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            Err(error).with_context(|| {
+                format!("this account may not look at {}; run the command as root (sudo), which goes on as the account that the state belongs to", dir.display())
+            })
+        }
         Err(error) => Err(error).with_context(|| {
             format!("there is no state directory at {}; start `stagedoor serve` once, or name it with --state", dir.display())
         }),
@@ -117,7 +122,11 @@ pub fn owner_of(dir: &Path) -> anyhow::Result<u32> {
 /// server out of its own database.
 pub fn become_owner(dir: &Path) -> anyhow::Result<()> {
     let owner = owner_of(dir)?;
-    if !rustix::process::geteuid().is_root() || owner == 0 {
+    let me = rustix::process::geteuid();
+    if !me.is_root() {
+        return is_mine(dir, owner, me.as_raw());
+    }
+    if owner == 0 {
         return Ok(());
     }
     Account::numbered(owner)
@@ -128,6 +137,20 @@ pub fn become_owner(dir: &Path) -> anyhow::Result<()> {
                 dir.display()
             )
         })
+}
+
+/// Nobody but root becomes another account, and nothing in the folder is for anybody but its owner.
+pub fn is_mine(dir: &Path, owner: u32, me: u32) -> anyhow::Result<()> {
+    if owner == me {
+        return Ok(());
+    }
+    let name = Account::name_of(owner).ok().flatten();
+    let name = name.map_or_else(String::new, |name| format!("`{name}`, "));
+    bail!(
+        "the state in {} belongs to {name}uid {owner}, and this command runs as uid {me}: run it as root (sudo), which \
+         goes on as that account, or name your own state with --state",
+        dir.display()
+    )
 }
 
 /// Started as root, the server drops to an account that has to get to its state on foot.
@@ -230,4 +253,22 @@ pub fn write_whole(path: &Path, mode: u32, bytes: &[u8]) -> std::io::Result<()> 
     write().inspect_err(|_| {
         let _ = fs::remove_file(&half);
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_of_another_account_is_told_with_both_and_how_to_run_the_command() {
+        let dir = Path::new("/var/lib/stagedoor");
+        is_mine(dir, 1000, 1000).expect("its own");
+        for (owner, words) in [(0, "`root`, uid 0"), (7373, "uid 7373")] {
+            let said = is_mine(dir, owner, 1000).expect_err("refused").to_string();
+            assert!(
+                said.contains(words) && said.contains("runs as uid 1000") && said.contains("sudo"),
+                "{said}"
+            );
+        }
+    }
 }

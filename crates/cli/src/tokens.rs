@@ -70,13 +70,13 @@ async fn create(db: &Database, options: NewTokenOptions) -> anyhow::Result<()> {
         addresses,
     };
     let added = db.store.recorded(entry).add_token(new, now).await;
-    added.map_err(|error| match error {
+    let id = added.map_err(|error| match error {
         AddTokenError::TooMany => anyhow!(
             "{error}: `stagedoor token list --user {user}` shows them, `stagedoor token revoke ID` ends one"
         ),
         AddTokenError::Store(error) => error.into(),
     })?;
-    eprintln!("{said}");
+    eprintln!("{said} It is number {0}: stagedoor token revoke {0}", id.0);
     println!("{token}");
     Ok(())
 }
@@ -85,6 +85,11 @@ fn scope(options: &NewTokenOptions) -> anyhow::Result<Scope> {
     let mut scope = Scope::all_scripts();
     if !options.may.is_empty() {
         scope.actions = Actions::parse(&options.may.join(","))?;
+    }
+    if scope.actions.admin && !options.scripts.is_empty() {
+        bail!(
+            "`admin` is not about scripts: leave --scripts out, or make a second token without `admin` for them"
+        );
     }
     if !options.scripts.is_empty() {
         scope.scripts = parse_patterns(&options.scripts.join(" "))?;

@@ -137,7 +137,8 @@ impl Permit {
         names.map(String::as_str).collect()
     }
 
-    fn covers(&self, folder: &str) -> bool {
+    /// Whether it is for the scripts of this folder.
+    pub fn covers(&self, folder: &str) -> bool {
         let below = folder.strip_prefix(self.folder.as_str());
         self.folder.is_empty() || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }

@@ -24,6 +24,7 @@ pub use confine::{ConfineError, Confined, confine};
 pub use handle::{
     ConnectError, Connection, Report, Reports, Runner, RunnerOptions, SendError, Started,
 };
+pub use process::preview::{Hides, PREVIEW_WORD, Preview, preview, serve_preview};
 pub use process::serve_runner;
 pub use process::settings::{Permitted, RunnerArgs};
 #[doc(hidden)]

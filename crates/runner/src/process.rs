@@ -20,6 +20,7 @@ mod log;
 mod machine;
 mod members;
 mod orders;
+pub mod preview;
 mod progress;
 mod raw;
 mod sandbox;
@@ -45,6 +46,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
 use self::accounts::Accounts;
+use self::cgroups::Others;
 use self::clock::KernelClock;
 use self::executable::Root;
 use self::listener::Listener;
@@ -81,6 +83,26 @@ pub fn serve_runner(args: RunnerArgs) -> ExitCode {
 
 /// In this order, because each step relies on the ones above it.
 fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
+    let has_no_terminal = leave_others()?;
+    let signals = signals::take()?;
+    let (socket, server_uid) = (args.socket.clone(), args.server_uid);
+    let (station, settings) = settle(args, has_no_terminal, Others::Moved)?;
+    let null = station.null.try_clone()?;
+    // Last, because whoever can connect is served.
+    let listener = Listener::bind(&socket, server_uid)
+        .map_err(|error| explained(&error, "socket", &socket))?;
+    let clock = Arc::new(KernelClock);
+    let stale = station.scratch.stale()?;
+    let mut service = Service::new(Some(listener), signals, Box::new(station), clock, settings)?;
+    service.watch_mounts()?;
+    for name in stale {
+        service.remove_scratch(name);
+    }
+    Ok((service, null))
+}
+
+/// What this process was given and what is inherited from it; whether it has no terminal.
+fn leave_others() -> io::Result<bool> {
     // What the server's parent left open must not live as long as the runner.
     signals::close_inherited()?;
     // A signal to the server's terminal or process group must not reach the runner. It fails where
@@ -91,7 +113,15 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     // What a script leaves behind becomes the runner's child, so that it can be ended.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     restrict()?;
-    let signals = signals::take()?;
+    Ok(has_no_terminal)
+}
+
+/// All that a start needs, and what a server compares its settings with.
+fn settle(
+    args: RunnerArgs,
+    has_no_terminal: bool,
+    others: Others,
+) -> io::Result<(Station, Vec<String>)> {
     let kit = Kit::open(args.some_go_without, raise_open_files())?;
     let accounts = Accounts::open(&args)?;
     search_path::warn(&accounts);
@@ -103,11 +133,8 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     let settings = args.identity((stat.st_dev, stat.st_ino));
     let scratch = Scratch::open(&args, accounts.all())
         .map_err(|error| explained(&error, "scratch folder", &args.scratch))?;
-    // Last, because whoever can connect is served.
-    let listener = Listener::bind(&args.socket, args.server_uid)
-        .map_err(|error| explained(&error, "socket", &args.socket))?;
     let are_strangers = accounts.all_are_strangers();
-    let nursery = Nursery::open(&args.socket, are_strangers, has_no_terminal);
+    let nursery = Nursery::open(&args.socket, are_strangers, has_no_terminal, others);
     let station = Station {
         root: Root {
             dir: root,
@@ -116,20 +143,13 @@ fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
         },
         scratch,
         scripts: std::hash::RandomState::new(),
-        null: null.try_clone()?,
+        null,
         kit,
         zone: environment::system_zone(),
         nursery,
         shares_memory,
     };
-    let clock = Arc::new(KernelClock);
-    let stale = station.scratch.stale()?;
-    let mut service = Service::new(Some(listener), signals, Box::new(station), clock, settings)?;
-    service.watch_mounts()?;
-    for name in stale {
-        service.remove_scratch(name);
-    }
-    Ok((service, null))
+    Ok((station, settings))
 }
 
 fn open_root(args: &RunnerArgs) -> io::Result<OwnedFd> {

@@ -13,7 +13,7 @@ use stagedoor_domain::invocation::Invocation;
 use stagedoor_domain::quantity::say_size;
 use stagedoor_domain::run::Met;
 use stagedoor_domain::sandbox::{Enforced, ProcessLimits, Sandbox};
-use stagedoor_domain::script::{Fingerprint, Launch};
+use stagedoor_domain::script::{Fingerprint, Launch, Script};
 use stagedoor_domain::time::Timestamp;
 
 /// The version of this protocol.
@@ -57,6 +57,32 @@ pub struct Plan {
     /// The name of the account that it runs as; none means the usual one. The runner knows by itself
     /// which names it takes.
     pub run_as: Option<String>,
+}
+
+impl Plan {
+    /// An attempt of this script, with what it is given.
+    pub fn of(
+        script: &Script,
+        (run, epoch): (RunId, Epoch),
+        invocation: Invocation,
+        env: Vec<(String, String)>,
+    ) -> Self {
+        Self {
+            run,
+            epoch,
+            launch: script.launch.clone(),
+            folder: script.folder.clone(),
+            working_directory: script.working_directory.clone(),
+            fingerprint: script.fingerprint,
+            invocation,
+            env,
+            timeout: script.timeout,
+            stop_grace: script.stop_grace,
+            sandbox: script.sandbox.clone(),
+            process_limits: script.process_limits,
+            run_as: script.run_as.clone(),
+        }
+    }
 }
 
 /// Arguments and private files may be secret, so a plan shows only whose it is.

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod administration;
 #[cfg(test)]
+mod advice;
+#[cfg(test)]
 mod asvs;
 #[cfg(test)]
 mod attacks;
@@ -30,6 +32,8 @@ mod disguises;
 mod documents;
 #[cfg(test)]
 mod examples;
+#[cfg(test)]
+mod explained;
 #[cfg(test)]
 mod exposure;
 #[cfg(test)]

@@ -226,7 +226,7 @@ impl Reader<'_> {
         let Some(table) = node.and_then(|n| n.table("{ running = 1 }", self.problems)) else {
             return Default::default();
         };
-        keys::LIMITS.check(table, self.problems);
+        keys::check_limits(table, self.problems);
         let limits = Limits {
             running: table.get("running").and_then(|n| n.count(1, self.problems)),
             queued: table.get("queued").and_then(|n| n.count(0, self.problems)),

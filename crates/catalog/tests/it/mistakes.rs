@@ -185,7 +185,7 @@ fn mistakes_in_script_keys_are_told_with_their_mend() {
             "",
         ),
         (
-            "sandbox = { network = 'no' }",
+            "sandbox = { network = 'https' }",
             1,
             "`true`, `false`, or a list of ports",
             "[443]",
@@ -1000,3 +1000,47 @@ const WORDS: &[&str] = &[
     "\u{0}",
     "# ///\n",
 ];
+
+#[test]
+fn a_word_for_the_network_is_told_as_what_it_means() {
+    for (word, meant) in [
+        ("no", "`false`"),
+        ("off", "`false`"),
+        ("false", "`false`"),
+        ("None", "`false`"),
+        ("yes", "`true`"),
+        ("all", "`true`"),
+        ("443", "`[443]`"),
+    ] {
+        let toml = format!("sandbox = {{ network = '{word}' }}");
+        assert_mistake(&toml, 1, "or a list of ports is wanted here", meant);
+    }
+    assert!(problems("sandbox = { network = false }").is_empty());
+}
+
+#[test]
+fn keys_of_limits_and_of_the_sandbox_are_led_to_their_table() {
+    for (toml, line, table) in [
+        ("memory = '64MiB'", 1, "limits"),
+        ("cpu = '1s'", 1, "limits"),
+        ("processes = 4", 1, "limits"),
+        ("network = false", 1, "sandbox"),
+        ("read = ['/srv']", 1, "sandbox"),
+        ("write = ['/srv']", 1, "sandbox"),
+        ("level = 'strict'", 1, "sandbox"),
+        ("sandbox = { memory = '64MiB' }", 1, "limits"),
+        ("limits = { network = false }", 1, "sandbox"),
+        ("limits = { level = 'strict' }", 1, "sandbox"),
+        ("[[param]]\nname = 'x'\nprocesses = 4", 3, "limits"),
+    ] {
+        assert_mistake(
+            toml,
+            line,
+            &format!("belongs into `{table}`"),
+            &format!("`{table} = {{ "),
+        );
+    }
+    // A parameter has one of that name.
+    assert_mistake("required = true", 1, "is a key of a parameter", "[[param]]");
+    assert!(problems("limits = { memory = '64MiB' }\nsandbox = { level = 'strict' }").is_empty());
+}

@@ -19,18 +19,11 @@ pub fn connect_runner(
     settings: &Settings,
     accounts: &Accounts,
 ) -> anyhow::Result<Connection> {
-    let options = RunnerOptions {
+    let places = Places {
         socket: state.join("runner.sock"),
-        root: root_path.to_owned(),
-        root_dir: root.try_clone()?,
         scratch: scratch(state, accounts),
-        run_account: accounts.scripts.clone(),
-        others: accounts.others.clone(),
-        allow_root_scripts: settings.allow_root_scripts,
-        some_go_without: settings.permits.iter().any(|p| p.level == Level::None),
-        hidden: hidden(settings),
-        server_uid: accounts.server.as_ref().map(|account| account.uid),
     };
+    let options = options(places, root_path, root, settings, accounts)?;
     // The file that runs now, even when a newer one has taken its name meanwhile.
     let binary = Path::new("/proc/self/exe");
     Runner::ensure(binary, &options).with_context(|| {
@@ -38,6 +31,36 @@ pub fn connect_runner(
             "could not start the process that runs scripts; it is reached at {}",
             options.socket.display()
         )
+    })
+}
+
+/// What a runner has of its own.
+pub struct Places {
+    /// Where it listens. Beside it stands the rest of the state.
+    pub socket: PathBuf,
+    /// Below this folder runs have their homes.
+    pub scratch: PathBuf,
+}
+
+/// What settings mean for the process that starts scripts.
+pub fn options(
+    places: Places,
+    root_path: &Path,
+    root: &OwnedFd,
+    settings: &Settings,
+    accounts: &Accounts,
+) -> anyhow::Result<RunnerOptions> {
+    Ok(RunnerOptions {
+        socket: places.socket,
+        root: root_path.to_owned(),
+        root_dir: root.try_clone()?,
+        scratch: places.scratch,
+        run_account: accounts.scripts.clone(),
+        others: accounts.others.clone(),
+        allow_root_scripts: settings.allow_root_scripts,
+        some_go_without: settings.permits.iter().any(|p| p.level == Level::None),
+        hidden: hidden(settings),
+        server_uid: accounts.server.as_ref().map(|account| account.uid),
     })
 }
 

@@ -35,7 +35,7 @@ pub struct RunnerOptions {
 }
 
 impl RunnerOptions {
-    pub(super) fn args(&self) -> io::Result<RunnerArgs> {
+    pub(crate) fn args(&self) -> io::Result<RunnerArgs> {
         Ok(RunnerArgs {
             socket: std::path::absolute(&self.socket)?,
             root: std::path::absolute(&self.root)?,

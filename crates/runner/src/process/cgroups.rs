@@ -25,6 +25,15 @@ const MOST_KEPT: usize = 64;
 /// How long what an earlier runner left behind may take to be gone after it was killed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What becomes of the processes that share the runner's cgroup, where they are in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    /// They go one step down, if the cgroup is ours.
+    Moved,
+    /// They stay, and less can be bounded.
+    Left,
+}
+
 /// All cgroups of this runner.
 pub(super) struct Cgroups {
     /// Ours alone; everything is below it.
@@ -42,7 +51,7 @@ impl Cgroups {
     /// again: what is still in there was left by a runner that was killed, and is ended.
     ///
     /// None where this process may not make cgroups.
-    pub(super) fn open(socket: &Path) -> Option<Self> {
+    pub(super) fn open(socket: &Path, others: Others) -> Option<Self> {
         let own = own_cgroup()?;
         let base = own.join(format!("stagedoor-{:016x}", hash(socket)));
         match fs::create_dir(&base) {
@@ -50,7 +59,7 @@ impl Cgroups {
             made => made.ok()?,
         }
         let mut cgroups = Self {
-            kinds: kinds::open(&own, &base),
+            kinds: kinds::open(&own, &base, others),
             base,
             free: Vec::new(),
             dying: Vec::new(),

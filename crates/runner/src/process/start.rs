@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::fs::Mode;
 use rustix::pipe::PipeFlags;
@@ -16,6 +17,7 @@ use super::child::{Directory, Program, Steps, Strings};
 use super::environment::{arguments, environment};
 use super::executable::{self, Executable, Root, Target, c_string};
 use super::hiding::Hiding;
+use super::preview::Hides;
 use super::sandbox::{Confinement, Frame, Kit};
 use super::scratch::{Places, Scratch};
 use super::tree::{Bed, Nursery, Tree};
@@ -65,26 +67,18 @@ impl Station {
         plan: Box<Plan>,
         clock: &dyn Clock,
     ) -> Result<Live, Refusal> {
-        let limits = &plan.process_limits;
-        let bed = self.nursery.bed(Share {
-            memory: limits.memory,
-            processes: limits.processes.or(Some(USUAL_PROCESSES)),
-        });
-        let (steps, streams, mut enforced) =
-            match self.outfit(places, who, &mut executable, &plan, &bed) {
-                Ok(outfit) => outfit,
-                Err(reason) => {
-                    self.nursery.take_back(bed);
-                    return Err(reason);
-                }
-            };
+        let (bed, outfit) = self.lay_out(places, who, &mut executable, &plan);
+        let (steps, streams, mut enforced) = match outfit {
+            Ok(outfit) => outfit,
+            Err(reason) => {
+                self.nursery.take_back(bed);
+                return Err(reason);
+            }
+        };
         let started_at = clock.now();
         let planted = self.nursery.plant(steps, bed);
         let planted = planted.map_err(|error| resources("make a process", &error))?;
-        // A keeper does as much where the script cannot end it.
-        if matches!(planted.tree, Tree::Cgroup(_)) || enforced.holds(Measure::Processes) {
-            enforced.note(Measure::Tree, Ok(()));
-        }
+        note_tree(matches!(planted.tree, Tree::Cgroup(_)), &mut enforced);
         // Dropping the other ends closes them here, so that the script's are the only ones.
         let ends = Ends {
             main: planted.child,
@@ -103,6 +97,44 @@ impl Station {
         ))
     }
 
+    /// Where the attempt is to be planted, and what its child is given.
+    fn lay_out(
+        &mut self,
+        places: &Places,
+        who: &RunAs,
+        executable: &mut Executable,
+        plan: &Plan,
+    ) -> (Bed, Result<Outfit, Refusal>) {
+        let limits = &plan.process_limits;
+        let bed = self.nursery.bed(Share {
+            memory: limits.memory,
+            processes: limits.processes.or(Some(USUAL_PROCESSES)),
+        });
+        let outfit = self.outfit(places, who, executable, plan, &bed);
+        (bed, outfit)
+    }
+
+    /// All that a start does before its child begins, and what would hold the child. Nothing of it is
+    /// left.
+    pub(super) fn rehearse(&mut self, plan: &Plan) -> Result<(Enforced, Hides), Refusal> {
+        let who = self.root.accounts.of(plan.run_as.as_deref())?;
+        let mut executable = executable::open(plan, &self.root, &who)?;
+        let files = &plan.invocation.files;
+        let made = self
+            .scratch
+            .make(who.account.as_ref(), files, Duration::ZERO);
+        let places = made.map_err(|error| resources("make its private folder", &error))?;
+        let (bed, outfit) = self.lay_out(&places, &who, &mut executable, plan);
+        let hides = Hides::of(self.scratch.hiding(places.name()).ok());
+        let is_in_cgroup = bed.is_cgroup();
+        self.nursery.take_back(bed);
+        // No script was in it.
+        let _ = self.scratch.remove(places.name());
+        let (_, _, mut enforced) = outfit?;
+        note_tree(is_in_cgroup, &mut enforced);
+        Ok((enforced, hides))
+    }
+
     /// All that the child is given, and what holds it.
     fn outfit(
         &self,
@@ -111,7 +143,7 @@ impl Station {
         executable: &mut Executable,
         plan: &Plan,
         bed: &Bed,
-    ) -> Result<(Steps, Streams, Enforced), Refusal> {
+    ) -> Result<Outfit, Refusal> {
         let streams = Streams::make(&plan.invocation.stdin, who.credentials.as_deref())
             .map_err(|error| resources("make its standard streams", &error))?;
         let hiding = self.hiding(who, executable, places, plan);
@@ -197,6 +229,16 @@ impl Station {
             argv: Strings::new(argv),
             envp: Strings::new(environment(plan, places, who, &self.zone)?),
         })
+    }
+}
+
+/// All that a child is given, and what holds it.
+type Outfit = (Steps, Streams, Enforced);
+
+/// A keeper does as much as a cgroup where the script cannot end it.
+fn note_tree(is_in_cgroup: bool, enforced: &mut Enforced) {
+    if is_in_cgroup || enforced.holds(Measure::Processes) {
+        enforced.note(Measure::Tree, Ok(()));
     }
 }
 

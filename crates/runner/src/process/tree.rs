@@ -10,7 +10,7 @@ use stagedoor_domain::run::Met;
 
 use super::cgroup::Cgroup;
 use super::cgroup::controls::Share;
-use super::cgroups::Cgroups;
+use super::cgroups::{Cgroups, Others};
 use super::child::{Order, Steps};
 use super::keeper::Keeper;
 use super::launch;
@@ -109,6 +109,11 @@ pub(super) struct Bed {
 }
 
 impl Bed {
+    /// Whether it is one of the system's own groups of processes.
+    pub(super) fn is_cgroup(&self) -> bool {
+        self.cgroup.is_some()
+    }
+
     /// The files by which a child joins what bounds it.
     pub(super) fn joins(&self) -> [Option<RawFd>; 2] {
         self.cgroup.as_ref().map_or([None; 2], Cgroup::joins)
@@ -126,8 +131,13 @@ pub(super) struct Nursery {
 impl Nursery {
     /// With cgroups where this process may make some and scripts run as another account: its own
     /// could leave them, as it owns them.
-    pub(super) fn open(socket: &Path, scripts_are_strangers: bool, has_no_terminal: bool) -> Self {
-        let cgroups = scripts_are_strangers.then(|| Cgroups::open(socket));
+    pub(super) fn open(
+        socket: &Path,
+        scripts_are_strangers: bool,
+        has_no_terminal: bool,
+        others: Others,
+    ) -> Self {
+        let cgroups = scripts_are_strangers.then(|| Cgroups::open(socket, others));
         Self {
             cgroups: cgroups.flatten(),
             has_no_terminal,

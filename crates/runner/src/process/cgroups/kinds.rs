@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::Others;
 use crate::process::cgroup::controls::Kind;
 use crate::process::cgroup::pids_in;
 use rustix::io::Errno;
@@ -23,9 +24,9 @@ pub(super) enum Where {
 }
 
 /// Those of [`KINDS`] that can be bounded below `base`, a cgroup right below the one of this process.
-pub(super) fn open(own: &Path, base: &Path) -> Vec<(Kind, Where)> {
+pub(super) fn open(own: &Path, base: &Path, others: Others) -> Vec<(Kind, Where)> {
     let find = |(kind, word): (Kind, &str)| {
-        let found = if hand_down(own, base, word) {
+        let found = if hand_down(own, base, word, others) {
             Some(Where::Unified)
         } else {
             apart(base, word).map(Where::Apart)
@@ -45,9 +46,9 @@ pub(super) fn close(kinds: &[(Kind, Where)]) {
 }
 
 /// Switches a controller on for what is below `base`, which takes it being on for `base` itself.
-fn hand_down(own: &Path, base: &Path, word: &str) -> bool {
+fn hand_down(own: &Path, base: &Path, word: &str, others: Others) -> bool {
     has_word(&own.join("cgroup.controllers"), word)
-        && (has_word(&own.join("cgroup.subtree_control"), word) || switch_on(own, word))
+        && (has_word(&own.join("cgroup.subtree_control"), word) || switch_on(own, word, others))
         && enable(base, word).is_ok()
 }
 
@@ -57,7 +58,7 @@ fn enable(cgroup: &Path, word: &str) -> io::Result<()> {
 
 /// The kernel lets a cgroup with processes hand nothing down. They are moved one step down where the
 /// cgroup is ours: this process is alone in it with its parent, or the service manager has said so.
-fn switch_on(own: &Path, word: &str) -> bool {
+fn switch_on(own: &Path, word: &str, others: Others) -> bool {
     match enable(own, word) {
         Err(error) if Errno::from_io_error(&error) == Some(Errno::BUSY) => {}
         done => return done.is_ok(),
@@ -66,7 +67,7 @@ fn switch_on(own: &Path, word: &str) -> bool {
     // With the server that has started it.
     let ours = [Some(rustix::process::getpid()), rustix::process::getppid()];
     let is_ours = pids.iter().all(|pid| ours.contains(&Some(*pid)));
-    if !is_ours && !is_delegated(own) {
+    if others == Others::Left || (!is_ours && !is_delegated(own)) {
         return false;
     }
     let main = own.join(MAIN);
@@ -179,13 +180,18 @@ mod tests {
             .spawn()
             .expect("a process");
         fs::write(own.join("cgroup.procs"), other.id().to_string()).expect("joined");
-        assert!(!hand_down(&own, &base, &word), "somebody else's");
+        assert!(
+            !hand_down(&own, &base, &word, Others::Moved),
+            "somebody else's"
+        );
         assert_eq!(pids_in(&own).len(), 1, "who was left where it was");
         let flags = rustix::fs::XattrFlags::empty();
         rustix::fs::setxattr(&own, "user.delegate", b"1", flags).expect("set");
-        let handed = hand_down(&own, &base, &word);
+        assert!(!hand_down(&own, &base, &word, Others::Left));
+        assert_eq!(pids_in(&own).len(), 1, "somebody only looked");
+        let handed = hand_down(&own, &base, &word, Others::Moved);
         let moved = pids_in(&own.join(MAIN)).len();
-        let again = hand_down(&own, &base, &word);
+        let again = hand_down(&own, &base, &word, Others::Moved);
         let _ = other.kill();
         let _ = other.wait();
         let has = has_word(&base.join("cgroup.subtree_control"), &word);
@@ -202,7 +208,8 @@ mod tests {
         assert!(!hand_down(
             folder.path(),
             &folder.path().join("base"),
-            "memory"
+            "memory",
+            Others::Moved
         ));
     }
 }
