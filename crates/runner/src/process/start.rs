@@ -122,7 +122,7 @@ impl Station {
         let files = &plan.invocation.files;
         let made = self
             .scratch
-            .make(who.account.as_ref(), files, Duration::ZERO);
+            .make(0, who.account.as_ref(), files, Duration::ZERO);
         let places = made.map_err(|error| resources("make its private folder", &error))?;
         let (bed, outfit) = self.lay_out(&places, &who, &mut executable, plan);
         let hides = Hides::of(self.scratch.hiding(places.name()).ok());
