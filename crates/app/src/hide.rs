@@ -44,15 +44,14 @@ impl App {
         if secrets.add_given(given) {
             self.seal_given(run.id, given).await;
         }
-        self.hide(run.id, Some(script), secrets);
+        self.hide(run.id, Some(script), &secrets);
     }
 
     /// Hides what an attempt was or will be given in secret, as far as the row knows it.
-    pub(crate) fn hide(&self, run: RunId, script: Option<&Script>, secrets: RunSecrets) {
-        let mut values = secret_texts(script, &secrets.args);
-        values.extend(secrets.given);
-        if !values.is_empty() {
-            self.inner.outputs.hide(run, values);
+    pub(crate) fn hide(&self, run: RunId, script: Option<&Script>, secrets: &RunSecrets) {
+        let arguments = secret_texts(script, &secrets.args);
+        if !(arguments.is_empty() && secrets.given.is_empty()) {
+            self.inner.outputs.hide(run, &secrets.given, &arguments);
         }
     }
 

@@ -38,7 +38,7 @@ pub trait Recorder: Send + Sync {
     fn watch(&self, run: RunId, epoch: Epoch) -> Option<watch::Receiver<Arc<Tail>>>;
 
     /// See [`Outputs::hide`].
-    fn hide(&self, run: RunId, values: Vec<Zeroizing<Vec<u8>>>);
+    fn hide(&self, run: RunId, stored: &[Zeroizing<Vec<u8>>], arguments: &[Zeroizing<Vec<u8>>]);
 
     /// See [`Outputs::mask`]; none where nothing is hidden.
     fn mask(&self, run: RunId, epoch: Epoch) -> Option<Masking>;
@@ -71,8 +71,8 @@ impl Recorder for Outputs {
         Self::watch(self, run, epoch)
     }
 
-    fn hide(&self, run: RunId, values: Vec<Zeroizing<Vec<u8>>>) {
-        Self::hide(self, run, values);
+    fn hide(&self, run: RunId, stored: &[Zeroizing<Vec<u8>>], arguments: &[Zeroizing<Vec<u8>>]) {
+        Self::hide(self, run, stored, arguments);
     }
 
     fn mask(&self, run: RunId, epoch: Epoch) -> Option<Masking> {

@@ -113,7 +113,7 @@ fn restore(app: &App, scripts: &Snapshot, record: RunRecord) -> Arc<LiveRun> {
         .map(|script| as_it_was(script, record.fingerprint));
     let secrets = app.secrets_of(&record);
     let of_args = secrets.as_ref().map(|secrets| secrets.args.clone());
-    app.hide(record.id, script.as_deref(), secrets.unwrap_or_default());
+    app.hide(record.id, script.as_deref(), &secrets.unwrap_or_default());
     let args = script
         .as_ref()
         .and_then(|script| CheckedArgs::restore(script, &record.args, of_args?));

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use aho_corasick::BuildError;
 use stagedoor_domain::id::{Epoch, RunId};
 use zeroize::Zeroizing;
 
@@ -15,7 +16,7 @@ use crate::needles::{self, Needles};
 pub(crate) struct Hidden {
     texts: Vec<Zeroizing<Vec<u8>>>,
     /// Made when it is needed, on a thread that may take its time.
-    needles: OnceLock<Needles>,
+    needles: OnceLock<Result<Needles, BuildError>>,
     /// Attempts that no byte will be added to.
     closed: Mutex<BTreeSet<Epoch>>,
     /// Held to write while a segment is masked, so that nobody reads a value that is half gone and
@@ -26,11 +27,10 @@ pub(crate) struct Hidden {
 impl Hidden {
     /// What there is to find, made on the first call.
     pub fn needles(&self) -> io::Result<&Needles> {
-        if let Some(needles) = self.needles.get() {
-            return Ok(needles);
-        }
-        let made = Needles::new(&self.texts).map_err(io::Error::other)?;
-        Ok(self.needles.get_or_init(|| made))
+        // Whoever comes meanwhile waits instead of making the same.
+        let made = self.needles.get_or_init(|| Needles::new(&self.texts));
+        made.as_ref()
+            .map_err(|error| io::Error::other(error.clone()))
     }
 
     /// No byte will be added to this attempt.
@@ -70,12 +70,13 @@ impl HiddenOfRuns {
         lock(&self.0).get(&run).cloned()
     }
 
-    /// Begins to hide these values. Those of an earlier attempt stay hidden.
-    pub fn add(&self, run: RunId, mut values: Vec<Zeroizing<Vec<u8>>>) {
+    /// Begins to hide these values. Those of an earlier attempt stay hidden. What the operator stored
+    /// goes first where not all can be looked for: the arguments are chosen by whoever starts a run.
+    pub fn add(&self, run: RunId, stored: &[Zeroizing<Vec<u8>>], arguments: &[Zeroizing<Vec<u8>>]) {
         let mut runs = lock(&self.0);
         let before = runs.get(&run);
-        values.extend(before.iter().flat_map(|hidden| hidden.texts.clone()));
-        let (texts, is_all) = needles::texts(&values);
+        let earlier = before.map_or(&[][..], |hidden| &hidden.texts);
+        let (texts, is_all) = needles::texts(&[stored, earlier, arguments]);
         if !is_all {
             tracing::warn!(%run, "this run has more bytes of secrets than are looked for in its output");
         }

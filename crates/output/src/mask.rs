@@ -62,6 +62,8 @@ fn mask_segment(disk: &dyn Disk, hidden: &Hidden, piece: usize, batch: usize) ->
     let left_behind = disk.read_spans()?;
     let mut is_written = left_behind.is_some();
     if let Some(spans) = left_behind.as_deref().and_then(decode) {
+        // Who wrote it down may have died before it was on the disk.
+        disk.sync_spans()?;
         cover(disk, hidden, &spans)?;
     }
     let mut scan = Scan::new(hidden.needles()?);

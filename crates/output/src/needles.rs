@@ -7,89 +7,95 @@
 //! the end of a stream that goes on may still turn out to be the beginning of a value: they are
 //! *undecided*. What is decided stays so, whatever follows.
 
-use std::collections::HashMap;
+mod automaton;
+
+use std::collections::HashSet;
 use std::ops::Range;
 
-use aho_corasick::automaton::{Automaton as _, StateID};
-use aho_corasick::nfa::contiguous::NFA;
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, BuildError, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
 use zeroize::Zeroizing;
+
+use automaton::{Automaton, State};
 
 /// Lines of a value that have fewer bytes are not looked for: they would cover half of what a script
 /// prints, and tell the value by what they cover.
 const LEAST: usize = 4;
-/// A longer line is looked for in pieces of so many bytes.
-const LONGEST: usize = 64 << 10;
-/// Bytes that are looked for at most, in all values of a run: each takes some 65 in memory.
+/// A longer line is looked for in pieces of no more bytes.
+const LONGEST: usize = 4 << 10;
+/// Bytes that are looked for at most, in all values of a run. As no text is shorter than [`LEAST`],
+/// it bounds their number, too.
 const MOST: usize = 256 << 10;
+/// So much of the beginning of each text is looked for at the speed of memory.
+const BEGINNING: usize = 8;
 /// Stands for each byte that is covered.
 const STAR: u8 = b'*';
 
-/// The texts to look for in these values, sorted; and whether all of them are.
+/// The texts to look for in these groups of values, those of an earlier group first; and whether all
+/// of them are. The shortest of a group come first, so that nobody pushes out a password with a book.
 ///
 /// A value is taken apart into its lines, without the white space around each: a script seldom
 /// prints more than that in one piece, and no line end is ever covered, so that what else a script
 /// prints keeps its lines.
-pub(crate) fn texts(values: &[Zeroizing<Vec<u8>>]) -> (Vec<Zeroizing<Vec<u8>>>, bool) {
-    let lines = values
-        .iter()
-        .flat_map(|value| value.split(|byte| matches!(byte, b'\n' | b'\r')));
-    let mut texts: Vec<_> = lines
-        .flat_map(|line| line.trim_ascii().chunks(LONGEST))
-        .filter(|text| text.len() >= LEAST)
-        .map(|text| Zeroizing::new(text.to_vec()))
-        .collect();
-    texts.sort_by(|a, b| a.as_slice().cmp(b));
-    texts.dedup_by(|a, b| a.as_slice() == b.as_slice());
-    let mut bytes = 0;
-    let fitting = texts.iter().take_while(|text| {
-        bytes += text.len();
-        bytes <= MOST
-    });
-    let fitting = fitting.count();
-    let is_all = fitting == texts.len();
-    texts.truncate(fitting);
+pub(crate) fn texts(groups: &[&[Zeroizing<Vec<u8>>]]) -> (Vec<Zeroizing<Vec<u8>>>, bool) {
+    let (mut texts, mut known, mut bytes, mut is_all) = (Vec::new(), HashSet::new(), 0, true);
+    for values in groups {
+        let mut group: Vec<_> = values.iter().flat_map(|value| pieces(value)).collect();
+        group.sort_by_key(|text| text.len());
+        for text in group.into_iter().filter(|text| text.len() >= LEAST) {
+            if known.contains(text) {
+                continue;
+            }
+            if bytes + text.len() > MOST {
+                is_all = false;
+                continue;
+            }
+            bytes += text.len();
+            known.insert(text);
+            texts.push(Zeroizing::new(text.to_vec()));
+        }
+    }
     (texts, is_all)
+}
+
+/// The lines of a value; a long one in pieces of nearly one length, since a short rest would stand in
+/// output by chance.
+fn pieces(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = value.split(|byte| matches!(byte, b'\n' | b'\r'));
+    lines.map(<[u8]>::trim_ascii).flat_map(|line| {
+        let count = line.len().div_ceil(LONGEST).max(1);
+        line.chunks(line.len().div_ceil(count).max(1))
+    })
 }
 
 /// Finds all occurrences of some texts.
 pub(crate) struct Needles {
     /// Knows after each byte how much of a text was just read.
-    automaton: NFA,
-    start: StateID,
-    /// Jumps over what contains none, at the speed of memory.
+    automaton: Automaton,
+    /// Jumps to where a text may begin. It knows no more than their beginnings: of what it reads
+    /// behind the place that it finds, nothing must be paid again and again.
     finder: AhoCorasick,
-    /// How many bytes of a text have been read in each state.
-    depths: HashMap<StateID, u32>,
     longest: usize,
 }
 
 impl Needles {
     /// Of what [`texts`] gives; there must be one at least.
     pub fn new(texts: &[Zeroizing<Vec<u8>>]) -> Result<Self, BuildError> {
-        let patterns = || texts.iter().map(|text| text.as_slice());
-        let automaton = NFA::builder()
-            .match_kind(MatchKind::Standard)
-            .build(patterns())?;
+        let mut sorted: Vec<&[u8]> = texts.iter().map(|text| text.as_slice()).collect();
+        sorted.sort_unstable();
+        let mut beginnings: Vec<&[u8]> = sorted
+            .iter()
+            .map(|text| text.get(..BEGINNING).unwrap_or(text))
+            .collect();
+        beginnings.dedup();
         let finder = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostFirst)
-            // The other kind takes a kilobyte for each byte of a text.
+            // The other kinds take a kilobyte for each byte of a text, this one for the first ones.
             .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(patterns())?;
-        let start = automaton.start_state(Anchored::No).unwrap_or_default();
-        let mut depths = HashMap::new();
-        for text in texts {
-            let mut state = start;
-            for (byte, depth) in text.iter().zip(1..) {
-                state = automaton.next_state(Anchored::No, state, *byte);
-                depths.insert(state, depth);
-            }
-        }
+            .dense_depth(2)
+            .build(beginnings)?;
         Ok(Self {
-            automaton,
-            start,
+            automaton: Automaton::new(&sorted),
             finder,
-            depths,
             longest: texts.iter().map(|text| text.len()).max().unwrap_or(0),
         })
     }
@@ -118,7 +124,7 @@ impl Needles {
 /// Goes through a stream, piece by piece.
 pub(crate) struct Scan<'a> {
     needles: &'a Needles,
-    state: StateID,
+    state: State,
     at: u64,
     /// What is covered, in order and apart from each other; but what was [taken](Self::settled).
     spans: Vec<Range<u64>>,
@@ -128,7 +134,7 @@ impl<'a> Scan<'a> {
     pub fn new(needles: &'a Needles) -> Self {
         Self {
             needles,
-            state: needles.start,
+            state: State::default(),
             at: 0,
             spans: Vec::new(),
         }
@@ -137,29 +143,29 @@ impl<'a> Scan<'a> {
     /// The next piece.
     pub fn feed(&mut self, bytes: &[u8]) {
         let Needles {
-            automaton, start, ..
+            automaton, finder, ..
         } = self.needles;
-        let (mut place, mut may_jump) = (0, true);
-        while let Some(rest) = bytes.get(place..).filter(|rest| !rest.is_empty()) {
-            if may_jump && self.state == *start {
-                // In the last bytes, a text may begin that ends in the next piece.
-                let last = rest.len().saturating_sub(self.needles.reach());
-                let found = self.needles.finder.find(rest).map(|found| found.start());
+        let mut place = 0;
+        while let Some(mut rest) = bytes.get(place..).filter(|rest| !rest.is_empty()) {
+            if self.state == State::default() {
+                // Behind what is found, no fewer bytes are read before it looks again than the
+                // shortest text has. In the last bytes, one may begin that ends in the next piece.
+                let last = rest.len().saturating_sub(BEGINNING - 1);
+                let found = finder.find(rest).map(|found| found.start());
                 let to = found.unwrap_or(last).min(last);
-                may_jump = found == Some(to);
                 place += to;
-                if to > 0 {
-                    continue;
-                }
+                rest = rest.get(to..).unwrap_or_default();
             }
-            let Some(byte) = rest.first() else { break };
-            self.state = automaton.next_state(Anchored::No, self.state, *byte);
-            place += 1;
-            if automaton.is_match(self.state) {
-                // The first is the longest.
-                let length = automaton.pattern_len(automaton.match_pattern(self.state, 0));
-                let end = self.at + place as u64;
-                self.cover(end.saturating_sub(length as u64)..end);
+            for byte in rest {
+                self.state = automaton.next(self.state, *byte);
+                place += 1;
+                if let Some(length) = automaton.ended(self.state) {
+                    let end = self.at + place as u64;
+                    self.cover(end.saturating_sub(length as u64)..end);
+                }
+                if self.state == State::default() && bytes.len() - place >= BEGINNING {
+                    break;
+                }
             }
         }
         self.at += bytes.len() as u64;
@@ -175,8 +181,7 @@ impl<'a> Scan<'a> {
 
     /// Where the text begins that may be going on; the end if there is none.
     fn begun(&self) -> u64 {
-        let depth = self.needles.depths.get(&self.state);
-        self.at - depth.map_or(0, |depth| u64::from(*depth))
+        self.at - self.needles.automaton.depth(self.state) as u64
     }
 
     /// The first byte that is undecided; the end if there is none.
@@ -199,7 +204,7 @@ impl<'a> Scan<'a> {
         if self.at - begun >= LEAST as u64 {
             self.cover(begun..self.at);
         }
-        self.state = self.needles.start;
+        self.state = State::default();
     }
 
     /// Takes the spans that nothing which follows can lengthen.

@@ -192,10 +192,16 @@ impl Outputs {
         tail::watch(&self.0.hub, &attempt)
     }
 
-    /// Hides these values of a run from all who read its output, from now until [`Self::reveal`]. To
-    /// be called before the output can hold them.
-    pub fn hide(&self, run: RunId, values: Vec<Zeroizing<Vec<u8>>>) {
-        self.0.hub.hidden.add(run, values);
+    /// Hides these values of a run from all who read its output, from now until [`Self::reveal`]: what
+    /// the operator stored for its script, and arguments. To be called before the output can hold
+    /// them.
+    pub fn hide(
+        &self,
+        run: RunId,
+        stored: &[Zeroizing<Vec<u8>>],
+        arguments: &[Zeroizing<Vec<u8>>],
+    ) {
+        self.0.hub.hidden.add(run, stored, arguments);
     }
 
     /// Whether anything is hidden of this run.

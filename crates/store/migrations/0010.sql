@@ -11,7 +11,7 @@ CREATE TABLE secrets (
 
 -- One row. `key_id` seals whatever is set: whoever does not know of it has missed a rotation. It is
 -- NULL until the first key is there. No version is used twice, so what was once sealed for a name
--- cannot be put back.
+-- does not open in a later row of it; an old row that is put back as a whole does.
 CREATE TABLE secrets_state (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
     key_id   TEXT,

@@ -151,7 +151,8 @@ impl Disk for Failing {
 fn hidden(values: &[Vec<u8>]) -> Arc<Hidden> {
     let runs = HiddenOfRuns::default();
     let run = RunId::from_bytes([1; 16]);
-    runs.add(run, values.iter().cloned().map(Zeroizing::new).collect());
+    let values: Vec<_> = values.iter().cloned().map(Zeroizing::new).collect();
+    runs.add(run, &[], &values);
     runs.get(run).expect("hidden")
 }
 

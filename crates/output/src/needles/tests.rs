@@ -9,12 +9,18 @@ fn zeroizing(values: &[&[u8]]) -> Vec<Zeroizing<Vec<u8>>> {
 }
 
 fn needles(values: &[&[u8]]) -> Needles {
-    Needles::new(&texts(&zeroizing(values)).0).expect("built")
+    Needles::new(&texts(&[&zeroizing(values)]).0).expect("built")
 }
 
 fn masked(values: &[&[u8]], text: &[u8], is_end: bool) -> String {
     let mut bytes = text.to_vec();
     needles(values).mask(&mut bytes, is_end);
+    String::from_utf8(bytes).expect("text")
+}
+
+fn masked_by(needles: &Needles, text: &[u8]) -> String {
+    let mut bytes = text.to_vec();
+    needles.mask(&mut bytes, false);
     String::from_utf8(bytes).expect("text")
 }
 
@@ -84,7 +90,7 @@ fn each_line_of_a_value_is_looked_for_and_line_ends_stay() {
 #[test]
 fn a_value_of_three_bytes_is_not_looked_for_and_one_of_four_is() {
     assert!(
-        texts(&zeroizing(&[b"abc", b"", b"a\nb\nc", b"    "]))
+        texts(&[&zeroizing(&[b"abc", b"", b"a\nb\nc", b"    "])])
             .0
             .is_empty()
     );
@@ -118,7 +124,7 @@ fn what_may_be_a_value_is_undecided_and_what_is_one_is_not() {
 
 #[test]
 fn values_of_64_kib_and_many_of_them_are_found() {
-    let long: Vec<u8> = (0..LONGEST)
+    let long: Vec<u8> = (0..64 << 10)
         .map(|i| b'a' + u8::try_from(i % 23).expect("small"))
         .collect();
     let many: Vec<Vec<u8>> = (0..5_000)
@@ -129,7 +135,7 @@ fn values_of_64_kib_and_many_of_them_are_found() {
     let needles = needles(&values);
     let mut text = [b"<", long.as_slice(), b"> value-04711 value-05000"].concat();
     needles.mask(&mut text, false);
-    let stars = "*".repeat(LONGEST);
+    let stars = "*".repeat(long.len());
     assert!(text == format!("<{stars}> *********** value-05000").into_bytes());
 }
 
@@ -143,10 +149,98 @@ fn a_longer_value_is_looked_for_in_pieces_and_too_much_is_told_of() {
     let mut text = long.clone();
     needles(&[&long]).mask(&mut text, false);
     assert!(text.iter().all(|byte| *byte == b'*'));
-    assert!(texts(&zeroizing(&[&long])).1);
+    assert!(texts(&[&zeroizing(&[&long])]).1);
     let lines: Vec<String> = (0..120_000).map(|i| format!("value-{i:06}\n")).collect();
     let huge = lines.concat();
-    assert!(!texts(&zeroizing(&[huge.as_bytes()])).1);
+    assert!(!texts(&[&zeroizing(&[huge.as_bytes()])]).1);
+}
+
+/// Four lines of 64 KiB that sort before the password take all the room that there is.
+#[test]
+fn a_long_argument_does_not_push_out_what_the_operator_stored() {
+    let lines: Vec<Vec<u8>> = (0..4_u8).map(|line| random(64 << 10, line)).collect();
+    let book = zeroizing(&[&lines.join(&b'\n')]);
+    let stored = zeroizing(&[b"hunter2-violet"]);
+    let (found, is_all) = texts(&[&stored, &[], &book]);
+    assert!(!is_all && found.contains(&stored[0]));
+    let mut text = b"it is hunter2-violet".to_vec();
+    Needles::new(&found).expect("built").mask(&mut text, false);
+    assert_eq!(text, b"it is **************");
+    // Nor does it what an earlier attempt was given, or another argument.
+    assert!(texts(&[&[], &stored, &book]).0.contains(&stored[0]));
+    let both = [book.clone(), stored.clone()].concat();
+    assert!(texts(&[&[], &[], &both]).0.contains(&stored[0]));
+    assert!(!texts(&[&book, &stored]).0.contains(&stored[0]));
+}
+
+/// Letters that sort before those of a password, and do not repeat.
+fn random(length: usize, seed: u8) -> Vec<u8> {
+    let mut state = u32::from(seed) + 1;
+    let letters = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        b'A' + u8::try_from(state >> 28).expect("small")
+    });
+    letters.take(length).collect()
+}
+
+#[test]
+fn pieces_of_a_long_line_are_of_nearly_one_length() {
+    for length in [0, 1, LONGEST, LONGEST + 1, 2 * LONGEST + 3, (64 << 10) + 1] {
+        let line = vec![b'a'; length];
+        let lengths: Vec<usize> = pieces(&line).map(<[u8]>::len).collect();
+        assert_eq!(lengths.iter().sum::<usize>(), length);
+        assert!(lengths.iter().all(|piece| *piece <= LONGEST));
+        assert!(length <= LONGEST || lengths.iter().all(|piece| *piece > LONGEST / 3));
+    }
+}
+
+/// What is searched again after each of two million matches must not be a whole line: that would be
+/// some ten thousand million steps.
+#[test]
+fn output_that_nearly_is_a_long_value_again_and_again_is_read_once() {
+    let unit = b"#abcd.";
+    let long = [unit.repeat(LONGEST / unit.len() - 1), b"!".to_vec()].concat();
+    let needles = needles(&[b"abcd", &long]);
+    let mut bytes = unit.repeat(2_000_000);
+    needles.mask(&mut bytes, false);
+    assert!(bytes == b"#****.".repeat(2_000_000));
+}
+
+/// In each of many states, hundreds of texts end.
+#[test]
+fn values_that_end_in_each_other_take_no_more_room_than_others() {
+    let short: Vec<Vec<u8>> = (LEAST..500).map(|length| vec![b'a'; length]).collect();
+    let long = (b'A'..=b'Z').map(|letter| [vec![letter], vec![b'a'; 4_000]].concat());
+    let values: Vec<Vec<u8>> = short.into_iter().chain(long).collect();
+    let needles = built(&values);
+    let bytes = values.iter().map(Vec::len).sum::<usize>();
+    assert!(bytes <= MOST && needles.automaton.size() <= bytes);
+    assert!(needles.finder.memory_usage() < 1 << 20);
+    let mut text = [b"aaa.", values[500].as_slice(), b".B", &[b'a'; 9]].concat();
+    let end = text.len();
+    needles.mask(&mut text, false);
+    assert!(text.starts_with(b"aaa.*") && text[end - 12..] == *b"*.B*********");
+}
+
+#[test]
+fn a_line_of_one_letter_beside_four_of_it_is_covered() {
+    let (line, four) = (vec![b'a'; 64 << 10], b"aaaa".to_vec());
+    let needles = needles(&[&line, &four]);
+    assert!(needles.automaton.size() <= LONGEST);
+    let mut text = [b"aaa ", line.as_slice(), b" aaaaa"].concat();
+    needles.mask(&mut text, false);
+    let stars = "*".repeat(line.len());
+    assert!(text == format!("aaa {stars} *****").into_bytes());
+}
+
+#[test]
+fn the_most_and_shortest_texts_take_little_room() {
+    let lines: Vec<Vec<u8>> = (0..70_000_u32)
+        .map(|i| format!("{i:05x}").as_bytes()[1..].to_vec())
+        .collect();
+    let needles = built(&lines);
+    assert!(needles.finder.memory_usage() < 16 << 20);
+    assert_eq!(masked_by(&needles, b"xyz 0fa3 xyz"), "xyz **** xyz");
 }
 
 /// Texts with much that is, begins like, or overlaps a value.

@@ -169,7 +169,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let (outputs, _events) = Outputs::open(dir.path(), 1, Arc::new(NoClock)).expect("opened");
         let (run, epoch) = (RunId::from_bytes([1; 16]), Epoch(1));
-        outputs.hide(run, vec![Zeroizing::new(b"hunter2".to_vec())]);
+        outputs.hide(run, &[], &[Zeroizing::new(b"hunter2".to_vec())]);
         let path = dir.path().join("010101").join(format!("{run}.1.out"));
         std::fs::create_dir(dir.path().join("010101")).expect("made");
         std::fs::write(path, b"it is hunter2\n").expect("written");

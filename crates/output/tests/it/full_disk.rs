@@ -78,8 +78,8 @@ fn on_a_full_disk_a_secret_is_masked_later_and_nothing_is_half_done() {
         return;
     };
     let mut shop = Shop::open_in(tempfile::tempdir_in(disk.0.path()).expect("a folder"));
-    let values = vec![Zeroizing::new(b"hunter2-violet".to_vec())];
-    shop.outputs.hide(run(1), values);
+    let values = [Zeroizing::new(b"hunter2-violet".to_vec())];
+    shop.outputs.hide(run(1), &[], &values);
     let printed = "it is hunter2-violet\n".repeat(3_000);
     let masked = "it is **************\n".repeat(3_000);
     shop.print(run(1), &[(Stream::Stdout, printed.as_bytes())]);

@@ -13,7 +13,8 @@ const STARS: &str = "**************";
 
 fn hide(outputs: &Outputs, run: RunId, values: &[&str]) {
     let bytes = |value: &&str| Zeroizing::new(value.as_bytes().to_vec());
-    outputs.hide(run, values.iter().map(bytes).collect());
+    let values: Vec<_> = values.iter().map(bytes).collect();
+    outputs.hide(run, &[], &values);
 }
 
 fn all(view: &View) -> Vec<u8> {

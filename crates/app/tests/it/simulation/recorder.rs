@@ -166,7 +166,7 @@ impl Recorder for Tape {
         None
     }
 
-    fn hide(&self, run: RunId, _: Vec<Zeroizing<Vec<u8>>>) {
+    fn hide(&self, run: RunId, _: &[Zeroizing<Vec<u8>>], _: &[Zeroizing<Vec<u8>>]) {
         self.hidden.lock().expect("not poisoned").insert(run);
     }
 
