@@ -29,7 +29,8 @@ fn idle(permit: &Permit, scripts: &Snapshot) -> Option<String> {
         "" => ".",
         folder => folder,
     };
-    if permit.level >= Level::default() && permit.run_as.is_empty() {
+    let asks_for_more = permit.processes.is_some_and(|many| many > USUAL_PROCESSES);
+    if permit.level >= Level::default() && permit.run_as.is_empty() && !asks_for_more {
         return Some(format!(
             "stagedoor.toml permits the folder `{folder}` nothing that needs a permit: every script may ask for `{}`; take the [[permit]] out",
             permit.level.word()
@@ -160,6 +161,7 @@ mod tests {
             folder: folder.to_owned(),
             level,
             run_as: account.into_iter().map(str::to_owned).collect(),
+            processes: None,
         }
     }
 
