@@ -6,6 +6,7 @@
 
 mod exhaustion;
 mod reach;
+mod remains;
 mod rights;
 mod swaps;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use stagedoor_catalog::Snapshot;
 use stagedoor_domain::quantity::say_size;
-use stagedoor_domain::sandbox::{Level, Permit};
+use stagedoor_domain::sandbox::{Level, Permit, USUAL_PROCESSES};
 use stagedoor_domain::script::{Launch, Script};
 
 /// What a usual interpreter takes before it does anything.
