@@ -18,6 +18,9 @@ use crate::live::LiveRun;
 use crate::run_secrets::RunSecrets;
 use crate::sealed::DoesNotOpen;
 
+/// Said of what opens and is nothing that a server has sealed, or only a newer one.
+const UNKNOWN_FORM: &str = "they have a form that this server does not know";
+
 /// Why secrets could not be sealed in a row.
 #[derive(Debug, thiserror::Error)]
 enum SealError {
@@ -85,13 +88,14 @@ impl App {
         let Some(sealed) = &record.secrets else {
             return Some(RunSecrets::default());
         };
-        match self.inner.vault.open(record.id.as_bytes(), sealed) {
-            Ok(text) => RunSecrets::parse(&text),
-            Err(error) => {
-                tracing::error!(run = %record.id, %error, "could not read the secrets of a run; what it has printed of them cannot be masked");
-                None
-            }
-        }
+        let opened = self.inner.vault.open(record.id.as_bytes(), sealed);
+        let read = opened
+            .map_err(|error| error.to_string())
+            .and_then(|text| RunSecrets::parse(&text).ok_or_else(|| UNKNOWN_FORM.to_owned()));
+        read.inspect_err(|error| {
+            tracing::error!(run = %record.id, %error, "could not read the secrets of a run; what it has printed of them cannot be masked");
+        })
+        .ok()
     }
 
     /// Masks the output of a run that has ended, if there is anything to mask. Tried until it works:

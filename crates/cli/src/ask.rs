@@ -3,14 +3,20 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };
 use zeroize::Zeroizing;
 
-/// A terminal gives no longer line.
-const LONGEST: usize = 4096;
+/// A terminal gives no longer line, and drops what is behind it without a word.
+const LONGEST: usize = 4095;
+/// What is pasted comes in pieces, the next within so much.
+const PASTE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 /// What Ctrl-C sends.
 const INTERRUPT: u8 = 3;
 
@@ -28,11 +34,24 @@ impl Quiet {
         tcsetattr(std::io::stdin(), OptionalActions::Flush, &quiet)?;
         Ok(Self(before))
     }
+
+    /// Whether there is more behind the line that was read, also if its end is still to come.
+    fn has_more(&self) -> rustix::io::Result<bool> {
+        let mut raw = self.0.clone();
+        raw.local_modes -= LocalModes::ECHO | LocalModes::ISIG | LocalModes::ICANON;
+        raw.special_codes[SpecialCodeIndex::VMIN] = 1;
+        raw.special_codes[SpecialCodeIndex::VTIME] = 0;
+        let stdin = std::io::stdin();
+        tcsetattr(&stdin, OptionalActions::Now, &raw)?;
+        let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
+        Ok(retry_on_intr(|| poll(&mut ready, Some(&PASTE)))? > 0)
+    }
 }
 
 impl Drop for Quiet {
     fn drop(&mut self) {
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
+        // What was pasted behind the line is not for the shell, which would run it and keep it.
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Flush, &self.0);
     }
 }
 
@@ -41,18 +60,24 @@ pub fn ask(what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let quiet = Quiet::new().context("could not ask without showing the answer; pipe it")?;
     eprint!("{what}");
     let _ = std::io::stderr().flush();
-    let line = line();
+    let answer = line().and_then(|line| Ok((line, quiet.has_more()?)));
     drop(quiet);
     eprintln!("");
-    match line.context("could not read the answer")? {
-        Some(line) => Ok(line),
-        None => bail!("nothing was changed"),
+    match answer.context("could not read the answer")? {
+        (None, _) => bail!("nothing was changed"),
+        (Some(_), true) => bail!("nothing was changed: more than one line; use < FILE"),
+        (Some(line), _) if line.len() >= LONGEST => {
+            bail!(
+                "nothing was changed: a terminal gives no line of {LONGEST} bytes whole; use < FILE"
+            )
+        }
+        (Some(line), false) => Ok(line),
     }
 }
 
 /// Past the buffer of standard input, which nobody wipes. None where somebody thought better of it.
 fn line() -> std::io::Result<Option<Zeroizing<Vec<u8>>>> {
-    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
     let mut byte = Zeroizing::new([0]);
     loop {
         let read = retry_on_intr(|| rustix::io::read(std::io::stdin(), byte.as_mut()))?;

@@ -234,8 +234,9 @@ fn lock(path: &Path, owner: u32) -> anyhow::Result<File> {
     }
 }
 
-/// Writes the file beside its place and puts it there once it is whole and on the disk. The lock is
-/// held, or another one, so nobody else does the same.
+/// Writes the file beside its place and puts it there once it is whole and on the disk; when this
+/// returns, its name is there, too, and what is written next may depend on it. The lock is held, or
+/// another one, so nobody else does the same.
 pub fn write_whole(path: &Path, mode: u32, bytes: &[u8]) -> std::io::Result<()> {
     let half = path.with_extension("half");
     // What a start that was cut short has left.
@@ -248,11 +249,18 @@ pub fn write_whole(path: &Path, mode: u32, bytes: &[u8]) -> std::io::Result<()> 
             .open(&half)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&half, path)
+        fs::rename(&half, path)?;
+        path.parent().map_or(Ok(()), sync_names)
     };
     write().inspect_err(|_| {
         let _ = fs::remove_file(&half);
     })
+}
+
+/// A name is on the disk when the folder that holds it is.
+fn sync_names(dir: &Path) -> std::io::Result<()> {
+    let here = dir.as_os_str().is_empty();
+    File::open(if here { Path::new(".") } else { dir })?.sync_all()
 }
 
 #[cfg(test)]
