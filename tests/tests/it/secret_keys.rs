@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -111,7 +112,8 @@ fn b39_a_rotation_that_is_killed_at_any_moment_leaves_every_secret_readable() {
     set(&program, "ops/db", VALUE);
     let ann = Robot::user(&program);
     let state = program.state();
-    let (mut killed, mut keys) = (0, std::collections::BTreeSet::new());
+    let (mut killed, mut finished) = (0, 0);
+    let mut keys = std::collections::BTreeSet::from([ring(&state).remove(0)]);
     for step in 0..24 {
         let mut rotate = command(&binary())
             .args(["keys", "rotate", "--secrets", "--state"])
@@ -119,17 +121,20 @@ fn b39_a_rotation_that_is_killed_at_any_moment_leaves_every_secret_readable() {
             .stdout(Stdio::null())
             .spawn()
             .expect("stagedoor starts");
-        thread::sleep(Duration::from_millis(4 * step));
-        let _ = rotate.kill();
-        killed += u32::from(rotate.wait().expect("it ends").code().is_none());
+        // The last is left to its end, however slow the machine is.
+        if step < 23 {
+            thread::sleep(Duration::from_millis(4 * step));
+            let _ = rotate.kill();
+        }
+        let ended = rotate.wait().expect("it ends");
+        killed += u32::from(ended.signal() == Some(9));
+        finished += u32::from(ended.success());
         let run = ann.run("reader", &json!({}));
         assert_eq!(run["outcome"], "succeeded", "{step}: {run}");
         keys.insert(ring(&state).remove(0));
     }
-    println!(
-        "{killed} of 24 were killed; {} keys have been made",
-        keys.len()
-    );
+    assert_eq!(killed + finished, 24, "none of them failed");
+    assert!(finished > 0 && keys.len() > 1, "{finished} finished");
     set(&program, "another", "x");
     program.manage(&["keys", "rotate", "--secrets"], "");
     assert_eq!(ring(&state).len(), 1);

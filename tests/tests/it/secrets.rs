@@ -265,3 +265,23 @@ fn a_value_is_asked_for_on_a_terminal_and_not_shown() {
     assert!(!shown.contains(VALUE), "{shown}");
     works(&program, "ann");
 }
+
+#[test]
+fn of_what_is_pasted_at_a_terminal_one_whole_line_is_taken_or_nothing() {
+    let program = Program::with_scripts(&[READER]);
+    set(&program, "ops/db", VALUE);
+    let lines = "more than one line; use < FILE";
+    for (keys, why) in [
+        ("first\nsecond\n".to_owned(), lines),
+        ("first\nsecond".to_owned(), lines),
+        (format!("{}\n", "x".repeat(4095)), "4095 bytes"),
+        (format!("{}\n", "x".repeat(5000)), "4095 bytes"),
+    ] {
+        let (shown, is_done) = typed(&program, &keys);
+        assert!(!is_done && shown.contains(why), "{shown}");
+        assert!(!shown.contains("second"), "{shown}");
+    }
+    works(&program, "ann");
+    let (shown, is_done) = typed(&program, &format!("{}\n", "x".repeat(4094)));
+    assert!(is_done && shown.contains("ops/db is set"), "{shown}");
+}
