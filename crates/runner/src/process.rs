@@ -181,8 +181,8 @@ fn restrict() -> io::Result<()> {
     Ok(rustix::process::setrlimit(Resource::Core, none)?)
 }
 
-/// Three descriptors are kept per attempt, and three for its cgroup. Scripts get the limit that this
-/// process was given.
+/// Up to a dozen descriptors are kept per attempt: its ends, its folder, its view, its cgroup and what
+/// bounds it. Scripts get the limit that this process was given.
 fn raise_open_files() -> Rlimit {
     let given = rustix::process::getrlimit(Resource::Nofile);
     let raised = Rlimit {

@@ -1,14 +1,14 @@
 //! What an attempt has for itself on disk: home, temporary files, private files, credentials.
 
 mod cell;
+mod places;
 mod reuse;
 mod secrets;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::Permissions;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,7 +18,8 @@ use rustix::process::Pid;
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::invocation::PrivateFile;
 
-use self::cell::{CREDENTIALS, Cell};
+use self::cell::Cell;
+pub(super) use self::places::Places;
 use super::hiding::{Cover, Hiding};
 use super::log::log;
 use super::settings::RunnerArgs;
@@ -37,50 +38,6 @@ pub(super) struct Scratch {
     free: Vec<Cell>,
     /// Numbers the folders.
     next: u64,
-}
-
-/// One attempt's folder.
-pub(super) struct Places {
-    name: String,
-    path: PathBuf,
-    /// Each private file with its path below the folder.
-    files: BTreeMap<String, PathBuf>,
-}
-
-impl Places {
-    /// The folder's name, by which it is removed.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn below(&self, part: impl AsRef<Path>) -> Vec<u8> {
-        self.path.join(part).into_os_string().as_bytes().to_vec()
-    }
-
-    /// `HOME`.
-    pub(super) fn home(&self) -> Vec<u8> {
-        self.below("home")
-    }
-
-    /// `TMPDIR`.
-    pub(super) fn tmp(&self) -> Vec<u8> {
-        self.below("tmp")
-    }
-
-    /// `CREDENTIALS_DIRECTORY`.
-    pub(super) fn credentials(&self) -> Vec<u8> {
-        self.below(CREDENTIALS)
-    }
-
-    /// The path of a private file.
-    pub(super) fn file(&self, name: &str) -> Option<Vec<u8>> {
-        self.files.get(name).map(|path| self.below(path))
-    }
 }
 
 /// What the name of every attempt's folder begins with.
