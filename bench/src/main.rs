@@ -8,6 +8,7 @@
     reason = "a benchmark starts programs and reads clocks itself"
 )]
 
+mod attacks;
 mod cost;
 mod gate;
 mod history;
@@ -32,7 +33,7 @@ const CALLERS: [usize; 3] = [1, 8, 32];
 fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1);
     let binary = args.next().context(
-        "usage: stagedoor-bench PATH-OF-STAGEDOOR [load CALLERS STARTS | history FEW MANY | gate | volume]",
+        "usage: stagedoor-bench PATH-OF-STAGEDOOR [load CALLERS STARTS | history FEW MANY | gate | volume | attacks]",
     )?;
     let part = args.next();
     let mut number = || args.next().and_then(|word| word.parse().ok());
@@ -48,6 +49,13 @@ fn main() -> anyhow::Result<()> {
         Some("volume") => {
             let (server, _) = Server::start(&binary)?;
             println!("{}", volume::compare(&server, ROUNDS)?);
+            return Ok(());
+        }
+        Some("attacks") => {
+            let (server, _) = Server::start(&binary)?;
+            for line in attacks::compare(&server)? {
+                println!("{line}");
+            }
             return Ok(());
         }
         Some("gate") => {
@@ -87,6 +95,13 @@ fn main() -> anyhow::Result<()> {
 
     println!("\nA start with ?wait at each level of the sandbox, one caller");
     for line in sandbox::compare(&binary, &server, ROUNDS)? {
+        println!("{line}");
+    }
+
+    println!(
+        "\nA start with ?wait and a request, one caller, beside a script that uses up all it can"
+    );
+    for line in attacks::compare(&server)? {
         println!("{line}");
     }
 
