@@ -4,7 +4,7 @@
 mod trust;
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -154,7 +154,7 @@ fn script(
             ));
         }
         Some(program) => Target::Path(program.clone()),
-        None if has_shebang(directory.as_fd(), file) => Target::Path(location.clone()),
+        None if has_shebang(opened.as_fd()) => Target::Path(location.clone()),
         None => Target::Opened(opened),
     };
     argv.push(location);
@@ -237,10 +237,18 @@ pub(super) fn absolute(root: &Path, folder: &str, file: &str) -> Result<CString,
     CString::new(path.as_os_str().as_bytes()).map_err(|_| nul())
 }
 
-/// Whether the file begins as a script. One that cannot be read is no script: its interpreter
-/// could not read it either.
-fn has_shebang(directory: BorrowedFd<'_>, file: &str) -> bool {
-    first_line(directory, file).is_some_and(|line| line.starts_with(b"#!"))
+/// Whether the file that was opened begins as a script. One that cannot be read is no script: its
+/// interpreter could not read it either.
+fn has_shebang(opened: BorrowedFd<'_>) -> bool {
+    let path = format!("/proc/self/fd/{}", opened.as_raw_fd());
+    let begins = || -> rustix::io::Result<bool> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::open(path, flags, Mode::empty())?;
+        let mut start = [0; 2];
+        let read = rustix::io::pread(&file, &mut start, 0)?;
+        Ok(read == 2 && start == *b"#!")
+    };
+    begins().unwrap_or(false)
 }
 
 /// The beginning of the file up to the first line end, as far as the kernel looks.
