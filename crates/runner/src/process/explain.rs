@@ -14,9 +14,15 @@ pub(super) fn failure(failure: Failure, plan: &Plan, folder: BorrowedFd<'_>) -> 
     let errno = Errno::from_raw_os_error(failure.errno);
     match failure.step {
         Step::Execute => execute(errno, plan, folder),
-        Step::Directory if errno == Errno::STALE => Refusal::Folder(
-            "the script's folder was moved or replaced at this moment: run it again".into(),
-        ),
+        // It was there when it was opened.
+        Step::Directory
+            if plan.working_directory.is_none()
+                && matches!(errno, Errno::STALE | Errno::NOENT | Errno::NOTDIR) =>
+        {
+            Refusal::Folder(
+                "the script's folder was moved or replaced at this moment: run it again".into(),
+            )
+        }
         Step::Directory => {
             let shown = plan
                 .working_directory

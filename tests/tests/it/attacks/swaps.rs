@@ -23,7 +23,8 @@ use crate::program::{as_root, command};
 const ALL: [&str; 5] = [ONE, OTHER, AWAY, LINKED, OPEN];
 
 /// Why a start is refused while these are swapped.
-const REASONS: [&str; 5] = [
+const REASONS: [&str; 6] = [
+    "was moved or replaced at this moment",
     "changed between the click and the start",
     "is a symbolic link",
     "may be changed by every account",
@@ -42,6 +43,15 @@ struct Tally {
     absent: u64,
 }
 
+/// Ends the swapping, also where a start was not as it should be.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Starts runs while somebody swaps.
 fn race(arena: &Arena, stock: &mut Stock, judge: impl Fn(&Value)) -> Tally {
     let (times, seed) = (number("STAGEDOOR_SWAPS").unwrap_or(200), seed());
@@ -54,6 +64,7 @@ fn race(arena: &Arena, stock: &mut Stock, judge: impl Fn(&Value)) -> Tally {
     let (name, is_over) = (stock.swapped.name, AtomicBool::new(false));
     let mut tally = Tally::default();
     thread::scope(|scope| {
+        let over = Over(&is_over);
         let swapper = scope.spawn(|| {
             let mut dice = Dice::new(seed);
             while !is_over.load(Ordering::Relaxed) {
@@ -87,7 +98,7 @@ fn race(arena: &Arena, stock: &mut Stock, judge: impl Fn(&Value)) -> Tally {
                 break;
             }
         }
-        is_over.store(true, Ordering::Relaxed);
+        drop(over);
         swapper.join().expect("it swapped until the end");
     });
     println!("{name}: {tally:?}");
