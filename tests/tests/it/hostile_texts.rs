@@ -11,9 +11,10 @@ use crate::robot::{PASSWORD, Robot, id};
 /// Ends every place in which a template could stand, and begins something that would run.
 pub const MARKUP: &str = "\"'><svg onload=alert(1)></title></textarea></option></script>\
                           <script>alert(2)</script><img src=x onerror=alert(3)>";
-/// Every hostile text begins and ends with these, so that a page can be searched for it.
-pub const BEGIN: &str = "h1-";
-pub const END: &str = "-1h";
+/// Every hostile text begins and ends with these, so that a page can be searched for it. They hold
+/// what no token of a form can hold, or chance would find them there now and then.
+pub const BEGIN: &str = "h1!";
+pub const END: &str = "!1h";
 
 /// One line of everything that may stand in one line: markup, templates, and what turns the
 /// direction of reading and never turns it back.
@@ -305,15 +306,15 @@ fn a_token_is_not_named_by_what_would_steer_a_terminal() {
 #[test]
 fn a_text_that_is_changed_or_is_markup_or_runs_on_is_found() {
     let browser = Browser::new(JavaScript::On);
-    let page = "data:text/html;charset=utf-8,<p>h1-one-1h</p><p>h1-two";
+    let page = "data:text/html;charset=utf-8,<p>h1!one!1h</p><p>h1!two";
     let faults = |more: &str| {
         browser.goto(&format!("{page}{more}"));
-        let page = look_over(&browser, &["h1-one-1h".to_owned()]);
+        let page = look_over(&browser, &["h1!one!1h".to_owned()]);
         ["other", "runsOn", "markup"].map(|fault| page[fault].as_array().map_or(0, Vec::len))
     };
     assert_eq!(faults(""), [1, 0, 0]);
     assert_eq!(faults("<br onclick='x'><script>x</script>"), [1, 0, 2]);
-    assert_eq!(faults("<p><i>h1-one%E2%80%AE-1h</i> behind"), [2, 1, 0]);
-    let apart = "<p><i style='unicode-bidi:isolate'>h1-one%E2%80%AE-1h</i> behind";
+    assert_eq!(faults("<p><i>h1!one%E2%80%AE!1h</i> behind"), [2, 1, 0]);
+    let apart = "<p><i style='unicode-bidi:isolate'>h1!one%E2%80%AE!1h</i> behind";
     assert_eq!(faults(apart), [2, 0, 0]);
 }
