@@ -186,6 +186,8 @@ pub enum Measure {
     RunMemory,
     /// `processes` of its limits, for all that it starts together.
     RunProcesses,
+    /// One share of the processors for all that it starts together.
+    RunProcessors,
 }
 
 impl Measure {
@@ -215,6 +217,9 @@ impl Measure {
             Self::Hidden => "cannot reach Stagedoor's own files or the folders of other runs",
             Self::RunMemory => "is held to `limits.memory`, with all that it starts",
             Self::RunProcesses => "is held to `limits.processes`, with all that it starts",
+            Self::RunProcessors => {
+                "gets no more of the processors than another that wants them, however many processes it starts"
+            }
         }
     }
 }

@@ -16,6 +16,9 @@ use stagedoor_domain::run::Met;
 use self::controls::{Control, Kind, Share};
 use super::members::Member;
 
+/// Files by which a child joins cgroups, one for each kind at most.
+pub(super) type Joins = [Option<RawFd>; 3];
+
 /// The cgroup of one attempt.
 pub(super) struct Cgroup {
     path: PathBuf,
@@ -89,12 +92,12 @@ impl Cgroup {
     pub(super) fn bind(&self, share: Share) -> io::Result<Share> {
         let mut holds = Share::default();
         for control in &self.controls {
-            let (wanted, held) = match control.kind() {
-                Kind::Memory => (share.memory, &mut holds.memory),
-                Kind::Processes => (share.processes, &mut holds.processes),
-            };
-            control.bind(wanted)?;
-            *held = wanted;
+            match control.kind() {
+                Kind::Memory => control.bind(share.memory)?,
+                Kind::Processes => control.bind(share.processes)?,
+                Kind::Processor => control.bind(share.nice.map(|nice| control.weight(nice)))?,
+            }
+            holds.take(control.kind(), share);
         }
         Ok(holds)
     }
@@ -105,9 +108,16 @@ impl Cgroup {
     }
 
     /// The files by which a child joins what bounds it.
-    pub(super) fn joins(&self) -> [Option<RawFd>; 2] {
+    pub(super) fn joins(&self) -> Joins {
         let mut all = self.controls.iter().filter_map(Control::joins);
-        [all.next(), all.next()]
+        std::array::from_fn(|_| all.next())
+    }
+
+    /// Whether what is in it gets no more of the processors than another that wants them, however many
+    /// processes it has.
+    pub(super) fn shares_processors(&self) -> bool {
+        let mut kinds = self.controls.iter().map(Control::kind);
+        kinds.any(|kind| kind == Kind::Processor)
     }
 
     /// What of it was met since this was asked last.
@@ -117,6 +127,7 @@ impl Cgroup {
             match control.kind() {
                 Kind::Memory => met.memory |= control.was_met(),
                 Kind::Processes => met.processes |= control.was_met(),
+                Kind::Processor => {}
             }
         }
         met

@@ -16,6 +16,7 @@ use rustix::thread::{
     set_thread_res_uid,
 };
 
+use super::cgroup::Joins;
 use super::departure::Departure;
 use super::raw;
 use super::sandbox::Confinement;
@@ -65,7 +66,7 @@ pub(super) struct Steps {
     /// See [`super::launch::shares_memory`].
     pub(super) shares_memory: bool,
     /// Files by which it joins the cgroups that bound it beside the one in which it begins.
-    pub(super) joins: [Option<RawFd>; 2],
+    pub(super) joins: Joins,
     /// What it was promised to be held by is held by its cgroup.
     pub(super) is_bound: bool,
     /// The mount namespace to enter.
@@ -184,6 +185,7 @@ fn take(order: &Order) -> Failure {
         .and_then(|()| end_with_the_runner())
         .and_then(|()| enter(steps))
         .and_then(|()| close_on_exec())
+        .map(|()| take_turns(&steps.confinement))
         .and_then(|()| confine(&steps.confinement));
     match result {
         Ok(()) => execute(steps),
@@ -246,7 +248,7 @@ fn limits(confinement: &Confinement) -> Result<(), Failure> {
 }
 
 /// While still root, whose files these are. 0 is whoever writes it.
-fn join(cgroups: [Option<RawFd>; 2]) -> Result<(), Failure> {
+fn join(cgroups: Joins) -> Result<(), Failure> {
     for file in cgroups.into_iter().flatten() {
         rustix::io::write(borrow(file), b"0").map_err(at(Step::Join))?;
     }
@@ -310,6 +312,14 @@ fn close_on_exec() -> Result<(), Failure> {
     // SAFETY: no pointer is passed, and nothing is closed before the exec.
     let done = unsafe { raw::call(libc::SYS_close_range, [3, most, flag, 0, 0]) };
     done.map(|_| ()).map_err(at(Step::Descriptors))
+}
+
+/// So late, because a child with the runner's short turns gets there at once, whatever others do. Where
+/// the kernel refuses, nothing is lost but time of others.
+fn take_turns(confinement: &Confinement) {
+    if let Some(turns) = &confinement.turns {
+        let _ = turns.take();
+    }
 }
 
 /// Last, because every step above needs something that is given up here; and in this order, because a

@@ -96,6 +96,7 @@ impl Departure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::cgroup::Joins;
     use crate::process::child::{Directory, Order, Program, Steps, Strings};
     use crate::process::launch;
     use crate::process::sandbox::Confinement;
@@ -111,7 +112,7 @@ mod tests {
         let steps = Steps {
             streams: [0, 1, 2],
             shares_memory,
-            joins: [None; 2],
+            joins: Joins::default(),
             is_bound: false,
             view: None,
             begins_session: true,

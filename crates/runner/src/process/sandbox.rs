@@ -4,6 +4,7 @@
 mod calls;
 mod domain;
 mod limits;
+mod turns;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -16,6 +17,7 @@ pub(super) use self::calls::Filter;
 use self::domain::{Domains, Own};
 pub(super) use self::domain::{FILES, file_type, with_scopes};
 use self::limits::Given;
+use self::turns::Turns;
 use super::cgroup::controls::Share;
 use super::hiding::Hiding;
 use super::log::log;
@@ -44,6 +46,7 @@ pub(super) struct Confinement {
     /// In this order.
     pub(super) limits: Vec<(Resource, Rlimit)>,
     pub(super) nice: Option<i32>,
+    pub(super) turns: Option<Turns>,
     pub(super) no_new_privileges: bool,
     pub(super) no_speculation: bool,
     /// Rulesets, in this order; the runner's own, or `ruleset`.
@@ -60,6 +63,7 @@ impl Confinement {
         Self {
             limits,
             nice: None,
+            turns: None,
             no_new_privileges: false,
             no_speculation: false,
             domains: [None; 2],
@@ -125,11 +129,13 @@ impl Kit {
             enforced.note(Measure::Calls, self.has_filters());
         }
         let limits = self.given.limits(&plan.process_limits, frame.shares);
+        let nice = plan
+            .process_limits
+            .nice
+            .map(|nice| self.given.nice.max(i32::from(nice)));
         let mut confinement = Confinement {
-            nice: plan
-                .process_limits
-                .nice
-                .map(|nice| self.given.nice.max(i32::from(nice))),
+            nice,
+            turns: Turns::long(nice.unwrap_or(self.given.nice)),
             no_new_privileges: confines && !self.inherits,
             no_speculation: confines,
             ..Confinement::with_limits(limits)

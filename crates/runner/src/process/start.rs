@@ -13,6 +13,7 @@ use stagedoor_domain::time::Clock;
 use super::accounts::RunAs;
 use super::attempt::{Ends, Live};
 use super::cgroup::controls::Share;
+use super::cgroup::{Cgroup, Joins};
 use super::child::{Directory, Program, Steps, Strings};
 use super::environment::{arguments, environment};
 use super::executable::{self, Executable, Root, Target, c_string};
@@ -20,7 +21,7 @@ use super::hiding::Hiding;
 use super::preview::Hides;
 use super::sandbox::{Confinement, Frame, Kit};
 use super::scratch::{Places, Scratch};
-use super::tree::{Bed, Nursery, Tree};
+use super::tree::{Bed, Nursery};
 use super::unconfirmed::Unconfirmed;
 use crate::account::Credentials;
 use crate::protocol::{Plan, Refusal};
@@ -78,7 +79,7 @@ impl Station {
         let started_at = clock.now();
         let planted = self.nursery.plant(steps, bed);
         let planted = planted.map_err(|error| resources("make a process", &error))?;
-        note_tree(matches!(planted.tree, Tree::Cgroup(_)), &mut enforced);
+        note_tree(planted.tree.cgroup(), &mut enforced);
         // Dropping the other ends closes them here, so that the script's are the only ones.
         let ends = Ends {
             main: planted.child,
@@ -109,6 +110,7 @@ impl Station {
         let bed = self.nursery.bed(Share {
             memory: limits.memory,
             processes: limits.processes.or(Some(USUAL_PROCESSES)),
+            nice: limits.nice,
         });
         let outfit = self.outfit(places, who, executable, plan, &bed);
         (bed, outfit)
@@ -126,13 +128,14 @@ impl Station {
         let places = made.map_err(|error| resources("make its private folder", &error))?;
         let (bed, outfit) = self.lay_out(&places, &who, &mut executable, plan);
         let hides = Hides::of(self.scratch.hiding(places.name()).ok());
-        let is_in_cgroup = bed.is_cgroup();
+        let enforced = outfit.map(|(_, _, mut enforced)| {
+            note_tree(bed.cgroup(), &mut enforced);
+            enforced
+        });
         self.nursery.take_back(bed);
         // No script was in it.
         let _ = self.scratch.remove(places.name());
-        let (_, _, mut enforced) = outfit?;
-        note_tree(is_in_cgroup, &mut enforced);
-        Ok((enforced, hides))
+        Ok((enforced?, hides))
     }
 
     /// All that the child is given, and what holds it.
@@ -212,7 +215,7 @@ impl Station {
             begins_session: plan.process_limits.nice.is_none(),
             credentials: who.credentials.clone(),
             confinement,
-            joins: [None; 2],
+            joins: Joins::default(),
             is_bound: false,
             view: None,
             directory: match working_directory.transpose()? {
@@ -235,10 +238,13 @@ impl Station {
 /// All that a child is given, and what holds it.
 type Outfit = (Steps, Streams, Enforced);
 
-/// A keeper does as much as a cgroup where the script cannot end it.
-fn note_tree(is_in_cgroup: bool, enforced: &mut Enforced) {
-    if is_in_cgroup || enforced.holds(Measure::Processes) {
+/// A keeper does as much as a cgroup where the script cannot end it, but shares nothing out.
+fn note_tree(cgroup: Option<&Cgroup>, enforced: &mut Enforced) {
+    if cgroup.is_some() || enforced.holds(Measure::Processes) {
         enforced.note(Measure::Tree, Ok(()));
+    }
+    if cgroup.is_some_and(Cgroup::shares_processors) {
+        enforced.note(Measure::RunProcessors, Ok(()));
     }
 }
 

@@ -1,15 +1,15 @@
 //! The processes of an attempt: which they are, whether one is left, and how all are signalled.
 
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use stagedoor_domain::run::Met;
 
-use super::cgroup::Cgroup;
 use super::cgroup::controls::Share;
+use super::cgroup::{Cgroup, Joins};
 use super::cgroups::{Cgroups, Others};
 use super::child::{Order, Steps};
 use super::keeper::Keeper;
@@ -72,20 +72,22 @@ impl Tree {
         }
     }
 
+    /// The system's own group of its processes, where it has one.
+    pub(super) fn cgroup(&self) -> Option<&Cgroup> {
+        match self {
+            Self::Cgroup(cgroup) => Some(cgroup),
+            Self::Keeper(_) | Self::Orphans(_) | Self::Simulated(_) => None,
+        }
+    }
+
     /// What of its bounds it met.
     pub(super) fn met(&self) -> Met {
-        match self {
-            Self::Cgroup(cgroup) => cgroup.met(),
-            Self::Keeper(_) | Self::Orphans(_) | Self::Simulated(_) => Met::default(),
-        }
+        self.cgroup().map_or_else(Met::default, Cgroup::met)
     }
 
     /// Becomes exceptional when the last process is gone, where that cannot be told otherwise.
     pub(super) fn end_of_tree(&self) -> Option<BorrowedFd<'_>> {
-        match self {
-            Self::Cgroup(cgroup) => Some(cgroup.events()),
-            Self::Keeper(_) | Self::Orphans(_) | Self::Simulated(_) => None,
-        }
+        self.cgroup().map(Cgroup::events)
     }
 }
 
@@ -109,14 +111,16 @@ pub(super) struct Bed {
 }
 
 impl Bed {
-    /// Whether it is one of the system's own groups of processes.
-    pub(super) fn is_cgroup(&self) -> bool {
-        self.cgroup.is_some()
+    /// The system's own group of its processes, where it has one.
+    pub(super) fn cgroup(&self) -> Option<&Cgroup> {
+        self.cgroup.as_ref()
     }
 
     /// The files by which a child joins what bounds it.
-    pub(super) fn joins(&self) -> [Option<RawFd>; 2] {
-        self.cgroup.as_ref().map_or([None; 2], Cgroup::joins)
+    pub(super) fn joins(&self) -> Joins {
+        self.cgroup
+            .as_ref()
+            .map_or_else(Joins::default, Cgroup::joins)
     }
 }
 
@@ -195,8 +199,10 @@ impl Nursery {
 
     /// In a cgroup that somebody has removed nothing can begin: it is done without, too.
     fn plant_in(&mut self, cgroup: Cgroup, mut order: Box<Order>) -> io::Result<Planted> {
-        // The cgroup holds all of it together: a session would add nothing to that.
-        let wanted = std::mem::replace(&mut order.steps.begins_session, !self.has_no_terminal);
+        let wanted = order.steps.begins_session;
+        // The cgroup holds all of it together: a session would add nothing to that but a share of the
+        // processors.
+        order.steps.begins_session &= !(self.has_no_terminal && cgroup.shares_processors());
         // SAFETY: what is planted keeps the order, until `has_left`.
         let launched = unsafe { launch::launch_into(cgroup.folder(), &order) };
         let tree = Tree::Cgroup(cgroup);
@@ -205,7 +211,7 @@ impl Nursery {
             Err(error) => {
                 self.give_up(tree);
                 order.steps.begins_session = wanted;
-                order.steps.joins = [None; 2];
+                order.steps.joins = Joins::default();
                 match Errno::from_io_error(&error) {
                     Some(Errno::NOENT | Errno::NODEV) if !order.steps.is_bound => {
                         with_keeper(order)

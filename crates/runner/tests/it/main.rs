@@ -17,6 +17,7 @@ mod endings;
 mod hidden;
 mod house;
 mod marks;
+mod processors;
 mod refusals;
 mod run_as;
 mod sandbox;

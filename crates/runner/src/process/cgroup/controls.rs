@@ -1,4 +1,5 @@
-//! What all processes of an attempt may use together: memory, and how many they may be.
+//! What all processes of an attempt may use together: memory, how many they may be, and how much of the
+//! processors while others want them, too.
 
 use std::cell::Cell;
 use std::fs;
@@ -15,6 +16,19 @@ pub(in crate::process) struct Share {
     pub(in crate::process) memory: Option<u64>,
     /// Processes and threads.
     pub(in crate::process) processes: Option<u64>,
+    /// How far the whole yields to others, 0 to 19; without one it is an equal among equals.
+    pub(in crate::process) nice: Option<i8>,
+}
+
+impl Share {
+    /// Takes over what is said there of this kind.
+    pub(super) fn take(&mut self, kind: Kind, from: Self) {
+        match kind {
+            Kind::Memory => self.memory = from.memory,
+            Kind::Processes => self.processes = from.processes,
+            Kind::Processor => self.nice = from.nice,
+        }
+    }
 }
 
 /// One thing that the kernel counts.
@@ -22,6 +36,37 @@ pub(in crate::process) struct Share {
 pub(in crate::process) enum Kind {
     Memory,
     Processes,
+    Processor,
+}
+
+/// The files of a kind in one of the two versions of cgroups.
+struct Files {
+    bound: &'static str,
+    /// What stands there without a bound.
+    without: &'static str,
+    /// A file, and the word in it behind which the kernel counts how often the bound was met.
+    met: Option<(&'static str, &'static str)>,
+}
+
+impl Kind {
+    fn files(self, is_apart: bool) -> Files {
+        let (bound, without, met) = match (self, is_apart) {
+            (Self::Memory, false) => ("memory.max", "max", Some(("memory.events", "oom_kill"))),
+            (Self::Memory, true) => (
+                "memory.limit_in_bytes",
+                "-1",
+                Some(("memory.oom_control", "oom_kill")),
+            ),
+            (Self::Processes, _) => ("pids.max", "max", Some(("pids.events", "max"))),
+            (Self::Processor, false) => ("cpu.weight", "100", None),
+            (Self::Processor, true) => ("cpu.shares", "1024", None),
+        };
+        Files {
+            bound,
+            without,
+            met,
+        }
+    }
 }
 
 /// Where a kind is counted for this attempt.
@@ -55,7 +100,9 @@ impl Control {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => made?,
         }
-        let file = folder.join("cgroup.procs");
+        // Whoever joins is one thread. Moving whole processes by `cgroup.procs` would have all forks of the
+        // machine wait for it.
+        let file = folder.join("tasks");
         let joins = rustix::fs::open(file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
         Ok(Self::new(folder, kind, Some(joins)))
     }
@@ -77,9 +124,10 @@ impl Control {
         self.kind
     }
 
-    /// What a child joins, if there is a bound for it.
+    /// What a child joins, if there is a bound for it. The processors are always shared out.
     pub(super) fn joins(&self) -> Option<RawFd> {
-        let joins = self.joins.as_ref().filter(|_| self.bound.get().is_some());
+        let matters = self.kind == Kind::Processor || self.bound.get().is_some();
+        let joins = self.joins.as_ref().filter(|_| matters);
         joins.map(AsRawFd::as_raw_fd)
     }
 
@@ -88,28 +136,32 @@ impl Control {
         self.folder.exists()
     }
 
+    /// The weight that this much yielding comes to: with each step a quarter less than another gets, as
+    /// between two processes.
+    pub(super) fn weight(&self, nice: i8) -> u64 {
+        let usual = if self.joins.is_some() { 1024 } else { 100 };
+        let fine = (0..nice.clamp(0, 19)).fold(usual << 20, |weight: u64, _| weight / 5 * 4);
+        // One version of cgroups takes no less.
+        (fine >> 20).max(2)
+    }
+
     /// Sets the bound of the next attempt; nothing is written where it is the one of the last.
     pub(super) fn bind(&self, bound: Option<u64>) -> io::Result<()> {
         if self.bound.get() == bound {
             return Ok(());
         }
-        let is_apart = self.joins.is_some();
-        let without = if is_apart && self.kind == Kind::Memory {
-            "-1"
-        } else {
-            "max"
-        };
+        let Files {
+            bound: file,
+            without,
+            ..
+        } = self.kind.files(self.joins.is_some());
         let text = bound.map_or_else(|| without.to_owned(), |bound| bound.to_string());
-        if is_apart && self.kind == Kind::Memory {
+        if self.kind == Kind::Memory && self.joins.is_some() {
             // With what is swapped out, which can never be less; not every kernel counts that.
             let _ = write(&self.folder, "memory.memsw.limit_in_bytes", without);
-            write(&self.folder, "memory.limit_in_bytes", &text)?;
+            write(&self.folder, file, &text)?;
             let _ = write(&self.folder, "memory.memsw.limit_in_bytes", &text);
         } else {
-            let file = match self.kind {
-                Kind::Memory => "memory.max",
-                Kind::Processes => "pids.max",
-            };
             write(&self.folder, file, &text)?;
         }
         self.bound.set(bound);
@@ -137,12 +189,8 @@ impl Control {
     }
 
     fn count(&self) -> u64 {
-        let (file, word) = match (self.kind, self.joins.is_some()) {
-            (Kind::Memory, false) => ("memory.events", "oom_kill"),
-            (Kind::Memory, true) => ("memory.oom_control", "oom_kill"),
-            (Kind::Processes, _) => ("pids.events", "max"),
-        };
-        self.said(file, word)
+        let met = self.kind.files(self.joins.is_some()).met;
+        met.map_or(0, |(file, word)| self.said(file, word))
     }
 
     /// The number behind a word.

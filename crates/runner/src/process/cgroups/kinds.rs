@@ -1,4 +1,4 @@
-//! Where this runner's cgroups can bound memory and processes: in its own hierarchy, if it may hand
+//! Where this runner's cgroups can bound memory and processes, and share the processors out: in its own hierarchy, if it may hand
 //! those down, or in the hierarchies of the first version of cgroups.
 
 use std::ffi::OsStr;
@@ -12,8 +12,12 @@ use crate::process::cgroup::controls::Kind;
 use crate::process::cgroup::pids_in;
 use rustix::io::Errno;
 
-/// Both kinds, and what the kernel calls them.
-const KINDS: [(Kind, &str); 2] = [(Kind::Memory, "memory"), (Kind::Processes, "pids")];
+/// All kinds, and what the kernel calls them.
+const KINDS: [(Kind, &str); 3] = [
+    (Kind::Memory, "memory"),
+    (Kind::Processes, "pids"),
+    (Kind::Processor, "cpu"),
+];
 
 /// How a kind is bounded.
 pub(super) enum Where {
