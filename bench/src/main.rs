@@ -33,7 +33,7 @@ const CALLERS: [usize; 3] = [1, 8, 32];
 fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1);
     let binary = args.next().context(
-        "usage: stagedoor-bench PATH-OF-STAGEDOOR [load CALLERS STARTS | history FEW MANY | gate | volume | attacks]",
+        "usage: stagedoor-bench PATH-OF-STAGEDOOR [load CALLERS STARTS | history FEW MANY | gate | levels | volume | attacks]",
     )?;
     let part = args.next();
     let mut number = || args.next().and_then(|word| word.parse().ok());
@@ -49,6 +49,13 @@ fn main() -> anyhow::Result<()> {
         Some("volume") => {
             let (server, _) = Server::start(&binary)?;
             println!("{}", volume::compare(&server, ROUNDS)?);
+            return Ok(());
+        }
+        Some("levels") => {
+            let (server, _) = Server::start(&binary)?;
+            for line in sandbox::compare(&binary, &server, ROUNDS)? {
+                println!("{line}");
+            }
             return Ok(());
         }
         Some("attacks") => {

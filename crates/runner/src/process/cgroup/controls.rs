@@ -77,6 +77,8 @@ pub(super) struct Control {
     /// through this file.
     joins: Option<OwnedFd>,
     bound: Cell<Option<u64>>,
+    /// Where the kernel counts how often it was met.
+    counts: Option<OwnedFd>,
     /// How often it was met before this attempt.
     met: Cell<u64>,
 }
@@ -108,15 +110,18 @@ impl Control {
     }
 
     fn new(folder: PathBuf, kind: Kind, joins: Option<OwnedFd>) -> Self {
-        let control = Self {
+        let counts = kind.files(joins.is_some()).met.and_then(|(file, _)| {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            rustix::fs::open(folder.join(file), flags, Mode::empty()).ok()
+        });
+        Self {
             folder,
             kind,
             joins,
             bound: Cell::new(None),
+            counts,
             met: Cell::new(0),
-        };
-        control.met.set(control.count());
-        control
+        }
     }
 
     /// What it bounds.
@@ -165,6 +170,7 @@ impl Control {
             write(&self.folder, file, &text)?;
         }
         self.bound.set(bound);
+        self.met.set(self.count());
         Ok(())
     }
 
@@ -177,28 +183,31 @@ impl Control {
         let file = if self.joins.is_some() { older } else { file };
         let used = fs::read_to_string(self.folder.join(file)).unwrap_or_default();
         let used = used.trim_end().parse().unwrap_or(0);
-        let cached =
-            || self.said("memory.stat", "active_file") + self.said("memory.stat", "inactive_file");
+        let cached = || {
+            let text = fs::read_to_string(self.folder.join("memory.stat")).unwrap_or_default();
+            said(&text, "active_file") + said(&text, "inactive_file")
+        };
         used <= most || u64::saturating_sub(used, cached()) <= most
     }
 
     /// Whether it was met since this was asked last.
     pub(super) fn was_met(&self) -> bool {
+        if self.bound.get().is_none() {
+            return false;
+        }
         let now = self.count();
-        self.bound.get().is_some() && now > self.met.replace(now)
+        now > self.met.replace(now)
     }
 
     fn count(&self) -> u64 {
         let met = self.kind.files(self.joins.is_some()).met;
-        met.map_or(0, |(file, word)| self.said(file, word))
-    }
-
-    /// The number behind a word.
-    fn said(&self, file: &str, word: &str) -> u64 {
-        let text = fs::read_to_string(self.folder.join(file)).unwrap_or_default();
-        let mut lines = text.lines().filter_map(|line| line.split_once(' '));
-        let count = lines.find(|(name, _)| *name == word);
-        count.and_then(|(_, count)| count.parse().ok()).unwrap_or(0)
+        let Some(((_, word), file)) = met.zip(self.counts.as_ref()) else {
+            return 0;
+        };
+        let mut text = [0; 512];
+        let read = rustix::io::pread(file, &mut text, 0).unwrap_or(0);
+        let text = text.get(..read).unwrap_or_default();
+        said(std::str::from_utf8(text).unwrap_or_default(), word)
     }
 
     /// Removes what was made for it.
@@ -207,6 +216,13 @@ impl Control {
             let _ = fs::remove_dir(&self.folder);
         }
     }
+}
+
+/// The number behind a word at the beginning of a line.
+fn said(text: &str, word: &str) -> u64 {
+    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+    let count = lines.find(|(name, _)| *name == word);
+    count.and_then(|(_, count)| count.parse().ok()).unwrap_or(0)
 }
 
 fn write(folder: &Path, file: &str, text: &str) -> io::Result<()> {
