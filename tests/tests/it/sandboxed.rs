@@ -57,7 +57,7 @@ fn w43_a_run_says_what_held_its_script() {
 fn w43_a_script_finds_nothing_of_stagedoors_own() {
     if !rustix::process::geteuid().is_root() {
         return println!(
-            "skipped: one account does everything here, and its files are not hidden from itself yet"
+            "skipped: one account does everything here; attacks::reach shows what is hidden from it"
         );
     }
     let home = Home::new();
@@ -130,4 +130,38 @@ fn a_run_that_went_beyond_a_limit_says_which() {
         let reason = run["reason"].as_str().unwrap_or_default();
         assert!(reason.contains(limit) && reason.contains(value), "{run}");
     }
+}
+
+/// A script is alone with its refusal where a limit is of each process or file: its page says so.
+#[test]
+fn a_run_that_failed_by_itself_names_the_limits_that_only_it_was_told_of() {
+    let permit = "[[permit]]\nfolder = \"ops\"\nsandbox = \"none\"\n";
+    let many = script(
+        "limits = { open_files = 16 }",
+        "exec 13</dev/null 14</dev/null 15</dev/null 16</dev/null",
+    );
+    let free = script("sandbox = { level = \"none\" }", "exit 3");
+    let home = Home::new();
+    let folder = home.scripts(&[("many.sh", &many), ("ops/free.sh", &free)]);
+    fs::write(folder.join("stagedoor.toml"), permit).expect("written");
+    let mut program = Program::serve(home, &folder);
+    let mut ada = Person::first(&mut program);
+    let robot = Robot::user(&program);
+    let mut page_of = |name: &str| {
+        let run = robot.run(name, &json!({}));
+        assert_eq!(run["outcome"], "failed", "{run}");
+        ada.get(&format!("/runs/{}", run["id"].as_str().expect("an id")))
+            .text()
+    };
+    let told = "It may have met a limit of which only it is told: <code>limits.open_files</code>";
+    let page = page_of("many");
+    assert!(page.contains(told), "{page}");
+    assert!(page.contains("What bounded this run’s script"), "{page}");
+
+    let page = page_of("ops/free");
+    assert!(!page.contains("only it is told"), "{page}");
+    // What nobody asked for is not missed, and what is missing is not claimed.
+    assert!(!page.contains("not all of it"), "{page}");
+    let missing = "That it cannot reach Stagedoor&#39;s own files";
+    assert!(page.contains(missing), "{page}");
 }

@@ -16,7 +16,7 @@ use stagedoor_app::stop_run::StopError;
 use stagedoor_app::view::RunView;
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::run::State as RunState;
-use stagedoor_domain::sandbox::{Enforced, Measure};
+use stagedoor_domain::sandbox::{Enforced, Level, Measure};
 use stagedoor_domain::script::OutputFormat;
 use stagedoor_output::View;
 
@@ -79,7 +79,9 @@ pub(super) struct RunPage {
 pub(super) struct HeldBy {
     pub level: &'static str,
     pub measures: Vec<&'static str>,
-    /// What was asked for, and why it could not be had.
+    /// Something that its level has could not be had.
+    pub lacks_some: bool,
+    /// What did not hold, and why.
     pub missing: Vec<(&'static str, String)>,
     /// Why it may be another file than the one that was checked, where it may.
     pub unpinned: Option<String>,
@@ -93,6 +95,7 @@ impl HeldBy {
             .partition(|(measure, _)| *measure == Measure::Pinned);
         Self {
             level: enforced.level.word(),
+            lacks_some: enforced.level > Level::None && !missing.is_empty(),
             unpinned: unpinned.first().map(|(_, why)| why.clone()),
             measures: enforced.held.iter().map(|measure| measure.says()).collect(),
             missing: missing

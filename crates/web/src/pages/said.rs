@@ -6,6 +6,7 @@ use serde_json::Value;
 use stagedoor_app::view::RunView;
 use stagedoor_domain::quantity::say_duration;
 use stagedoor_domain::run::{Outcome, State};
+use stagedoor_domain::sandbox::Measure;
 use stagedoor_domain::time::Timestamp;
 
 /// A state or outcome: colour, icon and words, so that none of them is alone.
@@ -98,6 +99,7 @@ pub(crate) fn sentence(run: &RunView) -> String {
         Outcome::Succeeded => "It did its work.".to_owned(),
         Outcome::Failed => {
             "It says that it failed. The last lines of its output often say why.".to_owned()
+                + &silent_limits(run)
         }
         Outcome::Signalled => "A signal ended it; it did not finish its work.".to_owned(),
         Outcome::TimedOut => "It ran longer than it may and was ended.".to_owned(),
@@ -109,6 +111,28 @@ pub(crate) fn sentence(run: &RunView) -> String {
                 .to_owned()
         }
     }
+}
+
+/// The limits of its definition of which the system tells nobody but the script: it is refused memory, a
+/// process, a file or a byte more, and goes on or fails as it likes.
+fn silent_limits(run: &RunView) -> String {
+    const SILENT: [(Measure, &str); 4] = [
+        (Measure::Memory, "`limits.memory`"),
+        (Measure::ProcessCount, "`limits.processes`"),
+        (Measure::OpenFiles, "`limits.open_files`"),
+        (Measure::FileSize, "`limits.file_size`"),
+    ];
+    let enforced = run.enforced.as_deref();
+    let held = |measure| enforced.is_some_and(|enforced| enforced.holds(measure));
+    let keys: Vec<&str> = SILENT
+        .into_iter()
+        .filter_map(|(measure, key)| held(measure).then_some(key))
+        .collect();
+    if keys.is_empty() {
+        return String::new();
+    }
+    let keys = keys.join(" and ");
+    format!(" It may have met a limit of which only it is told: {keys} in its definition.")
 }
 
 /// A point in time. A script on the page shows it in the viewer's zone.
