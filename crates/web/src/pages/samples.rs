@@ -234,6 +234,7 @@ fn run(x: &str) -> RunPage {
         account: Some(x.to_owned()),
         sandbox: Some(HeldBy {
             level: "strict",
+            lacks_some: true,
             measures: vec!["cannot use the network"],
             missing: vec![("is held", x.to_owned())],
             unpinned: Some(x.to_owned()),
