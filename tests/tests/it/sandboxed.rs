@@ -156,7 +156,7 @@ fn a_run_that_failed_by_itself_names_the_limits_that_only_it_was_told_of() {
     let told = "It may have met a limit of which only it is told: <code>limits.open_files</code>";
     let page = page_of("many");
     assert!(page.contains(told), "{page}");
-    assert!(page.contains("What bounded this run’s script"), "{page}");
+    assert!(page.contains("What bounds this run’s script"), "{page}");
 
     let page = page_of("ops/free");
     assert!(!page.contains("only it is told"), "{page}");
