@@ -35,7 +35,7 @@ impl Service {
                 cause,
             } => {
                 log(format_args!(
-                    "run {run}, attempt {}: stop: {}",
+                    "run {run}: the server stops attempt {}: {}",
                     epoch.0,
                     cause.escape_debug()
                 ));
@@ -163,8 +163,8 @@ impl Service {
     fn forget(&mut self, key: Key) {
         match self.attempts.forget(key) {
             Some(Attempt::Ended(ends, _)) => self.remove_scratch(ends.scratch),
-            Some(_) => {}
-            None => log(format_args!("run {}: nothing to forget", key.0)),
+            // What was never started left nothing.
+            Some(_) | None => {}
         }
     }
 }

@@ -206,7 +206,7 @@ fn w43_shared_memory_is_bounded_and_what_is_left_of_it_harms_no_later_run() {
 #[test]
 fn w43_output_without_end_is_stopped_by_its_limit_or_its_time_and_read_meanwhile() {
     let seconds = number("STAGEDOOR_ATTACK_SECONDS").unwrap_or(3);
-    let slow = "trap '' TERM HUP INT; while :; do yes | head -c 65536; sleep 0.01; done";
+    let slow = "trap '' TERM HUP INT; while :; do yes | head -c 8192; sleep 0.01; done";
     let keys = format!(
         "timeout = \"{seconds}s\"\n# stop_grace = \"1s\"\n# limits = {{ output = \"4GiB\" }}"
     );
