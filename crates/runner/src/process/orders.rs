@@ -161,10 +161,9 @@ impl Service {
 
     /// Lets go of an attempt that has ended.
     fn forget(&mut self, key: Key) {
-        match self.attempts.forget(key) {
-            Some(Attempt::Ended(ends, _)) => self.remove_scratch(ends.scratch),
-            // What was never started left nothing.
-            Some(_) | None => {}
+        // What was never started left nothing.
+        if let Some(Attempt::Ended(ends, _)) = self.attempts.forget(key) {
+            self.remove_scratch(ends.scratch);
         }
     }
 }
