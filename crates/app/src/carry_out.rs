@@ -12,6 +12,7 @@ use stagedoor_store::RunUpdate;
 
 use crate::app::App;
 use crate::live::LiveRun;
+use crate::withheld::{Withheld, with_notice};
 
 /// First pause before an outcome is written again after the store refused it.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -54,14 +55,16 @@ impl App {
     async fn record(&self, run: &Arc<LiveRun>, starts: bool) {
         let view = Arc::new(run.view());
         let is_ended = view.is_ended();
-        if is_ended {
-            // First: the record drops the sealed values by which the output is masked.
-            self.mask_output(run.id, view.epoch).await;
-        } else {
+        // First: the record drops the sealed values by which the output is masked.
+        let is_masked = !is_ended || self.mask_output(run).await;
+        if !is_ended {
             run.changes.send_replace(Arc::clone(&view));
         }
         let must = is_ended || starts || view.stop.is_some();
-        let update = update_of(run);
+        let update = RunUpdate {
+            is_unmasked: !is_masked,
+            ..update_of(run)
+        };
         let mut pause = FIRST_PAUSE;
         loop {
             match self.inner.store.update_run(update.clone()).await {
@@ -78,7 +81,9 @@ impl App {
             }
         }
         if is_ended {
-            self.inner.outputs.reveal(run.id);
+            if is_masked {
+                self.inner.outputs.reveal(run.id);
+            }
             self.live().remove(&run.id);
             run.changes.send_replace(view);
         }
@@ -172,11 +177,18 @@ fn update_of(run: &LiveRun) -> RunUpdate {
     let life = &facts.life;
     let ending = life.ending.as_ref();
     let exit = ending.and_then(|ending| ending.exit);
+    // What may pass is not for the record.
+    let for_good = facts
+        .withheld
+        .filter(|why| ending.is_some() && !why.may_pass());
     let sizes = facts.output.filter(|(epoch, ..)| *epoch == life.epoch);
     RunUpdate {
         stop: life.stop,
         outcome: ending.map(|ending| ending.outcome),
-        reason: ending.and_then(|ending| ending.reason.clone()),
+        reason: with_notice(
+            ending.and_then(|ending| ending.reason.clone()),
+            for_good.map(Withheld::notice),
+        ),
         exit_code: exit.and_then(|exit| exit.code),
         signal: exit.and_then(|exit| exit.signal),
         leftovers: facts.exit.as_ref().map(|(_, record)| record.leftovers),

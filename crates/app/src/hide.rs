@@ -7,7 +7,7 @@
 use std::io;
 
 use stagedoor_domain::arguments::CheckedArgs;
-use stagedoor_domain::id::{Epoch, RunId};
+use stagedoor_domain::id::RunId;
 use stagedoor_domain::invocation::{Invocation, secret_texts};
 use stagedoor_domain::script::Script;
 use stagedoor_store::{RunRecord, StoreError};
@@ -15,21 +15,16 @@ use stagedoor_store::{RunRecord, StoreError};
 use crate::app::App;
 use crate::carry_out::{FIRST_PAUSE, LONGEST_PAUSE};
 use crate::live::LiveRun;
-use crate::run_secrets::RunSecrets;
-use crate::sealed::DoesNotOpen;
+use crate::run_secrets::{RunSecrets, SealError};
+use crate::withheld::Withheld;
 
-/// Said of what opens and is nothing that a server has sealed, or only a newer one.
-const UNKNOWN_FORM: &str = "they have a form that this server does not know";
-
-/// Why secrets could not be sealed in a row.
+/// Why secrets are not sealed in a row.
 #[derive(Debug, thiserror::Error)]
-enum SealError {
+enum KeepError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("they have no form in which they could be kept")]
-    Form(#[from] serde_json::Error),
-    #[error("the key of this installation does not seal them")]
-    Key(#[from] DoesNotOpen),
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
 
 impl App {
@@ -70,49 +65,50 @@ impl App {
     }
 
     /// Together with what earlier attempts were given.
-    async fn try_to_seal(&self, run: RunId, given: &Invocation) -> Result<(), SealError> {
+    async fn try_to_seal(&self, run: RunId, given: &Invocation) -> Result<(), KeepError> {
         let record = self.inner.store.run(run).await?;
         let mut secrets = record
-            .and_then(|record| self.secrets_of(&record))
+            .and_then(|record| self.secrets_of(&record).ok())
             .unwrap_or_default();
         if secrets.add_given(given) {
-            let (text, vault) = (secrets.to_text()?, &self.inner.vault);
-            let sealed = vault.seal(run.as_bytes(), &text, self.chance())?;
+            let sealed = secrets.seal(&self.inner.vault, run, self.chance())?;
             self.inner.store.keep_secrets(run, sealed).await?;
         }
         Ok(())
     }
 
-    /// What is sealed in this row; none when it does not open.
-    pub(crate) fn secrets_of(&self, record: &RunRecord) -> Option<RunSecrets> {
-        let Some(sealed) = &record.secrets else {
-            return Some(RunSecrets::default());
-        };
-        let opened = self.inner.vault.open(record.id.as_bytes(), sealed);
-        let read = opened
-            .map_err(|error| error.to_string())
-            .and_then(|text| RunSecrets::parse(&text).ok_or_else(|| UNKNOWN_FORM.to_owned()));
-        read.inspect_err(|error| {
-            tracing::error!(run = %record.id, %error, "could not read the secrets of a run; what it has printed of them cannot be masked");
-        })
-        .ok()
+    /// What is sealed in this row.
+    pub(crate) fn secrets_of(&self, record: &RunRecord) -> Result<RunSecrets, Withheld> {
+        match &record.secrets {
+            Some(sealed) => RunSecrets::open(&self.inner.vault, record.id, sealed),
+            None => Ok(RunSecrets::default()),
+        }
     }
 
-    /// Masks the output of a run that has ended, if there is anything to mask. Tried until it works:
-    /// what is sealed must not be dropped before.
-    pub(crate) async fn mask_output(&self, run: RunId, epoch: Epoch) {
+    /// Masks the output of a run that has ended, if there is anything to mask; false if that has to wait, so
+    /// that what is sealed must stay. Else tried until it works: what is sealed must not be dropped before.
+    pub(crate) async fn mask_output(&self, run: &LiveRun) -> bool {
+        let (withheld, epoch) = {
+            let facts = run.facts();
+            (facts.withheld, facts.life.epoch)
+        };
+        if let Some(why) = withheld.filter(|why| why.may_pass()) {
+            self.withheld().insert(run.id, why);
+            return false;
+        }
         let mut pause = FIRST_PAUSE;
-        while let Some(masking) = self.inner.outputs.mask(run, epoch) {
+        while let Some(masking) = self.inner.outputs.mask(run.id, epoch) {
             match masking.await {
-                Ok(()) => return,
+                Ok(()) => break,
                 // Its last bytes are on their way.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
-                    tracing::error!(%run, %error, "could not mask the secrets in the output of a run; trying again");
+                    tracing::error!(run = %run.id, %error, "could not mask the secrets in the output of a run; trying again");
                 }
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+        true
     }
 }

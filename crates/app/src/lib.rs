@@ -47,3 +47,4 @@ mod rights;
 mod run_secrets;
 mod sign_in;
 mod to_the_end;
+mod withheld;

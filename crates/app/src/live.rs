@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::app::App;
 use crate::session_key::RequestKey;
 use crate::view::RunView;
+use crate::withheld::{Withheld, with_notice};
 
 /// What does not change about a run.
 pub(crate) struct About {
@@ -69,6 +70,8 @@ pub(crate) struct Facts {
     pub(crate) pipes_waiting: usize,
     /// Sizes of both streams once the output is complete.
     pub(crate) output: Option<(Epoch, u64, u64)>,
+    /// Nobody sees its output, for this reason.
+    pub(crate) withheld: Option<Withheld>,
 }
 
 impl Facts {
@@ -81,6 +84,7 @@ impl Facts {
             exit: None,
             pipes_waiting: 0,
             output: None,
+            withheld: None,
         }
     }
 }
@@ -111,7 +115,10 @@ impl About {
             args: self.history.clone(),
             state: life.state,
             outcome: ending.map(|ending| ending.outcome),
-            reason: ending.and_then(|ending| ending.reason.clone()),
+            reason: with_notice(
+                ending.and_then(|ending| ending.reason.clone()),
+                facts.withheld.map(Withheld::notice),
+            ),
             stop: life.stop,
             exit_code: exit.and_then(|exit| exit.code),
             signal: exit.and_then(|exit| exit.signal),

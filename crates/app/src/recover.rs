@@ -112,7 +112,13 @@ fn restore(app: &App, scripts: &Snapshot, record: RunRecord) -> Arc<LiveRun> {
         .get(&record.script)
         .map(|script| as_it_was(script, record.fingerprint));
     let secrets = app.secrets_of(&record);
-    let of_args = secrets.as_ref().map(|secrets| secrets.args.clone());
+    // What was never started has printed nothing.
+    let has_printed = record.epoch > Epoch::default();
+    let withheld = secrets.as_ref().err().copied().filter(|_| has_printed);
+    if let Some(why) = withheld {
+        app.withhold(record.id, why);
+    }
+    let of_args = secrets.as_ref().ok().map(|secrets| secrets.args.clone());
     app.hide(record.id, script.as_deref(), &secrets.unwrap_or_default());
     let args = script
         .as_ref()
@@ -130,6 +136,7 @@ fn restore(app: &App, scripts: &Snapshot, record: RunRecord) -> Arc<LiveRun> {
     };
     let facts = Facts {
         started_at: record.started_at,
+        withheld,
         ..Facts::new(life)
     };
     let about = About {

@@ -4,9 +4,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use stagedoor_domain::id::RunId;
 use stagedoor_domain::invocation::Invocation;
 use stagedoor_domain::param::Value;
+use stagedoor_domain::time::Chance;
 use zeroize::Zeroizing;
+
+use crate::sealed::{DoesNotOpen, Vault};
+use crate::withheld::Withheld;
 
 /// What is sealed in a row.
 #[derive(Default, PartialEq, Eq)]
@@ -26,9 +31,43 @@ enum Form {
     Both(BTreeMap<String, Value>, Vec<Vec<u8>>),
 }
 
+/// Why secrets could not be sealed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SealError {
+    #[error("they have no form in which they could be kept")]
+    Form(#[from] serde_json::Error),
+    #[error("the key of this installation does not seal them")]
+    Key(#[from] DoesNotOpen),
+}
+
 impl RunSecrets {
+    /// As the row of this run keeps them: the key's name, and what is sealed with it.
+    pub fn seal(
+        &self,
+        vault: &Vault,
+        run: RunId,
+        chance: &dyn Chance,
+    ) -> Result<Vec<u8>, SealError> {
+        let sealed = vault.seal(run.as_bytes(), &self.to_text()?, chance)?;
+        Ok([vault.key_name().as_slice(), &sealed].concat())
+    }
+
+    /// What [`Self::seal`] made.
+    pub fn open(vault: &Vault, run: RunId, sealed: &[u8]) -> Result<Self, Withheld> {
+        let text = match sealed.strip_prefix(vault.key_name().as_slice()) {
+            Some(rest) => vault
+                .open(run.as_bytes(), rest)
+                .map_err(|_| Withheld::Damaged)?,
+            // Earlier versions did not say with which key.
+            None => vault
+                .open(run.as_bytes(), sealed)
+                .map_err(|_| Withheld::OtherKey)?,
+        };
+        Self::parse(&text).ok_or(Withheld::NewerForm)
+    }
+
     /// To be sealed.
-    pub fn to_text(&self) -> Result<Zeroizing<Vec<u8>>, serde_json::Error> {
+    fn to_text(&self) -> Result<Zeroizing<Vec<u8>>, serde_json::Error> {
         let form = if self.given.is_empty() {
             Form::Args(self.args.clone())
         } else {
@@ -39,7 +78,7 @@ impl RunSecrets {
     }
 
     /// What was sealed; none if it is nothing of the kind.
-    pub fn parse(text: &[u8]) -> Option<Self> {
+    fn parse(text: &[u8]) -> Option<Self> {
         let (args, given) = match serde_json::from_slice(text).ok()? {
             Form::Args(args) => (args, Vec::new()),
             Form::Both(args, given) => (args, given.into_iter().map(Zeroizing::new).collect()),
@@ -97,6 +136,39 @@ mod tests {
         let text = secrets.to_text().expect("text");
         assert!(RunSecrets::parse(&text) == Some(secrets));
         assert!(RunSecrets::parse(b"7").is_none());
+    }
+
+    struct Seven;
+    impl Chance for Seven {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(7);
+        }
+    }
+
+    #[test]
+    fn what_does_not_open_says_whether_it_may_another_day() {
+        let (vault, other) = (Vault::new(&[1; 32]), Vault::new(&[2; 32]));
+        let run = RunId::from_bytes([1; 16]);
+        let secrets = RunSecrets {
+            args: key(),
+            given: Vec::new(),
+        };
+        let sealed = secrets.seal(&vault, run, &Seven).expect("sealed");
+        let open = |vault, sealed: &[u8]| RunSecrets::open(vault, run, sealed).map(|_| ());
+        assert_eq!(open(&vault, &sealed), Ok(()));
+        assert_eq!(open(&other, &sealed), Err(Withheld::OtherKey));
+        let mut damaged = sealed.clone();
+        *damaged.last_mut().expect("a byte") ^= 1;
+        assert_eq!(open(&vault, &damaged), Err(Withheld::Damaged));
+        assert_eq!(open(&vault, &sealed[..20]), Err(Withheld::Damaged));
+        let of_another = RunSecrets::open(&vault, RunId::from_bytes([2; 16]), &sealed);
+        assert!(of_another.is_err_and(|why| why == Withheld::Damaged));
+        let newer = vault.seal(run.as_bytes(), b"7", &Seven).expect("sealed");
+        let newer = [vault.key_name().as_slice(), &newer].concat();
+        assert_eq!(open(&vault, &newer), Err(Withheld::NewerForm));
+        // As an earlier version wrote it.
+        let earlier = vault.seal(run.as_bytes(), br#"{"key":"hunter2"}"#, &Seven);
+        assert_eq!(open(&vault, &earlier.expect("sealed")), Ok(()));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use stagedoor_store::{Inserted, RunRecord, StoreError};
 
 use crate::app::App;
 use crate::live::{About, Facts, LiveRun};
+use crate::run_secrets::RunSecrets;
 use crate::session_key::RequestKey;
 use crate::to_the_end::ToTheEnd;
 use crate::view::RunView;
@@ -219,12 +220,11 @@ impl App {
         let Some(args) = run.args.as_ref().filter(|args| args.has_secrets()) else {
             return Ok(None);
         };
-        let text = serde_json::to_vec(&args.secrets()).map(zeroize::Zeroizing::new);
-        let text = text.map_err(|_| StartError::Stopping)?;
-        let sealed = self
-            .inner
-            .vault
-            .seal(run.id.as_bytes(), &text, self.chance());
+        let secrets = RunSecrets {
+            args: args.secrets(),
+            given: Vec::new(),
+        };
+        let sealed = secrets.seal(&self.inner.vault, run.id, self.chance());
         sealed.map(Some).map_err(|_| StartError::Stopping)
     }
 }

@@ -16,7 +16,7 @@ use rustix::io::{pread, retry_on_intr};
 use crate::chunk_log::write_all_at;
 use crate::folder::{Folder, Key, Part};
 use crate::hidden::Hidden;
-use crate::needles::Scan;
+use crate::needles::{Needles, Scan, mask_all};
 use crate::stream::Stream;
 
 /// Bytes read at once.
@@ -66,7 +66,24 @@ fn mask_segment(disk: &dyn Disk, hidden: &Hidden, piece: usize, batch: usize) ->
         disk.sync_spans()?;
         cover(disk, hidden, &spans)?;
     }
-    let mut scan = Scan::new(hidden.needles()?);
+    match hidden.needles()? {
+        Some(needles) => mask_values(disk, hidden, needles, (piece, batch), &mut is_written)?,
+        None => mask_whole(disk, hidden, piece)?,
+    }
+    if is_written {
+        disk.remove_spans()?;
+    }
+    Ok(())
+}
+
+fn mask_values(
+    disk: &dyn Disk,
+    hidden: &Hidden,
+    needles: &Needles,
+    (piece, batch): (usize, usize),
+    is_written: &mut bool,
+) -> io::Result<()> {
+    let mut scan = Scan::new(needles);
     let (mut buffer, mut at) = (vec![0; piece], 0);
     loop {
         let count = disk.read(&mut buffer, at)?;
@@ -77,19 +94,32 @@ fn mask_segment(disk: &dyn Disk, hidden: &Hidden, piece: usize, batch: usize) ->
         }
         let spans: Vec<_> = scan.settled().collect();
         for spans in spans.chunks(batch) {
-            is_written = true;
+            *is_written = true;
             disk.write_spans(&encode(spans))?;
             disk.sync_spans()?;
             cover(disk, hidden, spans)?;
         }
         if count == 0 {
-            break;
+            return Ok(());
         }
     }
-    if is_written {
-        disk.remove_spans()?;
+}
+
+/// Masks every byte but line ends. Whoever does it again finds what is left, so nothing is written down.
+fn mask_whole(disk: &dyn Disk, hidden: &Hidden, piece: usize) -> io::Result<()> {
+    let (mut buffer, mut at) = (vec![0; piece], 0);
+    loop {
+        let count = disk.read(&mut buffer, at)?;
+        let bytes = buffer.get_mut(..count).unwrap_or_default();
+        if bytes.is_empty() {
+            return disk.sync();
+        }
+        mask_all(bytes);
+        let gate = hidden.masking();
+        disk.write(bytes, at)?;
+        drop(gate);
+        at += count as u64;
     }
-    Ok(())
 }
 
 /// Puts stars there, and on the disk.

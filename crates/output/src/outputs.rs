@@ -204,6 +204,13 @@ impl Outputs {
         self.0.hub.hidden.add(run, stored, arguments);
     }
 
+    /// Hides every byte of a run but its line ends, from now until [`Self::reveal`]: what it was given in
+    /// secret is not known. [`Self::mask`] masks all of it then, for good.
+    pub fn withhold(&self, run: RunId) {
+        self.0.hub.hidden.add_all(run);
+        self.0.hub.indexes.forget(run);
+    }
+
     /// Whether anything is hidden of this run.
     pub fn hides(&self, run: RunId) -> bool {
         self.0.hub.hidden.get(run).is_some()

@@ -82,6 +82,36 @@ impl Store {
         .await
     }
 
+    /// Every run that has ended and whose output is not masked, with what was sealed of it.
+    pub async fn unmasked_runs(&self) -> Result<Vec<RunRecord>, StoreError> {
+        self.read(|db| {
+            db.prepare_cached(UNMASKED)?
+                .query_map([], read_run)?
+                .collect()
+        })
+        .await
+    }
+
+    /// The output of a run that has ended is masked: what was sealed for that goes. With a reason, where
+    /// there is more to say of its end than before.
+    pub async fn forget_unmasked(
+        &self,
+        id: RunId,
+        reason: Option<String>,
+    ) -> Result<(), StoreError> {
+        const GONE: &str = "DELETE FROM unmasked WHERE run = ?1";
+        const REASON: &str = "UPDATE runs SET reason = ?2 WHERE id = ?1";
+        self.write_row(move |db| {
+            let count = db.prepare_cached(GONE)?.execute([id.as_bytes()])?;
+            if let Some(reason) = reason.as_ref().filter(|_| count > 0) {
+                db.prepare_cached(REASON)?
+                    .execute((id.as_bytes(), reason))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// The last run that this user started of each of these scripts, where there is one.
     pub async fn last_runs(
         &self,
@@ -109,6 +139,15 @@ const UNFINISHED: &str = concat!(
     run_columns!("secrets"),
     " FROM runs INDEXED BY runs_unfinished WHERE ended_at IS NULL ORDER BY id"
 );
+
+const UNMASKED: &str = concat!(
+    "SELECT ",
+    run_columns!("unmasked.sealed"),
+    " FROM unmasked CROSS JOIN runs ON runs.id = unmasked.run ORDER BY unmasked.run"
+);
+
+const MOVE_SECRETS: &str = "INSERT OR REPLACE INTO unmasked SELECT id, secrets FROM runs \
+     WHERE id = ?1 AND epoch <= ?2 AND ended_at IS NULL AND secrets IS NOT NULL";
 
 const LAST_RUN: &str = concat!(
     "SELECT ",
@@ -202,6 +241,10 @@ const UPDATE: &str = "UPDATE runs SET \
      WHERE id = ?1 AND epoch <= ?2 AND ended_at IS NULL";
 
 fn apply(db: &Connection, update: &RunUpdate) -> rusqlite::Result<bool> {
+    if update.is_unmasked {
+        let moved = (update.id.as_bytes(), update.epoch.0);
+        db.prepare_cached(MOVE_SECRETS)?.execute(moved)?;
+    }
     let changed = db.prepare_cached(UPDATE)?.execute(params![
         update.id.as_bytes(),
         update.epoch.0,

@@ -49,6 +49,8 @@ pub struct House {
     pub keep_audit_log: Option<Duration>,
     /// Those that seal stored secrets.
     pub keys: Arc<KeyFile>,
+    /// Each byte of the key that seals what a run was given.
+    pub vault_key: u8,
     server: Option<Server>,
     runners: Vec<Pid>,
     /// What the last server's runner is called, and what the next server is told of it.
@@ -91,6 +93,7 @@ impl House {
             grants,
             keep_audit_log: None,
             keys: Arc::new(KeyFile::of(&[1])),
+            vault_key: 7,
             server: None,
             runners: Vec::new(),
             runner: None,
@@ -180,6 +183,7 @@ impl House {
         let (clock, chance) = (self.clock.clone(), self.chance.clone());
         let options = self.options();
         let keys = Arc::clone(&self.keys) as _;
+        let vault_key = [self.vault_key; 32].into();
         move |connection| {
             let catalog = stagedoor_catalog::Options::new(clock.clone());
             let (runner, reports) = connection.attach().expect("attached");
@@ -195,7 +199,7 @@ impl House {
                 clock,
                 hasher: Hasher::new(&*chance),
                 chance,
-                vault_key: [7; 32].into(),
+                vault_key,
                 secret_keys: keys,
                 cookie_keys: cookie_keys(),
                 options,

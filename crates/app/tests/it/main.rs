@@ -32,4 +32,5 @@ mod throttle;
 mod timing;
 mod tokens;
 mod waiting;
+mod withheld;
 mod world;

@@ -158,7 +158,10 @@ fn hidden(values: &[Vec<u8>]) -> Arc<Hidden> {
 
 fn masked(hidden: &Hidden, text: &[u8]) -> Vec<u8> {
     let mut bytes = text.to_vec();
-    hidden.needles().expect("built").mask(&mut bytes, true);
+    match hidden.needles().expect("built") {
+        Some(needles) => needles.mask(&mut bytes, true),
+        None => crate::needles::mask_all(&mut bytes),
+    }
     bytes
 }
 
@@ -197,6 +200,27 @@ fn whatever_dies_at_whichever_step_the_next_one_masks_all() {
         for luck in [None, Some(1), Some(77), Some(4711)] {
             let deaths = (0..).take_while(|steps| die_once(text, &hidden, *steps, half, luck));
             assert!(deaths.count() > 10, "there are steps to die at");
+        }
+    }
+}
+
+#[test]
+fn whatever_dies_while_all_is_masked_the_next_one_masks_all() {
+    let runs = HiddenOfRuns::default();
+    let run = RunId::from_bytes([1; 16]);
+    runs.add_all(run);
+    // What is known of it later does not show more.
+    runs.add(run, &[], &[Zeroizing::new(b"hunter2".to_vec())]);
+    let hidden = runs.get(run).expect("hidden");
+    let text = b"one hunter2\n\ntwo, and a longer line\nthree";
+    assert_eq!(
+        masked(&hidden, text),
+        b"***********\n\n**********************\n*****"
+    );
+    for half in 0..8 {
+        for luck in [None, Some(1), Some(77)] {
+            let deaths = (0..).take_while(|steps| die_once(text, &hidden, *steps, half, luck));
+            assert!(deaths.count() >= 3, "there are steps to die at");
         }
     }
 }

@@ -112,6 +112,8 @@ pub struct RunUpdate {
     pub ended_at: Option<Timestamp>,
     /// The secret arguments are no longer needed. The end of a run clears them in any case.
     pub clear_secrets: bool,
+    /// Its output is not masked at its end: what is sealed goes to [`crate::Store::unmasked_runs`].
+    pub is_unmasked: bool,
 }
 
 impl RunUpdate {
@@ -133,6 +135,7 @@ impl RunUpdate {
             started_at: None,
             ended_at: None,
             clear_secrets: false,
+            is_unmasked: false,
         }
     }
 
