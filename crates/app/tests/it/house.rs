@@ -25,6 +25,7 @@ use tokio::runtime::Runtime;
 
 use crate::character::Character;
 use crate::credentials::KeyFile;
+use crate::late_pipe::{Door, LateOutputs};
 use crate::world::{FakeClock, Seeded};
 
 /// Nobody waits longer than this for anything.
@@ -51,6 +52,8 @@ pub struct House {
     pub keys: Arc<KeyFile>,
     /// Each byte of the key that seals what a run was given.
     pub vault_key: u8,
+    /// Where output is taken late, if it is.
+    pub door: Option<Arc<Door>>,
     server: Option<Server>,
     runners: Vec<Pid>,
     /// What the last server's runner is called, and what the next server is told of it.
@@ -94,6 +97,7 @@ impl House {
             keep_audit_log: None,
             keys: Arc::new(KeyFile::of(&[1])),
             vault_key: 7,
+            door: None,
             server: None,
             runners: Vec::new(),
             runner: None,
@@ -184,6 +188,7 @@ impl House {
         let options = self.options();
         let keys = Arc::clone(&self.keys) as _;
         let vault_key = [self.vault_key; 32].into();
+        let door = self.door.clone();
         move |connection| {
             let catalog = stagedoor_catalog::Options::new(clock.clone());
             let (runner, reports) = connection.attach().expect("attached");
@@ -194,7 +199,10 @@ impl House {
                 store,
                 runner,
                 reports,
-                outputs: Arc::new(outputs),
+                outputs: match door {
+                    Some(door) => Arc::new(LateOutputs { outputs, door }),
+                    None => Arc::new(outputs),
+                },
                 pump_events,
                 clock,
                 hasher: Hasher::new(&*chance),

@@ -15,6 +15,7 @@ mod credentials;
 mod endings;
 mod history;
 mod house;
+mod late_pipe;
 mod left_behind;
 mod named_outside;
 mod own_account;
