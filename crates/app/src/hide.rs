@@ -18,6 +18,10 @@ use crate::live::LiveRun;
 use crate::run_secrets::{RunSecrets, SealError};
 use crate::withheld::Withheld;
 
+/// How often masking is tried before a run gets its outcome without; then it is left to
+/// [`App::mask_what_is_left`], and readers see stars for what is hidden.
+const MASK_TRIES: u32 = 6;
+
 /// Why secrets are not sealed in a row.
 #[derive(Debug, thiserror::Error)]
 enum KeepError {
@@ -86,7 +90,8 @@ impl App {
     }
 
     /// Masks the output of a run that has ended, if there is anything to mask; false if that has to wait, so
-    /// that what is sealed must stay. Else tried until it works: what is sealed must not be dropped before.
+    /// that what is sealed must stay. On a full disk it is tried until it works, since the outcome waits for
+    /// the same disk; a file that cannot be masked for another reason must not keep a run from its outcome.
     pub(crate) async fn mask_output(&self, run: &LiveRun) -> bool {
         let (withheld, epoch) = {
             let facts = run.facts();
@@ -96,7 +101,7 @@ impl App {
             self.withheld().insert(run.id, why);
             return false;
         }
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut tries) = (FIRST_PAUSE, 0);
         while let Some(masking) = self.inner.outputs.mask(run.id, epoch) {
             match masking.await {
                 Ok(()) => break,
@@ -104,11 +109,25 @@ impl App {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
                     tracing::error!(run = %run.id, %error, "could not mask the secrets in the output of a run; trying again");
+                    tries += u32::from(!is_full(&error));
                 }
+            }
+            if tries == MASK_TRIES {
+                tracing::error!(run = %run.id, "this run ends with secrets in a file of its output, which readers see as stars; the file is tried again now and then and at each start, so make it writable");
+                return false;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         true
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::ReadOnlyFilesystem
+    )
 }

@@ -206,8 +206,10 @@ fn handle_pump_event(app: &App, event: PumpEvent) {
                 app.happen(&live, &Event::Stop(StopCause::Output));
             }
         }
-        PumpEvent::Stalled { run, error, .. } => {
-            tracing::error!(%run, %error, "output cannot be written; the script waits");
+        PumpEvent::Stalled {
+            run, file, error, ..
+        } => {
+            tracing::error!(%run, file, %error, "output cannot be written; the script waits");
         }
         PumpEvent::Resumed { run, .. } => tracing::info!(%run, "output is written again"),
     }

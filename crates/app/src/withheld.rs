@@ -2,7 +2,8 @@
 //! open. Nobody sees such output, while the run goes on and afterwards.
 //!
 //! Where its key may come back, the segments stay as they are, and what was sealed stays beside the run;
-//! each start, and each hour, tries again. What can never open is given up: all output is masked for good.
+//! each start, and a look now and then, tries again. What can never open is given up: all output is masked for
+//! good. Files that could not be written when their run ended wait here, too; their secrets are hidden meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use stagedoor_store::{RunRecord, StoreError};
 use crate::app::App;
 
 /// How often one tries again.
-const STEP: Duration = Duration::from_hours(1);
+const STEP: Duration = Duration::from_mins(10);
 /// A key that is not back so long after the end of a run will not come.
 const PATIENCE: Duration = Duration::from_hours(30 * 24);
 /// What is said of a run when that is over.

@@ -14,7 +14,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::{pread, retry_on_intr};
 
 use crate::chunk_log::write_all_at;
-use crate::folder::{Folder, Key, Part};
+use crate::folder::{Folder, Key, Part, file_name};
 use crate::hidden::Hidden;
 use crate::needles::{Needles, Scan, mask_all};
 use crate::stream::Stream;
@@ -28,21 +28,30 @@ const SPAN: usize = 16;
 const HEAD: usize = 8;
 const SUM: usize = 8;
 
-/// Masks both streams of an attempt.
+/// Masks both streams of an attempt, the second also where the first cannot be. The error names the file.
 pub(crate) fn mask(folder: &Folder, key: Key, hidden: &Hidden) -> io::Result<()> {
-    for stream in Stream::ALL {
-        if folder.size(key, Part::Segment(stream))? > 0 {
-            let disk = Files {
-                folder,
-                key,
-                stream,
-                segment: folder.create(key, Part::Segment(stream))?,
-                spans: OnceCell::new(),
-            };
-            mask_segment(&disk, hidden, PIECE, BATCH)?;
-        }
+    let masked = Stream::ALL.map(|stream| {
+        let named = |error: io::Error| {
+            let file = file_name(key, Part::Segment(stream));
+            io::Error::new(error.kind(), format!("{file}: {error}"))
+        };
+        mask_stream(folder, key, stream, hidden).map_err(named)
+    });
+    masked.into_iter().collect()
+}
+
+fn mask_stream(folder: &Folder, key: Key, stream: Stream, hidden: &Hidden) -> io::Result<()> {
+    if folder.size(key, Part::Segment(stream))? == 0 {
+        return Ok(());
     }
-    Ok(())
+    let disk = Files {
+        folder,
+        key,
+        stream,
+        segment: folder.create(key, Part::Segment(stream))?,
+        spans: OnceCell::new(),
+    };
+    mask_segment(&disk, hidden, PIECE, BATCH)
 }
 
 /// What masking needs of the disk: one segment, and the file of spans beside it.

@@ -2,6 +2,7 @@
 //! can.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use stagedoor_domain::id::RunId;
@@ -40,17 +41,25 @@ fn all_stars(end: &str) -> String {
     format!("******\n{STARS}\n{end}")
 }
 
-/// A run that has printed its secret and goes on, whose server is dead.
+/// A run that has printed its secret and goes on.
+async fn printed(house: &House) -> RunId {
+    let ann = house.user("ann", &[]).await;
+    let run = ann.start("teller", &[("token", SECRET)]).await.id;
+    house.await_on_stage("printed", "there\n").await;
+    ann.until(run, State::Running).await;
+    for _ in 0..3000 {
+        if ann.output(run).await == masked("") {
+            return run;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("waited in vain");
+}
+
+/// The same, whose server is dead.
 async fn at_the_gate() -> (House, RunId) {
     let mut house = House::with(&[TELLER]).await;
-    let run = {
-        let ann = house.user("ann", &[]).await;
-        let run = ann.start("teller", &[("token", SECRET)]).await.id;
-        house.await_on_stage("printed", "there\n").await;
-        ann.until(run, State::Running).await;
-        assert_eq!(ann.output(run).await, masked(""));
-        run
-    };
+    let run = printed(&house).await;
     house.crash();
     (house, run)
 }
@@ -63,9 +72,13 @@ async fn read(house: &House, run: RunId) -> (String, String) {
 
 /// What the segment of standard output holds.
 pub fn segment(house: &House, run: RunId) -> Option<String> {
+    fs::read_to_string(segment_path(house, run)).ok()
+}
+
+fn segment_path(house: &House, run: RunId) -> PathBuf {
     let id = run.to_string();
-    let path = house.state().join("output").join(&id[..6]);
-    fs::read_to_string(path.join(format!("{id}.1.out"))).ok()
+    let shelf = house.state().join("output").join(&id[..6]);
+    shelf.join(format!("{id}.1.out"))
 }
 
 async fn unmasked(house: &House) -> usize {
@@ -164,6 +177,28 @@ async fn w24_of_a_run_whose_sealed_secrets_are_damaged_all_output_is_masked_for_
         house.crash();
         house.serve().await;
     }
+}
+
+#[tokio::test]
+async fn w24_a_run_whose_segment_cannot_be_masked_has_its_outcome_and_is_masked_later() {
+    let house = House::with(&[TELLER]).await;
+    let run = printed(&house).await;
+    let path = segment_path(&house, run);
+    let away = path.with_extension("away");
+    fs::rename(&path, &away).expect("moved");
+    fs::create_dir(&path).expect("in the way");
+    end(&house, run).await;
+    assert_eq!(unmasked(&house).await, 1);
+    fs::remove_dir(&path).expect("out of the way");
+    fs::rename(&away, &path).expect("moved back");
+    let (seen, reason) = read(&house, run).await;
+    assert_eq!((seen, reason), (masked("after\n"), String::new()));
+    let kept = segment(&house, run).expect("a segment");
+    assert!(kept.contains(SECRET), "it is not masked: {kept}");
+    let looked = house.inside(|app| async move { app.mask_what_is_left(false).await });
+    looked.await.expect("looked");
+    assert_eq!(unmasked(&house).await, 0);
+    assert_eq!(segment(&house, run), Some(masked("after\n")));
 }
 
 #[tokio::test]

@@ -235,6 +235,20 @@ fn of_a_run_that_is_withheld_nobody_sees_more_than_its_line_ends_and_its_segment
 }
 
 #[test]
+fn a_segment_that_cannot_be_masked_is_named_and_the_others_are_masked() {
+    let shop = Shop::open();
+    hide(&shop.outputs, run(1), &[VALUE]);
+    std::fs::create_dir_all(shop.path(run(1), "out")).expect("in the way");
+    shop.put(run(1), Stream::Stderr, VALUE.as_bytes());
+    let error = shop.outputs.mask(run(1), EPOCH).expect_err("a folder");
+    let name = format!("{}.1.out: ", run(1));
+    assert!(error.to_string().contains(&name), "{error}");
+    assert_eq!(shop.segment(run(1), "err"), STARS.as_bytes());
+    std::fs::remove_dir(shop.path(run(1), "out")).expect("out of the way");
+    shop.outputs.mask(run(1), EPOCH).expect("masked");
+}
+
+#[test]
 fn nothing_is_hidden_of_other_runs_and_of_values_that_are_too_short() {
     let mut shop = Shop::open();
     hide(&shop.outputs, run(1), &[VALUE]);
