@@ -65,6 +65,8 @@ trait Disk {
     fn write_spans(&self, bytes: &[u8]) -> io::Result<()>;
     fn sync_spans(&self) -> io::Result<()>;
     fn remove_spans(&self) -> io::Result<()>;
+    /// Has the disk keep that a file was removed.
+    fn sync_names(&self) -> io::Result<()>;
 }
 
 fn mask_segment(disk: &dyn Disk, hidden: &Hidden, piece: usize, batch: usize) -> io::Result<()> {
@@ -81,6 +83,9 @@ fn mask_segment(disk: &dyn Disk, hidden: &Hidden, piece: usize, batch: usize) ->
     }
     if is_written {
         disk.remove_spans()?;
+        // Else it could be back when the machine has been switched off, and stay: nobody looks for it once
+        // the run has its outcome, and it tells where values stood.
+        disk.sync_names()?;
     }
     Ok(())
 }
@@ -247,6 +252,10 @@ impl Disk for Files<'_> {
 
     fn remove_spans(&self) -> io::Result<()> {
         self.folder.remove_part(self.key, self.part())
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        self.folder.sync_names(self.key.run)
     }
 }
 
