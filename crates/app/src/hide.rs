@@ -10,43 +10,35 @@ use stagedoor_domain::arguments::CheckedArgs;
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::invocation::{Invocation, secret_texts};
 use stagedoor_domain::script::Script;
-use stagedoor_store::{RunRecord, StoreError};
+use stagedoor_store::RunRecord;
 
 use crate::app::App;
 use crate::carry_out::{FIRST_PAUSE, LONGEST_PAUSE};
 use crate::live::LiveRun;
 use crate::run_secrets::{RunSecrets, SealError};
+use crate::sealed::DoesNotOpen;
 use crate::withheld::Withheld;
 
 /// How often masking is tried before a run gets its outcome without; then it is left to
 /// [`App::mask_what_is_left`], and readers see stars for what is hidden.
 const MASK_TRIES: u32 = 6;
 
-/// Why secrets are not sealed in a row.
-#[derive(Debug, thiserror::Error)]
-enum KeepError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Seal(#[from] SealError),
+impl LiveRun {
+    /// What it was given in secret so far.
+    fn secrets(&self) -> RunSecrets {
+        let args = self.args.as_ref().map(CheckedArgs::secrets);
+        RunSecrets {
+            args: args.unwrap_or_default(),
+            given: self.facts().given.clone(),
+        }
+    }
 }
 
 impl App {
-    /// Hides what an attempt is about to be given in secret, when the row knows all of it. To be
-    /// called before the attempt is handed over.
-    pub(crate) async fn hide_secrets(&self, run: &LiveRun, script: &Script, given: &Invocation) {
-        let mut secrets = RunSecrets {
-            args: run
-                .args
-                .as_ref()
-                .map(CheckedArgs::secrets)
-                .unwrap_or_default(),
-            given: Vec::new(),
-        };
-        if secrets.add_given(given) {
-            self.seal_given(run.id, given).await;
-        }
-        self.hide(run.id, Some(script), &secrets);
+    /// Hides what an attempt is about to be given in secret, which its row knows. To be called before the
+    /// attempt is handed over.
+    pub(crate) fn hide_given(&self, run: &LiveRun, script: &Script) {
+        self.hide(run.id, Some(script), &run.secrets());
     }
 
     /// Hides what an attempt was or will be given in secret, as far as the row knows it.
@@ -57,28 +49,23 @@ impl App {
         }
     }
 
-    /// Seals in the row what the attempt is given beside its arguments. Tried until it works: a server
-    /// that has to mask it later has no other place to know it from.
-    async fn seal_given(&self, run: RunId, given: &Invocation) {
-        let mut pause = FIRST_PAUSE;
-        while let Err(error) = self.try_to_seal(run, given).await {
-            tracing::error!(%run, %error, "could not seal the secrets of a run; trying again");
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+    /// Seals what an attempt is given in secret beside its arguments, and was not given before: together with
+    /// all that the row has to know. None where there is nothing new.
+    pub(crate) async fn seal_given(
+        &self,
+        run: &LiveRun,
+        given: &Invocation,
+    ) -> Result<Option<Vec<u8>>, SealError> {
+        let mut secrets = run.secrets();
+        if !secrets.add_given(given) {
+            return Ok(None);
         }
-    }
-
-    /// Together with what earlier attempts were given.
-    async fn try_to_seal(&self, run: RunId, given: &Invocation) -> Result<(), KeepError> {
-        let record = self.inner.store.run(run).await?;
-        let mut secrets = record
-            .and_then(|record| self.secrets_of(&record).ok())
-            .unwrap_or_default();
-        if secrets.add_given(given) {
-            let sealed = secrets.seal(&self.inner.vault, run, self.chance())?;
-            self.inner.store.keep_secrets(run, sealed).await?;
-        }
-        Ok(())
+        run.facts().given.clone_from(&secrets.given);
+        let (app, run) = (self.clone(), run.id);
+        // Up to 2 MiB, while others wait for the thread.
+        let seal = move || secrets.seal(&app.inner.vault, run, app.chance());
+        let sealed = tokio::task::spawn_blocking(seal).await;
+        sealed.map_err(|_| DoesNotOpen)?.map(Some)
     }
 
     /// What is sealed in this row.

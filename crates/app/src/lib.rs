@@ -41,6 +41,7 @@ mod cookies;
 mod hide;
 mod late;
 mod live;
+mod prepare;
 mod recover;
 mod reports;
 mod rights;

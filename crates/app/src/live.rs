@@ -13,6 +13,7 @@ use stagedoor_domain::script::Script;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_runner::ExitRecord;
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::session_key::RequestKey;
@@ -70,6 +71,8 @@ pub(crate) struct Facts {
     pub(crate) pipes_waiting: usize,
     /// Sizes of both streams once the output is complete.
     pub(crate) output: Option<(Epoch, u64, u64)>,
+    /// What its attempts were given in secret beside its arguments, as its row knows it.
+    pub(crate) given: Vec<Zeroizing<Vec<u8>>>,
     /// Nobody sees its output, for this reason.
     pub(crate) withheld: Option<Withheld>,
 }
@@ -84,6 +87,7 @@ impl Facts {
             exit: None,
             pipes_waiting: 0,
             output: None,
+            given: Vec::new(),
             withheld: None,
         }
     }

@@ -119,7 +119,8 @@ fn restore(app: &App, scripts: &Snapshot, record: RunRecord) -> Arc<LiveRun> {
         app.withhold(record.id, why);
     }
     let of_args = secrets.as_ref().ok().map(|secrets| secrets.args.clone());
-    app.hide(record.id, script.as_deref(), &secrets.unwrap_or_default());
+    let secrets = secrets.unwrap_or_default();
+    app.hide(record.id, script.as_deref(), &secrets);
     let args = script
         .as_ref()
         .and_then(|script| CheckedArgs::restore(script, &record.args, of_args?));
@@ -136,6 +137,7 @@ fn restore(app: &App, scripts: &Snapshot, record: RunRecord) -> Arc<LiveRun> {
     };
     let facts = Facts {
         started_at: record.started_at,
+        given: secrets.given,
         withheld,
         ..Facts::new(life)
     };

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::invocation::Invocation;
 use stagedoor_domain::param::Value;
@@ -23,13 +23,16 @@ pub(crate) struct RunSecrets {
     pub given: Vec<Zeroizing<Vec<u8>>>,
 }
 
-/// Arguments alone, as most runs have them, or with what was given beside them.
-#[derive(Serialize, Deserialize)]
+/// How earlier versions kept them: arguments alone, or with what was given beside them.
+#[derive(Deserialize)]
 #[serde(untagged)]
-enum Form {
+enum Earlier {
     Args(BTreeMap<String, Value>),
     Both(BTreeMap<String, Value>, Vec<Vec<u8>>),
 }
+
+/// The first byte of the form of now, which no JSON begins with.
+const FORM: u8 = 1;
 
 /// Why secrets could not be sealed.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +51,7 @@ impl RunSecrets {
         run: RunId,
         chance: &dyn Chance,
     ) -> Result<Vec<u8>, SealError> {
-        let sealed = vault.seal(run.as_bytes(), &self.to_text()?, chance)?;
+        let sealed = vault.seal(run.as_bytes(), &self.to_bytes()?, chance)?;
         Ok([vault.key_name().as_slice(), &sealed].concat())
     }
 
@@ -66,22 +69,43 @@ impl RunSecrets {
         Self::parse(&text).ok_or(Withheld::NewerForm)
     }
 
-    /// To be sealed.
-    fn to_text(&self) -> Result<Zeroizing<Vec<u8>>, serde_json::Error> {
-        let form = if self.given.is_empty() {
-            Form::Args(self.args.clone())
-        } else {
-            let given = self.given.iter().map(|given| given.to_vec());
-            Form::Both(self.args.clone(), given.collect())
-        };
-        serde_json::to_vec(&form).map(Zeroizing::new)
+    /// To be sealed: the form, then the arguments as JSON and each that was given as it is, behind their
+    /// lengths. Credentials may be large and of any bytes, which JSON would write as numbers.
+    fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let args = serde_json::to_vec(&self.args).map(Zeroizing::new)?;
+        let parts = || std::iter::once(&args).chain(&self.given);
+        let length = parts().map(|part| LENGTH + part.len()).sum::<usize>();
+        // Made as large as it will be: what is moved stays in memory where it was.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(1 + length));
+        bytes.push(FORM);
+        for part in parts() {
+            let length = u32::try_from(part.len()).map_err(|_| DoesNotOpen)?;
+            bytes.extend(length.to_le_bytes());
+            bytes.extend_from_slice(part);
+        }
+        Ok(bytes)
     }
 
     /// What was sealed; none if it is nothing of the kind.
-    fn parse(text: &[u8]) -> Option<Self> {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let Some((&FORM, rest)) = bytes.split_first() else {
+            return Self::parse_earlier(bytes);
+        };
+        let (args, mut rest) = part(rest)?;
+        let mut given = Vec::new();
+        while !rest.is_empty() {
+            let (one, behind) = part(rest)?;
+            given.push(Zeroizing::new(one.to_vec()));
+            rest = behind;
+        }
+        let args = serde_json::from_slice(args).ok()?;
+        Some(Self { args, given })
+    }
+
+    fn parse_earlier(text: &[u8]) -> Option<Self> {
         let (args, given) = match serde_json::from_slice(text).ok()? {
-            Form::Args(args) => (args, Vec::new()),
-            Form::Both(args, given) => (args, given.into_iter().map(Zeroizing::new).collect()),
+            Earlier::Args(args) => (args, Vec::new()),
+            Earlier::Both(args, given) => (args, given.into_iter().map(Zeroizing::new).collect()),
         };
         Some(Self { args, given })
     }
@@ -98,6 +122,15 @@ impl RunSecrets {
         }
         self.given.len() > before
     }
+}
+
+/// Bytes of a length.
+const LENGTH: usize = 4;
+
+/// One part, and what is behind it.
+fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<LENGTH>()?;
+    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
 }
 
 #[cfg(test)]
@@ -123,19 +156,26 @@ mod tests {
             args: key(),
             given: Vec::new(),
         };
-        let text = secrets.to_text().expect("text");
-        assert_eq!(*text, br#"{"key":"hunter2"}"#);
-        assert!(
-            RunSecrets::parse(&text)
-                == Some(RunSecrets {
-                    args: key(),
-                    given: Vec::new()
-                })
-        );
-        secrets.given.push(Zeroizing::new(b"\xffviolet\n".to_vec()));
-        let text = secrets.to_text().expect("text");
-        assert!(RunSecrets::parse(&text) == Some(secrets));
+        for given in [&b""[..], b"\xffviolet\n", b"", b"another"] {
+            let bytes = secrets.to_bytes().expect("bytes");
+            assert!(RunSecrets::parse(&bytes).as_ref() == Some(&secrets));
+            for length in 0..bytes.len() {
+                let cut = RunSecrets::parse(&bytes[..length]);
+                // Between two parts it may end.
+                assert!(cut.is_none_or(|cut| cut.given.len() < secrets.given.len()));
+            }
+            secrets.given.push(Zeroizing::new(given.to_vec()));
+        }
         assert!(RunSecrets::parse(b"7").is_none());
+    }
+
+    #[test]
+    fn what_an_earlier_version_sealed_is_read() {
+        let secrets = RunSecrets::parse(br#"{"key":"hunter2"}"#).expect("read");
+        assert!(secrets.args == key() && secrets.given.is_empty());
+        let secrets = RunSecrets::parse(br#"[{"key":"hunter2"},[[255,10]]]"#).expect("read");
+        assert!(secrets.args == key());
+        assert_eq!(secrets.given, [Zeroizing::new(b"\xff\n".to_vec())]);
     }
 
     struct Seven;

@@ -32,16 +32,6 @@ impl Store {
         self.write_row(move |db| apply(db, &update)).await
     }
 
-    /// Replaces the encrypted secrets of a run that has not ended. False where there is none.
-    pub async fn keep_secrets(&self, id: RunId, sealed: Vec<u8>) -> Result<bool, StoreError> {
-        const SQL: &str = "UPDATE runs SET secrets = ?2 WHERE id = ?1 AND ended_at IS NULL";
-        self.write_row(move |db| {
-            let changed = db.prepare_cached(SQL)?.execute((id.as_bytes(), &sealed))?;
-            Ok(changed > 0)
-        })
-        .await
-    }
-
     /// One run, with its secrets while it has any.
     pub async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
         const SQL: &str = concat!(
@@ -237,7 +227,7 @@ const UPDATE: &str = "UPDATE runs SET \
      leftovers    = coalesce(?10, leftovers), \
      ended_at     = ?13, \
      enforced     = CASE WHEN ?2 > epoch THEN ?15 ELSE coalesce(?15, enforced) END, \
-     secrets      = CASE WHEN ?14 THEN NULL ELSE secrets END \
+     secrets      = CASE WHEN ?14 THEN NULL ELSE coalesce(?16, secrets) END \
      WHERE id = ?1 AND epoch <= ?2 AND ended_at IS NULL";
 
 fn apply(db: &Connection, update: &RunUpdate) -> rusqlite::Result<bool> {
@@ -261,6 +251,7 @@ fn apply(db: &Connection, update: &RunUpdate) -> rusqlite::Result<bool> {
         millis(update.ended_at),
         update.clear_secrets || update.ended_at.is_some(),
         to_json(update.enforced.as_ref())?,
+        update.secrets,
     ])?;
     Ok(changed > 0)
 }

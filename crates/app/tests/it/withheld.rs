@@ -5,9 +5,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use stagedoor_domain::id::RunId;
+use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::queue::Capacity;
 use stagedoor_domain::run::{Outcome, State};
+use stagedoor_store::RunUpdate;
 
 use crate::house::{House, ROOMY};
 use crate::scripts::GATE;
@@ -160,7 +161,11 @@ async fn w24_of_a_run_whose_sealed_secrets_are_damaged_all_output_is_masked_for_
     house.serve().await;
     let mut sealed = house.row(run).await.secrets.expect("sealed");
     *sealed.last_mut().expect("a byte") ^= 1;
-    let kept = house.store().keep_secrets(run, sealed).await;
+    let update = RunUpdate {
+        secrets: Some(sealed),
+        ..RunUpdate::new(run, Epoch(1), State::Running)
+    };
+    let kept = house.store().update_run(update).await;
     assert!(kept.expect("kept"));
     house.crash();
     house.serve().await;

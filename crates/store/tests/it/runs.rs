@@ -231,7 +231,13 @@ async fn an_end_without_its_time_or_outcome_is_refused() {
 async fn secrets_are_replaced_while_a_run_goes_on_and_not_after_its_end() {
     let world = world();
     let run = world.started(1).await;
-    let keep = |sealed: &[u8]| world.store.keep_secrets(run.id, sealed.to_vec());
+    let keep = |sealed: &[u8]| {
+        let update = RunUpdate {
+            secrets: Some(sealed.to_vec()),
+            ..RunUpdate::new(run.id, Epoch(1), State::Running)
+        };
+        world.store.update_run(update)
+    };
     assert!(keep(b"other").await.expect("kept"));
     assert_eq!(world.read(&run).await.secrets, Some(b"other".to_vec()));
     let update = RunUpdate::ended(run.id, Epoch(1), Outcome::Failed, at(1));
@@ -271,11 +277,6 @@ async fn unmasked(world: &World) -> Vec<RunId> {
 async fn a_run_that_ends_before_its_output_is_masked_keeps_its_secrets_until_they_are_dropped() {
     let world = world();
     let run = world.started(1).await;
-    world
-        .store
-        .keep_secrets(run.id, b"sealed".to_vec())
-        .await
-        .expect("kept");
     assert!(unmasked(&world).await.is_empty(), "it goes on");
     let update = RunUpdate {
         is_unmasked: true,
