@@ -32,6 +32,7 @@ use crate::scripts::Rereading;
 use crate::sealed::{KEY_BYTES, Vault};
 use crate::secrets::{SecretKeySource, Shelf};
 use crate::throttle::{self, Limits, Throttle};
+use crate::withheld::{self, Withheld};
 use crate::{recover, reports, sessions};
 
 /// What the operator has set, as far as the use cases need it.
@@ -122,6 +123,8 @@ pub(crate) struct Inner {
     pub(crate) live: Mutex<BTreeMap<RunId, Arc<LiveRun>>>,
     /// What is to be written as running, if it goes on.
     pub(crate) late: Mutex<Late>,
+    /// Ended runs that nobody sees the output of.
+    pub(crate) withheld: Mutex<BTreeMap<RunId, Withheld>>,
     pub(crate) denials: Denials,
     pub(crate) fatal: watch::Sender<Option<Fatal>>,
     pub(crate) is_accounted: watch::Sender<bool>,
@@ -151,6 +154,7 @@ impl App {
             queue: Mutex::new(Queue::new(parts.options.capacity)),
             live: Mutex::default(),
             late: Mutex::default(),
+            withheld: Mutex::default(),
             denials: Denials::default(),
             fatal: watch::Sender::new(None),
             is_accounted: watch::Sender::new(false),
@@ -168,6 +172,7 @@ impl App {
         let app = Self {
             inner: Arc::new(inner),
         };
+        app.conceal_what_is_left().await?;
         let (reports, unheld) = recover::recover(&app, parts.reports).await?;
         tokio::spawn(recover::account(app.clone(), unheld));
         tokio::spawn(reports::listen(app.clone(), reports, parts.pump_events));
@@ -175,6 +180,7 @@ impl App {
         tokio::spawn(rights::watch(app.clone()));
         tokio::spawn(throttle::sweep(app.clone(), failures));
         tokio::spawn(audit::trim(app.clone()));
+        tokio::spawn(withheld::look_after(app.clone()));
         app.start_what_may();
         Ok(app)
     }

@@ -12,6 +12,8 @@ use stagedoor_store::RunUpdate;
 
 use crate::app::App;
 use crate::live::LiveRun;
+use crate::prepare::{GONE, Prepared, starts};
+use crate::withheld::{Withheld, with_notice};
 
 /// First pause before an outcome is written again after the store refused it.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -20,18 +22,28 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl App {
     pub(crate) async fn carry_out(&self, run: &Arc<LiveRun>, effects: Vec<Effect>) {
+        self.carry_out_with(run, effects, None).await;
+    }
+
+    /// The same, where it was prepared before what an attempt is started with.
+    pub(crate) async fn carry_out_with(
+        &self,
+        run: &Arc<LiveRun>,
+        effects: Vec<Effect>,
+        mut prepared: Option<Prepared>,
+    ) {
         let on_disk = run.on_disk.lock().await;
         if !*on_disk {
             // The queue gave a slot to a run that was not accepted after all.
             return;
         }
-        let starts = effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::Start(_)));
+        if prepared.is_none() && starts(&effects) {
+            prepared = Some(self.prepare(run).await);
+        }
         for effect in effects {
             match effect {
-                Effect::Record => self.record(run, starts).await,
-                Effect::Start(epoch) => self.hand_over(run, epoch).await,
+                Effect::Record => self.record(run, prepared.as_ref()).await,
+                Effect::Start(epoch) => self.hand_over(run, epoch, prepared.take()).await,
                 Effect::Requeue => {
                     self.queue().restore_waiting(run.entry());
                     self.start_what_may();
@@ -51,17 +63,21 @@ impl App {
     /// waits for it. So is a claim, which a start follows: else the next server would not know of
     /// this attempt and start it once more. And so is the wish that it ends, which somebody was
     /// promised. Anything else may be written later, because the runner knows it too.
-    async fn record(&self, run: &Arc<LiveRun>, starts: bool) {
+    async fn record(&self, run: &Arc<LiveRun>, prepared: Option<&Prepared>) {
         let view = Arc::new(run.view());
         let is_ended = view.is_ended();
-        if is_ended {
-            // First: the record drops the sealed values by which the output is masked.
-            self.mask_output(run.id, view.epoch).await;
-        } else {
+        // First: the record drops the sealed values by which the output is masked.
+        let is_masked = !is_ended || self.mask_output(run).await;
+        if !is_ended {
             run.changes.send_replace(Arc::clone(&view));
         }
-        let must = is_ended || starts || view.stop.is_some();
-        let update = update_of(run);
+        let must = is_ended || prepared.is_some() || view.stop.is_some();
+        let update = RunUpdate {
+            is_unmasked: !is_masked,
+            // With the claim: who has to mask later has no other place to know it from.
+            secrets: prepared.and_then(|prepared| prepared.sealed.clone()),
+            ..update_of(run)
+        };
         let mut pause = FIRST_PAUSE;
         loop {
             match self.inner.store.update_run(update.clone()).await {
@@ -78,7 +94,9 @@ impl App {
             }
         }
         if is_ended {
-            self.inner.outputs.reveal(run.id);
+            if is_masked {
+                self.inner.outputs.reveal(run.id);
+            }
             self.live().remove(&run.id);
             run.changes.send_replace(view);
         }
@@ -110,24 +128,19 @@ impl App {
     }
 
     /// Hands an attempt to the runner. What cannot be handed over is refused.
-    async fn hand_over(&self, run: &Arc<LiveRun>, epoch: Epoch) {
+    async fn hand_over(&self, run: &Arc<LiveRun>, epoch: Epoch, prepared: Option<Prepared>) {
         let refuse = |why: &str| self.happen(run, &Event::Refused(epoch, why.to_owned()));
-        let (Some(script), Some(args)) = (&run.script, &run.args) else {
-            return refuse(
-                "The script is gone, or no longer takes the arguments of this run. Run it again from its form.",
-            );
+        let (Some(script), Some(prepared)) = (&run.script, prepared) else {
+            return refuse(GONE);
         };
         if let Some(why) = &script.disabled {
             return refuse(&format!("The script is disabled: {why}"));
         }
-        let invocation = match self.invocation_of(script, args).await {
+        let invocation = match prepared.invocation {
             Ok(invocation) => invocation,
-            Err(why) => {
-                tracing::warn!(run = %run.id, error = why.cause(), "a run does not get its credentials");
-                return refuse(&why.to_string());
-            }
+            Err(why) => return refuse(&why),
         };
-        self.hide_secrets(run, script, &invocation).await;
+        self.hide_given(run, script);
         let env = self.environment_for(run, script);
         let plan = Plan::of(script, (run.id, epoch), invocation, env);
         let started = self.inner.runner.start(plan).await;
@@ -172,11 +185,18 @@ fn update_of(run: &LiveRun) -> RunUpdate {
     let life = &facts.life;
     let ending = life.ending.as_ref();
     let exit = ending.and_then(|ending| ending.exit);
+    // What may pass is not for the record.
+    let for_good = facts
+        .withheld
+        .filter(|why| ending.is_some() && !why.may_pass());
     let sizes = facts.output.filter(|(epoch, ..)| *epoch == life.epoch);
     RunUpdate {
         stop: life.stop,
         outcome: ending.map(|ending| ending.outcome),
-        reason: ending.and_then(|ending| ending.reason.clone()),
+        reason: with_notice(
+            ending.and_then(|ending| ending.reason.clone()),
+            for_good.map(Withheld::notice),
+        ),
         exit_code: exit.and_then(|exit| exit.code),
         signal: exit.and_then(|exit| exit.signal),
         leftovers: facts.exit.as_ref().map(|(_, record)| record.leftovers),

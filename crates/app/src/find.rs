@@ -17,6 +17,7 @@ use stagedoor_store::{Cursor, RunFilter, RunRecord, StoreError, Visible};
 
 use crate::app::App;
 use crate::view::RunView;
+use crate::withheld::with_notice;
 
 /// Why there is no such run for this caller.
 #[derive(Debug, thiserror::Error)]
@@ -237,7 +238,11 @@ impl App {
         let title = scripts
             .get(&record.script)
             .map(|script| script.title.clone());
-        RunView::of_record(record, title)
+        let reason = with_notice(record.reason.clone(), self.notice_of(record.id));
+        RunView {
+            reason,
+            ..RunView::of_record(record, title)
+        }
     }
 
     /// Adds a waiting run's place in the queue.

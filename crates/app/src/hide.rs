@@ -7,47 +7,38 @@
 use std::io;
 
 use stagedoor_domain::arguments::CheckedArgs;
-use stagedoor_domain::id::{Epoch, RunId};
+use stagedoor_domain::id::RunId;
 use stagedoor_domain::invocation::{Invocation, secret_texts};
 use stagedoor_domain::script::Script;
-use stagedoor_store::{RunRecord, StoreError};
+use stagedoor_store::RunRecord;
 
 use crate::app::App;
 use crate::carry_out::{FIRST_PAUSE, LONGEST_PAUSE};
 use crate::live::LiveRun;
-use crate::run_secrets::RunSecrets;
+use crate::run_secrets::{RunSecrets, SealError};
 use crate::sealed::DoesNotOpen;
+use crate::withheld::Withheld;
 
-/// Said of what opens and is nothing that a server has sealed, or only a newer one.
-const UNKNOWN_FORM: &str = "they have a form that this server does not know";
+/// How often masking is tried before a run gets its outcome without; then it is left to
+/// [`App::mask_what_is_left`], and readers see stars for what is hidden.
+const MASK_TRIES: u32 = 6;
 
-/// Why secrets could not be sealed in a row.
-#[derive(Debug, thiserror::Error)]
-enum SealError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("they have no form in which they could be kept")]
-    Form(#[from] serde_json::Error),
-    #[error("the key of this installation does not seal them")]
-    Key(#[from] DoesNotOpen),
+impl LiveRun {
+    /// What it was given in secret so far.
+    fn secrets(&self) -> RunSecrets {
+        let args = self.args.as_ref().map(CheckedArgs::secrets);
+        RunSecrets {
+            args: args.unwrap_or_default(),
+            given: self.facts().given.clone(),
+        }
+    }
 }
 
 impl App {
-    /// Hides what an attempt is about to be given in secret, when the row knows all of it. To be
-    /// called before the attempt is handed over.
-    pub(crate) async fn hide_secrets(&self, run: &LiveRun, script: &Script, given: &Invocation) {
-        let mut secrets = RunSecrets {
-            args: run
-                .args
-                .as_ref()
-                .map(CheckedArgs::secrets)
-                .unwrap_or_default(),
-            given: Vec::new(),
-        };
-        if secrets.add_given(given) {
-            self.seal_given(run.id, given).await;
-        }
-        self.hide(run.id, Some(script), &secrets);
+    /// Hides what an attempt is about to be given in secret, which its row knows. To be called before the
+    /// attempt is handed over.
+    pub(crate) fn hide_given(&self, run: &LiveRun, script: &Script) {
+        self.hide(run.id, Some(script), &run.secrets());
     }
 
     /// Hides what an attempt was or will be given in secret, as far as the row knows it.
@@ -58,61 +49,72 @@ impl App {
         }
     }
 
-    /// Seals in the row what the attempt is given beside its arguments. Tried until it works: a server
-    /// that has to mask it later has no other place to know it from.
-    async fn seal_given(&self, run: RunId, given: &Invocation) {
-        let mut pause = FIRST_PAUSE;
-        while let Err(error) = self.try_to_seal(run, given).await {
-            tracing::error!(%run, %error, "could not seal the secrets of a run; trying again");
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+    /// Seals what an attempt is given in secret beside its arguments, and was not given before: together with
+    /// all that the row has to know. None where there is nothing new.
+    pub(crate) async fn seal_given(
+        &self,
+        run: &LiveRun,
+        given: &Invocation,
+    ) -> Result<Option<Vec<u8>>, SealError> {
+        let mut secrets = run.secrets();
+        if !secrets.add_given(given) {
+            return Ok(None);
+        }
+        run.facts().given.clone_from(&secrets.given);
+        let (app, run) = (self.clone(), run.id);
+        // Up to 2 MiB, while others wait for the thread.
+        let seal = move || secrets.seal(&app.inner.vault, run, app.chance());
+        let sealed = tokio::task::spawn_blocking(seal).await;
+        sealed.map_err(|_| DoesNotOpen)?.map(Some)
+    }
+
+    /// What is sealed in this row.
+    pub(crate) fn secrets_of(&self, record: &RunRecord) -> Result<RunSecrets, Withheld> {
+        match &record.secrets {
+            Some(sealed) => RunSecrets::open(&self.inner.vault, record.id, sealed),
+            None => Ok(RunSecrets::default()),
         }
     }
 
-    /// Together with what earlier attempts were given.
-    async fn try_to_seal(&self, run: RunId, given: &Invocation) -> Result<(), SealError> {
-        let record = self.inner.store.run(run).await?;
-        let mut secrets = record
-            .and_then(|record| self.secrets_of(&record))
-            .unwrap_or_default();
-        if secrets.add_given(given) {
-            let (text, vault) = (secrets.to_text()?, &self.inner.vault);
-            let sealed = vault.seal(run.as_bytes(), &text, self.chance())?;
-            self.inner.store.keep_secrets(run, sealed).await?;
-        }
-        Ok(())
-    }
-
-    /// What is sealed in this row; none when it does not open.
-    pub(crate) fn secrets_of(&self, record: &RunRecord) -> Option<RunSecrets> {
-        let Some(sealed) = &record.secrets else {
-            return Some(RunSecrets::default());
+    /// Masks the output of a run that has ended, if there is anything to mask; false if that has to wait, so
+    /// that what is sealed must stay. On a full disk it is tried until it works, since the outcome waits for
+    /// the same disk; a file that cannot be masked for another reason must not keep a run from its outcome.
+    pub(crate) async fn mask_output(&self, run: &LiveRun) -> bool {
+        let (withheld, epoch) = {
+            let facts = run.facts();
+            (facts.withheld, facts.life.epoch)
         };
-        let opened = self.inner.vault.open(record.id.as_bytes(), sealed);
-        let read = opened
-            .map_err(|error| error.to_string())
-            .and_then(|text| RunSecrets::parse(&text).ok_or_else(|| UNKNOWN_FORM.to_owned()));
-        read.inspect_err(|error| {
-            tracing::error!(run = %record.id, %error, "could not read the secrets of a run; what it has printed of them cannot be masked");
-        })
-        .ok()
-    }
-
-    /// Masks the output of a run that has ended, if there is anything to mask. Tried until it works:
-    /// what is sealed must not be dropped before.
-    pub(crate) async fn mask_output(&self, run: RunId, epoch: Epoch) {
-        let mut pause = FIRST_PAUSE;
-        while let Some(masking) = self.inner.outputs.mask(run, epoch) {
+        if let Some(why) = withheld.filter(|why| why.may_pass()) {
+            self.withheld().insert(run.id, why);
+            return false;
+        }
+        let (mut pause, mut tries) = (FIRST_PAUSE, 0);
+        while let Some(masking) = self.inner.outputs.mask(run.id, epoch) {
             match masking.await {
-                Ok(()) => return,
+                Ok(()) => break,
                 // Its last bytes are on their way.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
-                    tracing::error!(%run, %error, "could not mask the secrets in the output of a run; trying again");
+                    tracing::error!(run = %run.id, %error, "could not mask the secrets in the output of a run; trying again");
+                    tries += u32::from(!is_full(&error));
                 }
+            }
+            if tries == MASK_TRIES {
+                tracing::error!(run = %run.id, "this run ends with secrets in a file of its output, which readers see as stars; the file is tried again now and then and at each start, so make it writable");
+                return false;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+        true
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::ReadOnlyFilesystem
+    )
 }

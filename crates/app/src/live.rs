@@ -13,10 +13,12 @@ use stagedoor_domain::script::Script;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_runner::ExitRecord;
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::session_key::RequestKey;
 use crate::view::RunView;
+use crate::withheld::{Withheld, with_notice};
 
 /// What does not change about a run.
 pub(crate) struct About {
@@ -69,6 +71,10 @@ pub(crate) struct Facts {
     pub(crate) pipes_waiting: usize,
     /// Sizes of both streams once the output is complete.
     pub(crate) output: Option<(Epoch, u64, u64)>,
+    /// What its attempts were given in secret beside its arguments, as its row knows it.
+    pub(crate) given: Vec<Zeroizing<Vec<u8>>>,
+    /// Nobody sees its output, for this reason.
+    pub(crate) withheld: Option<Withheld>,
 }
 
 impl Facts {
@@ -81,6 +87,8 @@ impl Facts {
             exit: None,
             pipes_waiting: 0,
             output: None,
+            given: Vec::new(),
+            withheld: None,
         }
     }
 }
@@ -111,7 +119,10 @@ impl About {
             args: self.history.clone(),
             state: life.state,
             outcome: ending.map(|ending| ending.outcome),
-            reason: ending.and_then(|ending| ending.reason.clone()),
+            reason: with_notice(
+                ending.and_then(|ending| ending.reason.clone()),
+                facts.withheld.map(Withheld::notice),
+            ),
             stop: life.stop,
             exit_code: exit.and_then(|exit| exit.code),
             signal: exit.and_then(|exit| exit.signal),

@@ -40,6 +40,9 @@ pub trait Recorder: Send + Sync {
     /// See [`Outputs::hide`].
     fn hide(&self, run: RunId, stored: &[Zeroizing<Vec<u8>>], arguments: &[Zeroizing<Vec<u8>>]);
 
+    /// See [`Outputs::withhold`].
+    fn withhold(&self, run: RunId);
+
     /// See [`Outputs::mask`]; none where nothing is hidden.
     fn mask(&self, run: RunId, epoch: Epoch) -> Option<Masking>;
 
@@ -73,6 +76,10 @@ impl Recorder for Outputs {
 
     fn hide(&self, run: RunId, stored: &[Zeroizing<Vec<u8>>], arguments: &[Zeroizing<Vec<u8>>]) {
         Self::hide(self, run, stored, arguments);
+    }
+
+    fn withhold(&self, run: RunId) {
+        Self::withhold(self, run);
     }
 
     fn mask(&self, run: RunId, epoch: Epoch) -> Option<Masking> {

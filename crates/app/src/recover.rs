@@ -112,8 +112,15 @@ fn restore(app: &App, scripts: &Snapshot, record: RunRecord) -> Arc<LiveRun> {
         .get(&record.script)
         .map(|script| as_it_was(script, record.fingerprint));
     let secrets = app.secrets_of(&record);
-    let of_args = secrets.as_ref().map(|secrets| secrets.args.clone());
-    app.hide(record.id, script.as_deref(), &secrets.unwrap_or_default());
+    // What was never started has printed nothing.
+    let has_printed = record.epoch > Epoch::default();
+    let withheld = secrets.as_ref().err().copied().filter(|_| has_printed);
+    if let Some(why) = withheld {
+        app.withhold(record.id, why);
+    }
+    let of_args = secrets.as_ref().ok().map(|secrets| secrets.args.clone());
+    let secrets = secrets.unwrap_or_default();
+    app.hide(record.id, script.as_deref(), &secrets);
     let args = script
         .as_ref()
         .and_then(|script| CheckedArgs::restore(script, &record.args, of_args?));
@@ -130,6 +137,8 @@ fn restore(app: &App, scripts: &Snapshot, record: RunRecord) -> Arc<LiveRun> {
     };
     let facts = Facts {
         started_at: record.started_at,
+        given: secrets.given,
+        withheld,
         ..Facts::new(life)
     };
     let about = About {

@@ -13,7 +13,7 @@ use stagedoor_runner::{ExitRecord, Report, Reports, Started, StopKind};
 use tokio::sync::mpsc;
 
 use crate::app::{App, Fatal};
-use crate::live::LiveRun;
+use crate::live::{Facts, LiveRun};
 
 /// Pause before a pipe that could not be handed to the pumps is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -94,15 +94,16 @@ fn process_started(app: &App, started: Started) {
 /// The live run, if this is the attempt that counts.
 fn expects(app: &App, run: RunId, epoch: Epoch) -> Option<Arc<LiveRun>> {
     let live = app.live_run(run)?;
-    let counts = {
-        let facts = live.facts();
-        facts.life.epoch == epoch
-            && matches!(
-                facts.life.state,
-                State::Starting | State::Running | State::Stopping
-            )
-    };
+    let counts = counts(&live.facts(), epoch);
     counts.then_some(live)
+}
+
+fn counts(facts: &Facts, epoch: Epoch) -> bool {
+    facts.life.epoch == epoch
+        && matches!(
+            facts.life.state,
+            State::Starting | State::Running | State::Stopping
+        )
 }
 
 /// Hands a pipe to the pumps. Where that fails (no descriptor is free, no file can be made) the
@@ -118,10 +119,6 @@ fn keep_output(app: &App, live: &Arc<LiveRun>, epoch: Epoch, stream: Stream, pip
         let mut waiting = pipe;
         loop {
             tokio::time::sleep(RETRY).await;
-            if expects(&app, live.id, epoch).is_none() {
-                // It has ended meanwhile, and its output is masked.
-                return;
-            }
             match attach(&app, &live, epoch, stream, waiting) {
                 Ok(()) => {
                     live.facts().pipes_waiting -= 1;
@@ -134,6 +131,8 @@ fn keep_output(app: &App, live: &Arc<LiveRun>, epoch: Epoch, stream: Stream, pip
     });
 }
 
+/// The run must not end in between, which happens under the same lock: who masks its output then has to
+/// meet this pipe. What comes after the end is not kept.
 fn attach(
     app: &App,
     live: &LiveRun,
@@ -142,6 +141,11 @@ fn attach(
     pipe: OwnedFd,
 ) -> Result<(), NotTaken> {
     let cap = output_cap(app, live);
+    let facts = live.facts();
+    if !counts(&facts, epoch) {
+        tracing::warn!(run = %live.id, ?stream, "this run has ended before its output could be taken");
+        return Ok(());
+    }
     app.inner.outputs.attach(live.id, epoch, stream, pipe, cap)
 }
 
@@ -202,8 +206,10 @@ fn handle_pump_event(app: &App, event: PumpEvent) {
                 app.happen(&live, &Event::Stop(StopCause::Output));
             }
         }
-        PumpEvent::Stalled { run, error, .. } => {
-            tracing::error!(%run, %error, "output cannot be written; the script waits");
+        PumpEvent::Stalled {
+            run, file, error, ..
+        } => {
+            tracing::error!(%run, file, %error, "output cannot be written; the script waits");
         }
         PumpEvent::Resumed { run, .. } => tracing::info!(%run, "output is written again"),
     }

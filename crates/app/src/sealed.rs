@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 /// Bytes of the key file.
 pub const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
+/// Bytes of what [names](Vault::key_name) a key.
+pub(crate) const KEY_NAME_BYTES: usize = 8;
 
 /// The block of SHA-256, in bytes.
 const HASH_BLOCK: usize = 64;
@@ -43,6 +45,12 @@ impl Vault {
     /// who does not have the key.
     pub fn digest(&self, purpose: &str, text: &[u8]) -> [u8; 32] {
         hmac(&self.digest_key, &[purpose.as_bytes(), b"\0", text])
+    }
+
+    /// Names the key; says nothing else about it.
+    pub fn key_name(&self) -> [u8; KEY_NAME_BYTES] {
+        let digest = self.digest("the key's name", b"");
+        digest.first_chunk().copied().unwrap_or_default()
     }
 
     /// Seals a text for its owner.

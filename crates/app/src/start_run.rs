@@ -13,6 +13,8 @@ use stagedoor_store::{Inserted, RunRecord, StoreError};
 
 use crate::app::App;
 use crate::live::{About, Facts, LiveRun};
+use crate::prepare::{Prepared, starts};
+use crate::run_secrets::RunSecrets;
 use crate::session_key::RequestKey;
 use crate::to_the_end::ToTheEnd;
 use crate::view::RunView;
@@ -110,20 +112,20 @@ impl App {
         let mut on_disk = run.on_disk.lock().await;
         self.live().insert(run.id, Arc::clone(&run));
         let inserted = self.admit_and_insert(&run, entry).await;
-        *on_disk = matches!(inserted, Ok((Inserted::New, _)));
+        *on_disk = matches!(inserted, Ok((Inserted::New, ..)));
         if !*on_disk {
             self.withdraw(&run);
         }
         drop(on_disk);
         match inserted {
-            Ok((Inserted::New, effects)) => {
-                self.carry_out(&run, effects).await;
+            Ok((Inserted::New, effects, prepared)) => {
+                self.carry_out_with(&run, effects, prepared).await;
                 Ok(Accepted {
                     run: self.placed(run.told()),
                     new: true,
                 })
             }
-            Ok((Inserted::SameRequest { run, same_args }, _)) => {
+            Ok((Inserted::SameRequest { run, same_args }, ..)) => {
                 let earlier = self.run(run).await?.filter(|_| same_args);
                 let run = earlier.ok_or(StartError::OtherArguments)?;
                 Ok(Accepted { run, new: false })
@@ -164,20 +166,26 @@ impl App {
         &self,
         run: &Arc<LiveRun>,
         entry: Entry,
-    ) -> Result<(Inserted, Vec<Effect>), StartError> {
+    ) -> Result<(Inserted, Vec<Effect>, Option<Prepared>), StartError> {
         let admission = self.queue().admit(run.entry())?;
         let effects = match admission {
             Admission::Start => self.decide(run, &Event::Claimed),
             Admission::Wait => Vec::new(),
         };
-        let record = self.record_of(run)?;
+        let prepared = if starts(&effects) {
+            Some(self.prepare(run).await)
+        } else {
+            None
+        };
+        let sealed = prepared.as_ref().and_then(|made| made.sealed.clone());
+        let record = self.record_of(run, sealed)?;
         let inserted = self.recorded(entry).insert_run(&record).await?;
         // The row is the record of this first step.
         let effects = effects
             .into_iter()
             .filter(|effect| *effect != Effect::Record)
             .collect();
-        Ok((inserted, effects))
+        Ok((inserted, effects, prepared))
     }
 
     fn withdraw(&self, run: &LiveRun) {
@@ -186,7 +194,8 @@ impl App {
         self.start_what_may();
     }
 
-    fn record_of(&self, run: &LiveRun) -> Result<RunRecord, StartError> {
+    /// With what is sealed of its first attempt, or of its arguments alone.
+    fn record_of(&self, run: &LiveRun, sealed: Option<Vec<u8>>) -> Result<RunRecord, StartError> {
         let view = run.view();
         Ok(RunRecord {
             id: view.id,
@@ -194,7 +203,10 @@ impl App {
             user: view.user_id,
             user_name: view.user,
             args: view.args,
-            secrets: self.sealed_secrets(run)?,
+            secrets: match sealed {
+                None => self.sealed_args(run)?,
+                sealed => sealed,
+            },
             state: view.state,
             stop: None,
             outcome: None,
@@ -215,16 +227,15 @@ impl App {
         })
     }
 
-    fn sealed_secrets(&self, run: &LiveRun) -> Result<Option<Vec<u8>>, StartError> {
+    fn sealed_args(&self, run: &LiveRun) -> Result<Option<Vec<u8>>, StartError> {
         let Some(args) = run.args.as_ref().filter(|args| args.has_secrets()) else {
             return Ok(None);
         };
-        let text = serde_json::to_vec(&args.secrets()).map(zeroize::Zeroizing::new);
-        let text = text.map_err(|_| StartError::Stopping)?;
-        let sealed = self
-            .inner
-            .vault
-            .seal(run.id.as_bytes(), &text, self.chance());
+        let secrets = RunSecrets {
+            args: args.secrets(),
+            given: Vec::new(),
+        };
+        let sealed = secrets.seal(&self.inner.vault, run.id, self.chance());
         sealed.map(Some).map_err(|_| StartError::Stopping)
     }
 }

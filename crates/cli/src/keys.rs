@@ -5,6 +5,7 @@
 mod cookies;
 mod given;
 mod kind;
+mod operator_file;
 mod ring;
 mod secrets;
 

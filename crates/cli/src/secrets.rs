@@ -18,8 +18,9 @@ use zeroize::Zeroizing;
 use crate::EXIT_OK;
 use crate::args::{FolderOption, SecretCommand, StateOption};
 use crate::ask::ask;
-use crate::database::{Database, Folder, block_on, open, read_folder};
+use crate::database::{Database, Folder, block_on, find, open, read_folder};
 use crate::keys::{self, Given, SECRETS};
+use crate::state::owner_of;
 use crate::system::{KernelChance, SystemClock};
 
 pub fn secret(
@@ -32,7 +33,8 @@ pub fn secret(
             let name = parse(name)?;
             let now = SystemClock::new().now();
             // Before the rights of root are given up, which an operator's file may ask for.
-            let given = Given::of(&SECRETS, &Environment::of_process(), now)?;
+            let server = owner_of(&find(state)?)?;
+            let given = Given::of(&SECRETS, &Environment::of_process(), server, now)?;
             let value = value_of(&name)?;
             let db = open(state)?;
             block_on(set(&db, given, NamedSecret { name, value }))?;

@@ -98,8 +98,8 @@ fn prepare(
     apart::check(&root_path, &settings.state)?;
     let state = State::open(&settings.state, accounts.server_uid)?;
     let now = SystemClock::new().now();
-    let cookie_keys = Given::of(&COOKIES, &environment, now)?;
-    let secret_keys = Given::of(&SECRETS, &environment, now)?;
+    let given = |kind| Given::of(kind, &environment, accounts.server_uid, now);
+    let (cookie_keys, secret_keys) = (given(&COOKIES)?, given(&SECRETS)?);
     let doors = listen::open(&settings, &accounts)?;
     rights::keep_to_itself()?;
     let runner = connect_runner(&state.dir, &root_path, &root, &settings, &accounts)?

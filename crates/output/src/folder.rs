@@ -133,7 +133,8 @@ fn shelf(run: RunId) -> String {
     run.to_string().chars().take(6).collect()
 }
 
-fn file_name(key: Key, part: Part) -> String {
+/// Below the output folder.
+pub(crate) fn file_name(key: Key, part: Part) -> String {
     let (run, epoch) = (key.run.to_string(), key.epoch.0);
     let shelf = run.get(..6).unwrap_or_default();
     format!("{shelf}/{run}.{epoch}.{}", part.ending())

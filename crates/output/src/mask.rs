@@ -14,9 +14,9 @@ use rustix::fd::OwnedFd;
 use rustix::io::{pread, retry_on_intr};
 
 use crate::chunk_log::write_all_at;
-use crate::folder::{Folder, Key, Part};
+use crate::folder::{Folder, Key, Part, file_name};
 use crate::hidden::Hidden;
-use crate::needles::Scan;
+use crate::needles::{Needles, Scan, mask_all};
 use crate::stream::Stream;
 
 /// Bytes read at once.
@@ -28,21 +28,30 @@ const SPAN: usize = 16;
 const HEAD: usize = 8;
 const SUM: usize = 8;
 
-/// Masks both streams of an attempt.
+/// Masks both streams of an attempt, the second also where the first cannot be. The error names the file.
 pub(crate) fn mask(folder: &Folder, key: Key, hidden: &Hidden) -> io::Result<()> {
-    for stream in Stream::ALL {
-        if folder.size(key, Part::Segment(stream))? > 0 {
-            let disk = Files {
-                folder,
-                key,
-                stream,
-                segment: folder.create(key, Part::Segment(stream))?,
-                spans: OnceCell::new(),
-            };
-            mask_segment(&disk, hidden, PIECE, BATCH)?;
-        }
+    let masked = Stream::ALL.map(|stream| {
+        let named = |error: io::Error| {
+            let file = file_name(key, Part::Segment(stream));
+            io::Error::new(error.kind(), format!("{file}: {error}"))
+        };
+        mask_stream(folder, key, stream, hidden).map_err(named)
+    });
+    masked.into_iter().collect()
+}
+
+fn mask_stream(folder: &Folder, key: Key, stream: Stream, hidden: &Hidden) -> io::Result<()> {
+    if folder.size(key, Part::Segment(stream))? == 0 {
+        return Ok(());
     }
-    Ok(())
+    let disk = Files {
+        folder,
+        key,
+        stream,
+        segment: folder.create(key, Part::Segment(stream))?,
+        spans: OnceCell::new(),
+    };
+    mask_segment(&disk, hidden, PIECE, BATCH)
 }
 
 /// What masking needs of the disk: one segment, and the file of spans beside it.
@@ -56,6 +65,8 @@ trait Disk {
     fn write_spans(&self, bytes: &[u8]) -> io::Result<()>;
     fn sync_spans(&self) -> io::Result<()>;
     fn remove_spans(&self) -> io::Result<()>;
+    /// Has the disk keep that a file was removed.
+    fn sync_names(&self) -> io::Result<()>;
 }
 
 fn mask_segment(disk: &dyn Disk, hidden: &Hidden, piece: usize, batch: usize) -> io::Result<()> {
@@ -66,7 +77,27 @@ fn mask_segment(disk: &dyn Disk, hidden: &Hidden, piece: usize, batch: usize) ->
         disk.sync_spans()?;
         cover(disk, hidden, &spans)?;
     }
-    let mut scan = Scan::new(hidden.needles()?);
+    match hidden.needles()? {
+        Some(needles) => mask_values(disk, hidden, needles, (piece, batch), &mut is_written)?,
+        None => mask_whole(disk, hidden, piece)?,
+    }
+    if is_written {
+        disk.remove_spans()?;
+        // Else it could be back when the machine has been switched off, and stay: nobody looks for it once
+        // the run has its outcome, and it tells where values stood.
+        disk.sync_names()?;
+    }
+    Ok(())
+}
+
+fn mask_values(
+    disk: &dyn Disk,
+    hidden: &Hidden,
+    needles: &Needles,
+    (piece, batch): (usize, usize),
+    is_written: &mut bool,
+) -> io::Result<()> {
+    let mut scan = Scan::new(needles);
     let (mut buffer, mut at) = (vec![0; piece], 0);
     loop {
         let count = disk.read(&mut buffer, at)?;
@@ -77,19 +108,32 @@ fn mask_segment(disk: &dyn Disk, hidden: &Hidden, piece: usize, batch: usize) ->
         }
         let spans: Vec<_> = scan.settled().collect();
         for spans in spans.chunks(batch) {
-            is_written = true;
+            *is_written = true;
             disk.write_spans(&encode(spans))?;
             disk.sync_spans()?;
             cover(disk, hidden, spans)?;
         }
         if count == 0 {
-            break;
+            return Ok(());
         }
     }
-    if is_written {
-        disk.remove_spans()?;
+}
+
+/// Masks every byte but line ends. Whoever does it again finds what is left, so nothing is written down.
+fn mask_whole(disk: &dyn Disk, hidden: &Hidden, piece: usize) -> io::Result<()> {
+    let (mut buffer, mut at) = (vec![0; piece], 0);
+    loop {
+        let count = disk.read(&mut buffer, at)?;
+        let bytes = buffer.get_mut(..count).unwrap_or_default();
+        if bytes.is_empty() {
+            return disk.sync();
+        }
+        mask_all(bytes);
+        let gate = hidden.masking();
+        disk.write(bytes, at)?;
+        drop(gate);
+        at += count as u64;
     }
-    Ok(())
 }
 
 /// Puts stars there, and on the disk.
@@ -208,6 +252,10 @@ impl Disk for Files<'_> {
 
     fn remove_spans(&self) -> io::Result<()> {
         self.folder.remove_part(self.key, self.part())
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        self.folder.sync_names(self.key.run)
     }
 }
 

@@ -67,6 +67,13 @@ fn pieces(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Puts a star for each byte that is no end of a line.
+pub(crate) fn mask_all(bytes: &mut [u8]) {
+    for byte in bytes.iter_mut().filter(|byte| **byte != b'\n') {
+        *byte = STAR;
+    }
+}
+
 /// Finds all occurrences of some texts.
 pub(crate) struct Needles {
     /// Knows after each byte how much of a text was just read.

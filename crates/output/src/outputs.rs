@@ -46,12 +46,15 @@ pub enum PumpEvent {
         stream: Stream,
     },
     /// A segment cannot be written (a full disk). The script waits when its pipe is
-    /// full; writing is tried again each second, and nothing is lost.
+    /// full; writing is tried again each second, and nothing is lost. Only where the process has ended, and
+    /// the error is of this one file, it is given up after half a minute.
     Stalled {
         /// The run.
         run: RunId,
         /// Its attempt.
         epoch: Epoch,
+        /// The segment, below the output folder.
+        file: String,
         /// What the system said.
         error: io::Error,
     },
@@ -204,6 +207,13 @@ impl Outputs {
         self.0.hub.hidden.add(run, stored, arguments);
     }
 
+    /// Hides every byte of a run but its line ends, from now until [`Self::reveal`]: what it was given in
+    /// secret is not known. [`Self::mask`] masks all of it then, for good.
+    pub fn withhold(&self, run: RunId) {
+        self.0.hub.hidden.add_all(run);
+        self.0.hub.indexes.forget(run);
+    }
+
     /// Whether anything is hidden of this run.
     pub fn hides(&self, run: RunId) -> bool {
         self.0.hub.hidden.get(run).is_some()
@@ -214,7 +224,8 @@ impl Outputs {
     /// middle of it, it is called again. Reads and writes files: call it where blocking is allowed.
     ///
     /// # Errors
-    /// `WouldBlock` where output of this attempt is still coming, which is told to end then.
+    /// `WouldBlock` where output of this attempt is still coming, which is told to end then; else the first
+    /// file that could not be masked, and why.
     pub fn mask(&self, run: RunId, epoch: Epoch) -> io::Result<()> {
         let hub = &self.0.hub;
         let Some(hidden) = hub.hidden.get(run) else {
@@ -228,10 +239,11 @@ impl Outputs {
             }
             hidden.close(epoch);
         }
-        for epoch in epochs {
-            mask::mask(&hub.folder, Key { run, epoch }, &hidden)?;
-        }
-        Ok(())
+        // What can be masked is, whatever becomes of the rest.
+        let masked: Vec<_> = epochs
+            .map(|epoch| mask::mask(&hub.folder, Key { run, epoch }, &hidden))
+            .collect();
+        masked.into_iter().collect()
     }
 
     /// Nothing of this run is to be hidden any more: it is masked, or gone.

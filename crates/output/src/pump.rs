@@ -5,6 +5,7 @@
 //! thread: it alone knows in which order they were read.
 
 mod flow;
+mod trouble;
 mod worker;
 
 use rustix::event::epoll::{self, EventData, EventFlags};

@@ -32,16 +32,6 @@ impl Store {
         self.write_row(move |db| apply(db, &update)).await
     }
 
-    /// Replaces the encrypted secrets of a run that has not ended. False where there is none.
-    pub async fn keep_secrets(&self, id: RunId, sealed: Vec<u8>) -> Result<bool, StoreError> {
-        const SQL: &str = "UPDATE runs SET secrets = ?2 WHERE id = ?1 AND ended_at IS NULL";
-        self.write_row(move |db| {
-            let changed = db.prepare_cached(SQL)?.execute((id.as_bytes(), &sealed))?;
-            Ok(changed > 0)
-        })
-        .await
-    }
-
     /// One run, with its secrets while it has any.
     pub async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
         const SQL: &str = concat!(
@@ -82,6 +72,36 @@ impl Store {
         .await
     }
 
+    /// Every run that has ended and whose output is not masked, with what was sealed of it.
+    pub async fn unmasked_runs(&self) -> Result<Vec<RunRecord>, StoreError> {
+        self.read(|db| {
+            db.prepare_cached(UNMASKED)?
+                .query_map([], read_run)?
+                .collect()
+        })
+        .await
+    }
+
+    /// The output of a run that has ended is masked: what was sealed for that goes. With a reason, where
+    /// there is more to say of its end than before.
+    pub async fn forget_unmasked(
+        &self,
+        id: RunId,
+        reason: Option<String>,
+    ) -> Result<(), StoreError> {
+        const GONE: &str = "DELETE FROM unmasked WHERE run = ?1";
+        const REASON: &str = "UPDATE runs SET reason = ?2 WHERE id = ?1";
+        self.write_row(move |db| {
+            let count = db.prepare_cached(GONE)?.execute([id.as_bytes()])?;
+            if let Some(reason) = reason.as_ref().filter(|_| count > 0) {
+                db.prepare_cached(REASON)?
+                    .execute((id.as_bytes(), reason))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// The last run that this user started of each of these scripts, where there is one.
     pub async fn last_runs(
         &self,
@@ -109,6 +129,15 @@ const UNFINISHED: &str = concat!(
     run_columns!("secrets"),
     " FROM runs INDEXED BY runs_unfinished WHERE ended_at IS NULL ORDER BY id"
 );
+
+const UNMASKED: &str = concat!(
+    "SELECT ",
+    run_columns!("unmasked.sealed"),
+    " FROM unmasked CROSS JOIN runs ON runs.id = unmasked.run ORDER BY unmasked.run"
+);
+
+const MOVE_SECRETS: &str = "INSERT OR REPLACE INTO unmasked SELECT id, secrets FROM runs \
+     WHERE id = ?1 AND epoch <= ?2 AND ended_at IS NULL AND secrets IS NOT NULL";
 
 const LAST_RUN: &str = concat!(
     "SELECT ",
@@ -198,10 +227,14 @@ const UPDATE: &str = "UPDATE runs SET \
      leftovers    = coalesce(?10, leftovers), \
      ended_at     = ?13, \
      enforced     = CASE WHEN ?2 > epoch THEN ?15 ELSE coalesce(?15, enforced) END, \
-     secrets      = CASE WHEN ?14 THEN NULL ELSE secrets END \
+     secrets      = CASE WHEN ?14 THEN NULL ELSE coalesce(?16, secrets) END \
      WHERE id = ?1 AND epoch <= ?2 AND ended_at IS NULL";
 
 fn apply(db: &Connection, update: &RunUpdate) -> rusqlite::Result<bool> {
+    if update.is_unmasked {
+        let moved = (update.id.as_bytes(), update.epoch.0);
+        db.prepare_cached(MOVE_SECRETS)?.execute(moved)?;
+    }
     let changed = db.prepare_cached(UPDATE)?.execute(params![
         update.id.as_bytes(),
         update.epoch.0,
@@ -218,6 +251,7 @@ fn apply(db: &Connection, update: &RunUpdate) -> rusqlite::Result<bool> {
         millis(update.ended_at),
         update.clear_secrets || update.ended_at.is_some(),
         to_json(update.enforced.as_ref())?,
+        update.secrets,
     ])?;
     Ok(changed > 0)
 }

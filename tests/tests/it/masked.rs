@@ -310,3 +310,36 @@ fn w24_a_stored_secret_that_was_set_anew_meanwhile_is_masked_as_the_run_was_give
     ann.until(&run, |run| run["state"] == "ended");
     assert_masked(&cage, &ann, &run);
 }
+
+/// As after a backup that has the database and not the key: nothing is shown, and nothing is lost.
+#[test]
+fn w24_output_whose_secrets_do_not_open_is_seen_by_nobody_until_the_key_is_back() {
+    let cage = Cage::new();
+    let program = cage.serve();
+    let run = at_the_gate(&Robot::user(&program));
+    let key = program.state().join("secret.key");
+    let away = program.state().join("away");
+    let program = program.crash_and_spoil(|_| fs::rename(&key, &away).expect("moved"));
+    let ann = Robot::new(&program, "bob", &["admins"]);
+    assert_silent(&doors(&ann, &run));
+    cage.open();
+    let ended = ann.until(&run, |run| run["state"] == "ended");
+    assert_eq!(ended["outcome"], "succeeded", "{ended}");
+    let reason = ended["reason"].as_str().expect("a reason");
+    assert!(reason.contains("`secret.key`"), "{reason}");
+    assert!(program.log().contains(id(&run)), "{}", program.log());
+    assert_silent(&doors(&ann, &run));
+    let stars = ann.output(&run, "stdout");
+    assert_eq!(stars.len(), IN_THE_END.len());
+    assert!(stars.iter().all(|byte| b"*\n".contains(byte)), "{stars:?}");
+    let program = program.crash_and_spoil(|_| fs::rename(&away, &key).expect("moved back"));
+    let ann = Robot::new(&program, "cleo", &["admins"]);
+    ann.until(&run, |run| run["reason"].is_null());
+    for _ in 0..1000 {
+        if cage.files().is_empty() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_masked(&cage, &ann, &run);
+}

@@ -92,7 +92,7 @@ impl NoCredential {
 
 impl App {
     /// What an attempt is started with: its arguments, and the credentials with their values of now. What of
-    /// it must not be shown, `hide_secrets` finds in it.
+    /// it must not be shown, `seal_given` finds in it.
     pub(crate) async fn invocation_of(
         &self,
         script: &Script,

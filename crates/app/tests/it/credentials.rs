@@ -11,7 +11,7 @@ use stagedoor_app::secrets::{
 use stagedoor_app::view::RunView;
 use stagedoor_domain::name::SecretName;
 use stagedoor_domain::queue::Capacity;
-use stagedoor_domain::run::Outcome;
+use stagedoor_domain::run::{Outcome, State};
 use stagedoor_domain::secret::SecretValue;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_store::{Resealed, SealedSecret};
@@ -198,6 +198,31 @@ async fn a_run_that_waited_gets_the_value_of_its_start() {
 }
 
 /// Somebody who can write to the database cannot give a script another secret than its own.
+/// The next server has no other place to know it from.
+#[tokio::test]
+async fn w24_what_an_attempt_is_given_is_sealed_in_its_row_by_the_time_that_it_is_claimed() {
+    let one = Capacity {
+        running: 1,
+        ..ROOMY
+    };
+    let house = House::with_limits(&[GATE, READER], one).await;
+    let ann = house.user("ann", &[]).await;
+    set(&house, "ops/db", "violet-tractor-17").await;
+    ann.start_now("gate", &[("gate", "a")]).await;
+    let waiting = ann.start("reader", &[]).await.id;
+    let row = house.row(waiting).await;
+    assert_eq!((row.state, row.secrets), (State::Queued, None));
+    house.open_gate("a");
+    let row = house
+        .await_row(waiting, |row| row.state != State::Queued)
+        .await;
+    // One that is over has nothing to keep.
+    assert!(row.secrets.is_some() || row.state == State::Ended);
+    assert_eq!(ann.end_of(waiting).await.outcome, Some(Outcome::Succeeded));
+    assert_eq!(house.on_stage("password"), "violet-tractor-17");
+    assert_eq!(house.row(waiting).await.secrets, None);
+}
+
 #[tokio::test]
 async fn a_secret_that_was_moved_or_damaged_is_not_given() {
     let house = House::with(&[READER]).await;

@@ -25,6 +25,7 @@ use tokio::runtime::Runtime;
 
 use crate::character::Character;
 use crate::credentials::KeyFile;
+use crate::late_pipe::{Door, LateOutputs};
 use crate::world::{FakeClock, Seeded};
 
 /// Nobody waits longer than this for anything.
@@ -49,6 +50,10 @@ pub struct House {
     pub keep_audit_log: Option<Duration>,
     /// Those that seal stored secrets.
     pub keys: Arc<KeyFile>,
+    /// Each byte of the key that seals what a run was given.
+    pub vault_key: u8,
+    /// Where output is taken late, if it is.
+    pub door: Option<Arc<Door>>,
     server: Option<Server>,
     runners: Vec<Pid>,
     /// What the last server's runner is called, and what the next server is told of it.
@@ -91,6 +96,8 @@ impl House {
             grants,
             keep_audit_log: None,
             keys: Arc::new(KeyFile::of(&[1])),
+            vault_key: 7,
+            door: None,
             server: None,
             runners: Vec::new(),
             runner: None,
@@ -180,6 +187,8 @@ impl House {
         let (clock, chance) = (self.clock.clone(), self.chance.clone());
         let options = self.options();
         let keys = Arc::clone(&self.keys) as _;
+        let vault_key = [self.vault_key; 32].into();
+        let door = self.door.clone();
         move |connection| {
             let catalog = stagedoor_catalog::Options::new(clock.clone());
             let (runner, reports) = connection.attach().expect("attached");
@@ -190,12 +199,15 @@ impl House {
                 store,
                 runner,
                 reports,
-                outputs: Arc::new(outputs),
+                outputs: match door {
+                    Some(door) => Arc::new(LateOutputs { outputs, door }),
+                    None => Arc::new(outputs),
+                },
                 pump_events,
                 clock,
                 hasher: Hasher::new(&*chance),
                 chance,
-                vault_key: [7; 32].into(),
+                vault_key,
                 secret_keys: keys,
                 cookie_keys: cookie_keys(),
                 options,

@@ -11,7 +11,8 @@ use stagedoor_domain::audit::{Act, Origin};
 use stagedoor_domain::time::{Chance, Timestamp};
 use tokio::time::MissedTickBehavior;
 
-use super::{COOKIES, Given, given, ring};
+use super::operator_file::OperatorFile;
+use super::{COOKIES, Given, ring};
 use crate::system::KernelChance;
 
 /// Between two looks, each of one call to the system.
@@ -25,7 +26,7 @@ enum Source {
     /// The ring in this state directory.
     Ring(PathBuf),
     /// A file of an operator.
-    File(PathBuf),
+    File(OperatorFile),
     /// Given once, at the start.
     Fixed,
 }
@@ -118,7 +119,7 @@ impl Kept {
         self.seen = stamp;
         let keys = match &self.source {
             Source::Fixed => None,
-            Source::File(path) => Some(given::read(path, &COOKIES)?),
+            Source::File(file) => Some(file.read(&COOKIES)?),
             Source::Ring(dir) => match ring::read(dir, &COOKIES)? {
                 None => anyhow::bail!(
                     "{} is gone: its keys are used until this server ends, and then everybody signs in \
@@ -153,7 +154,7 @@ impl Kept {
     fn stamp(&self) -> Option<Stamp> {
         let path = match &self.source {
             Source::Fixed => return None,
-            Source::File(path) => path.clone(),
+            Source::File(file) => file.path.clone(),
             Source::Ring(dir) => ring::path(dir, &COOKIES),
         };
         let metadata = std::fs::metadata(path).ok()?;

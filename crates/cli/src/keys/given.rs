@@ -2,9 +2,7 @@
 //! environment before anything else is done.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,6 +13,7 @@ use stagedoor_config::Environment;
 use stagedoor_domain::time::Timestamp;
 use zeroize::Zeroizing;
 
+use super::operator_file::OperatorFile;
 use super::{COOKIES, Kind, SECRETS};
 
 const VARIABLE: &str = "STAGEDOOR_COOKIE_KEY";
@@ -23,7 +22,7 @@ const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// Standard input, over which a key comes that stood in the environment.
 const INPUT: &str = "/proc/self/fd/0";
 /// More is no key.
-const LARGEST: u64 = 4096;
+pub(super) const LARGEST: u64 = 4096;
 /// From this age on an operator is told.
 const OLD_DAYS: u64 = 90;
 
@@ -31,7 +30,7 @@ const OLD_DAYS: u64 = 90;
 pub struct Given {
     pub keys: Keys,
     /// None when they cannot be read a second time.
-    pub file: Option<PathBuf>,
+    pub file: Option<OperatorFile>,
 }
 
 /// A key in a variable stands in the memory that the kernel shows as this process's environment. So
@@ -85,15 +84,17 @@ pub fn leave_environment(environment: &Environment) -> anyhow::Result<()> {
 }
 
 impl Given {
-    /// The operator's keys, read with the rights that the process was started with.
+    /// The operator's keys, read with the rights that the process was started with; `server`: the account
+    /// that may own their file beside root.
     pub fn of(
         kind: &Kind,
         environment: &Environment,
+        server: u32,
         now: Timestamp,
     ) -> anyhow::Result<Option<Self>> {
+        let credentials = environment.get(CREDENTIALS).map(PathBuf::from);
         let credential = || {
-            let dir = environment.get(CREDENTIALS)?;
-            let path = Path::new(dir).join(kind.credential);
+            let path = credentials.as_ref()?.join(kind.credential);
             path.exists().then_some(path)
         };
         let named = environment.get(kind.file_variable).map(PathBuf::from);
@@ -106,13 +107,18 @@ impl Given {
             let keys = keys_of(&bytes, now, kind.what).with_context(|| mend(VARIABLE, kind))?;
             return Ok(Some(Self { keys, file: None }));
         }
-        let keys = read(&path, kind)?;
+        let file = OperatorFile {
+            path,
+            server,
+            credentials,
+        };
+        let keys = file.read(kind)?;
         if kind.what == KeyUse::Cookies {
-            warn_of_age(&path, &keys, now);
+            warn_of_age(&file.path, &keys, now);
         }
         Ok(Some(Self {
             keys,
-            file: Some(path),
+            file: Some(file),
         }))
     }
 }
@@ -129,36 +135,7 @@ fn warn_of_age(path: &Path, keys: &Keys, now: Timestamp) {
     }
 }
 
-/// The keys of an operator's file. They are as old as the file.
-pub fn read(path: &Path, kind: &Kind) -> anyhow::Result<Keys> {
-    let unreadable = || format!("could not read the {} in {}", kind.called, path.display());
-    let file = File::open(path).with_context(unreadable)?;
-    let metadata = file.metadata().with_context(unreadable)?;
-    if !metadata.is_file() {
-        bail!(
-            "{} is not a file; name the file with the {}",
-            path.display(),
-            kind.called
-        );
-    }
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o037 != 0 {
-        bail!(
-            "{} can be read or changed by others (mode {mode:o}), who could {}; run: chmod 600 {0}, and \
-             put another key into it",
-            path.display(),
-            kind.danger
-        );
-    }
-    let mut bytes = Zeroizing::new(Vec::new());
-    file.take(LARGEST)
-        .read_to_end(&mut bytes)
-        .with_context(unreadable)?;
-    let written = Timestamp::from_millis(metadata.mtime().saturating_mul(1000));
-    keys_of(&bytes, written, kind.what).with_context(|| mend(&path.display().to_string(), kind))
-}
-
-fn mend(place: &str, kind: &Kind) -> String {
+pub(super) fn mend(place: &str, kind: &Kind) -> String {
     format!(
         "the {} in {place} is not taken; make one with: head -c 32 /dev/urandom | base64",
         kind.called
@@ -166,7 +143,7 @@ fn mend(place: &str, kind: &Kind) -> String {
 }
 
 /// One key on each line of a text, the newest first; else the bytes are the key.
-fn keys_of(bytes: &[u8], made: Timestamp, what: KeyUse) -> anyhow::Result<Keys> {
+pub(super) fn keys_of(bytes: &[u8], made: Timestamp, what: KeyUse) -> anyhow::Result<Keys> {
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let mut keys = lines
@@ -183,7 +160,6 @@ fn keys_of(bytes: &[u8], made: Timestamp, what: KeyUse) -> anyhow::Result<Keys> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     const GOOD: &str = "q8Zr1vTt5yXnC3mWb7kLh2pJd9fGs4aE";
     const OTHER: &str = "Zx7cV2bN9mQ4wE6rT1yU8iO3pA5sD0fG";
@@ -214,24 +190,5 @@ mod tests {
         ] {
             taken(bad.as_bytes()).expect_err(bad);
         }
-    }
-
-    #[test]
-    fn b38_a_key_that_others_can_read_is_refused_with_the_mend() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let path = dir.path().join("key");
-        fs::write(&path, GOOD).expect("written");
-        for (mode, is_taken) in [(0o600, true), (0o440, true), (0o644, false), (0o620, false)] {
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("chmod");
-            match read(&path, &COOKIES) {
-                Ok(_) => assert!(is_taken, "{mode:o}"),
-                Err(error) => {
-                    assert!(!is_taken, "{mode:o}");
-                    assert!(error.to_string().contains("chmod 600"), "{error}");
-                }
-            }
-        }
-        read(dir.path(), &COOKIES).expect_err("a folder");
-        read(&dir.path().join("missing"), &COOKIES).expect_err("missing");
     }
 }

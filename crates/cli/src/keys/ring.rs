@@ -80,8 +80,23 @@ fn key_of(line: &str, what: KeyUse) -> anyhow::Result<Key> {
 pub fn open(dir: &Path, kind: &Kind, chance: &dyn Chance, now: Timestamp) -> anyhow::Result<Keys> {
     match read(dir, kind)? {
         Some(keys) => Ok(keys),
-        None => rotate(dir, kind, (chance, now), false),
+        None => open_locked(dir, kind, (chance, now), &Lock::of(dir)?),
     }
+}
+
+/// The same for who holds the lock.
+pub fn open_locked(
+    dir: &Path,
+    kind: &Kind,
+    (chance, now): (&dyn Chance, Timestamp),
+    lock: &Lock,
+) -> anyhow::Result<Keys> {
+    if let Some(keys) = read(dir, kind)? {
+        return Ok(keys);
+    }
+    let keys = Keys::new(Key::generate(kind.what, chance, now), Vec::new());
+    write(dir, kind, &keys, lock)?;
+    Ok(keys)
 }
 
 /// Held while a ring is changed: a server and a command may want to do so at once.

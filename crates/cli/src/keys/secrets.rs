@@ -62,11 +62,12 @@ pub async fn settled(
     now: Timestamp,
 ) -> anyhow::Result<Arc<dyn SecretKeySource>> {
     let is_given = given.is_some();
+    // First: what is read beside a rotation may be forgotten by the time that it is used.
+    let lock = Lock::of(dir)?;
     let keys = match given {
         Some(given) => before_ring(&given.keys, dir)?,
-        None => ring::open(dir, &SECRETS, &KernelChance, now)?,
+        None => ring::open_locked(dir, &SECRETS, (&KernelChance, now), &lock)?,
     };
-    let lock = Lock::of(dir)?;
     let keys = Arc::new(SecretKeys::of(keys));
     let is_settled = match settle(store, &keys).await? {
         Settled::Fits => true,
@@ -183,4 +184,81 @@ pub fn rotate(db: &Database, now: Timestamp) -> anyhow::Result<()> {
         "If somebody has seen the key of before, set the secrets anew too: they may know the values."
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use stagedoor_app::secrets::{NamedSecret, set};
+    use stagedoor_domain::name::SecretName;
+    use stagedoor_domain::secret::SecretValue;
+
+    use super::*;
+
+    fn key(byte: u8) -> Key {
+        Key::of(SECRETS.what, [byte; 32].into(), Timestamp::default())
+    }
+
+    fn given(byte: u8) -> Given {
+        Given {
+            keys: Keys::new(key(byte), Vec::new()),
+            file: None,
+        }
+    }
+
+    fn settle_here(dir: &Path, given: Option<Given>) -> Arc<dyn SecretKeySource> {
+        let store = Store::open(dir).expect("a database");
+        block_on(settled(given, dir, &store, Timestamp::default())).expect("settled")
+    }
+
+    fn sealed_by(dir: &Path) -> Option<String> {
+        let store = Store::open(dir).expect("a database");
+        block_on(async { Ok(store.secrets_key().await?) }).expect("read")
+    }
+
+    /// Without any secret every key fits.
+    async fn set_one(dir: &Path, source: Arc<dyn SecretKeySource>) -> anyhow::Result<()> {
+        let secret = NamedSecret {
+            name: SecretName::parse("ops/db")?,
+            value: SecretValue::new(b"hunter2".to_vec())?,
+        };
+        let now = (Timestamp::default(), Arc::new(KernelChance) as _);
+        set(&Store::open(dir)?, &source, secret, &Origin::server(), now).await?;
+        Ok(())
+    }
+
+    /// A server that is given a key starts, while `meanwhile` is done by who holds the lock.
+    fn started_while(meanwhile: impl FnOnce(&Path, &Lock)) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let dir = folder.path();
+        let source = settle_here(dir, None);
+        block_on(set_one(dir, source)).expect("set");
+        let lock = Lock::of(dir).expect("locked");
+        std::thread::scope(|scope| {
+            let start = scope.spawn(|| settle_here(dir, Some(given(9))));
+            // It may read what it wants to read before it has the lock.
+            std::thread::sleep(Duration::from_millis(300));
+            meanwhile(dir, &lock);
+            drop(lock);
+            let source = start.join().expect("started");
+            assert_eq!(source.read().expect("read").newest().id(), key(9).id());
+        });
+        assert_eq!(sealed_by(dir).as_deref(), Some(key(9).id()));
+        assert!(!ring::path(dir, &SECRETS).exists());
+    }
+
+    #[test]
+    fn b39_a_start_beside_a_rotation_knows_the_keys_that_it_leaves() {
+        started_while(|_, _| ());
+        started_while(|dir, lock| {
+            let before = existing(dir, &SECRETS).expect("a ring");
+            let keys = Arc::new(SecretKeys::of(before.rotated(key(7))));
+            let store = Store::open(dir).expect("a database");
+            block_on(async { Ok(reseal(&store, &keys, Arc::new(KernelChance)).await?) })
+                .expect("sealed again");
+            let alone = Keys::new(key(7), Vec::new());
+            ring::write(dir, &SECRETS, &alone, lock).expect("written");
+        });
+    }
 }

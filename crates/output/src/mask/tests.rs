@@ -46,6 +46,8 @@ impl Paper {
 struct Failing {
     segment: RefCell<Paper>,
     spans: RefCell<Option<Paper>>,
+    /// Removed, and perhaps still there when the machine has been switched off.
+    removed: RefCell<Option<Paper>>,
     /// Steps that are still done; then a write is half done, and nothing else is.
     steps: Cell<usize>,
     half: usize,
@@ -64,6 +66,7 @@ impl Failing {
         Self {
             segment: RefCell::new(paper),
             spans: RefCell::default(),
+            removed: RefCell::default(),
             steps: Cell::new(FOR_EVER),
             half: 0,
             hidden: Arc::clone(hidden),
@@ -96,6 +99,10 @@ impl Failing {
         self.steps.set(steps);
         if let Some(luck) = luck {
             self.segment.borrow_mut().lose_power(luck);
+            let removed = self.removed.borrow_mut().take();
+            if let Some(removed) = removed.filter(|_| luck & 2 > 0) {
+                self.spans.borrow_mut().get_or_insert(removed);
+            }
             if let Some(spans) = self.spans.borrow_mut().as_mut() {
                 spans.lose_power(luck.rotate_left(7));
             }
@@ -143,7 +150,13 @@ impl Disk for Failing {
 
     fn remove_spans(&self) -> io::Result<()> {
         self.step()?;
-        *self.spans.borrow_mut() = None;
+        *self.removed.borrow_mut() = self.spans.borrow_mut().take();
+        Ok(())
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        self.step()?;
+        *self.removed.borrow_mut() = None;
         Ok(())
     }
 }
@@ -158,7 +171,10 @@ fn hidden(values: &[Vec<u8>]) -> Arc<Hidden> {
 
 fn masked(hidden: &Hidden, text: &[u8]) -> Vec<u8> {
     let mut bytes = text.to_vec();
-    hidden.needles().expect("built").mask(&mut bytes, true);
+    match hidden.needles().expect("built") {
+        Some(needles) => needles.mask(&mut bytes, true),
+        None => crate::needles::mask_all(&mut bytes),
+    }
     bytes
 }
 
@@ -181,10 +197,14 @@ fn die_once(
     let has_died = mask_in_steps(&disk, hidden).is_err();
     disk.begin_again(FOR_EVER, luck.filter(|_| has_died));
     mask_in_steps(&disk, hidden).expect("done");
-    let segment = disk.segment.borrow();
+    let segment = disk.segment.borrow().clone();
     assert_eq!(segment.seen, masked(hidden, text), "after {steps} steps");
     assert_eq!(segment.kept, segment.seen, "on the disk");
     assert!(disk.spans.borrow().is_none(), "nothing is left behind");
+    if !has_died {
+        disk.begin_again(FOR_EVER, Some(2));
+        assert!(disk.spans.borrow().is_none(), "and nothing comes back");
+    }
     has_died
 }
 
@@ -197,6 +217,27 @@ fn whatever_dies_at_whichever_step_the_next_one_masks_all() {
         for luck in [None, Some(1), Some(77), Some(4711)] {
             let deaths = (0..).take_while(|steps| die_once(text, &hidden, *steps, half, luck));
             assert!(deaths.count() > 10, "there are steps to die at");
+        }
+    }
+}
+
+#[test]
+fn whatever_dies_while_all_is_masked_the_next_one_masks_all() {
+    let runs = HiddenOfRuns::default();
+    let run = RunId::from_bytes([1; 16]);
+    runs.add_all(run);
+    // What is known of it later does not show more.
+    runs.add(run, &[], &[Zeroizing::new(b"hunter2".to_vec())]);
+    let hidden = runs.get(run).expect("hidden");
+    let text = b"one hunter2\n\ntwo, and a longer line\nthree";
+    assert_eq!(
+        masked(&hidden, text),
+        b"***********\n\n**********************\n*****"
+    );
+    for half in 0..8 {
+        for luck in [None, Some(1), Some(77)] {
+            let deaths = (0..).take_while(|steps| die_once(text, &hidden, *steps, half, luck));
+            assert!(deaths.count() >= 3, "there are steps to die at");
         }
     }
 }

@@ -6,7 +6,7 @@ use rustix::pipe::{SpliceFlags, fcntl_setpipe_size, splice};
 use std::io;
 use std::sync::Arc;
 
-use crate::folder::Part;
+use crate::folder::{Part, file_name};
 use crate::live::{Attempt, Hub};
 use crate::stream::Stream;
 
@@ -46,6 +46,8 @@ pub(crate) struct Flow {
     pub course: Course,
     /// Bytes to take before closing, once the process has ended.
     pub left: Option<u64>,
+    /// How often the segment could not be written since then.
+    pub tries: u32,
     segment: Option<OwnedFd>,
     at: u64,
     cap: u64,
@@ -61,11 +63,17 @@ impl Flow {
             pipe,
             course: Course::Open,
             left: None,
+            tries: 0,
             segment: None,
             at,
             cap,
             is_large: false,
         }
+    }
+
+    /// The segment, below the output folder.
+    pub fn file(&self) -> String {
+        file_name(self.attempt.key, Part::Segment(self.stream))
     }
 
     /// Moves up to so many bytes. Call it only when the pipe has some: it makes the segment.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::flow::{Course, Flow, PIECE, Poured};
+use super::trouble::{is_of_this_file, may_pass, tell_given_up, tell_unwritten};
 use super::{Gate, ORDERS, Order, token};
 use crate::live::{Attempt, Hub, lock};
 use crate::outputs::PumpEvent;
@@ -16,9 +17,19 @@ use crate::stream::{Pair, Stream};
 
 /// A stream that cannot be written is tried again so often.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often after the end of the process, where nothing but this one file can be the cause. A run must
+/// have its outcome, and nobody mends a file of a run that has ended.
+const TRIES: u32 = 30;
 /// Pieces of one stream before the others have their turn.
 const TURNS: usize = 4;
 const EVENTS: usize = 64;
+
+/// An attempt whose chunk index could not be written so often, and its sizes.
+struct Unwritten {
+    attempt: Arc<Attempt>,
+    sizes: Pair<u64>,
+    tries: u32,
+}
 
 /// The thread's own state.
 pub(super) struct Worker {
@@ -26,7 +37,7 @@ pub(super) struct Worker {
     hub: Arc<Hub>,
     flows: HashMap<u64, Flow>,
     /// Attempts whose output is complete, but whose chunk index could not be written yet.
-    unwritten: Vec<(Arc<Attempt>, Pair<u64>)>,
+    unwritten: Vec<Unwritten>,
     /// When to try those again that cannot be written, if there are any.
     retry_at: Option<Duration>,
 }
@@ -87,7 +98,7 @@ impl Worker {
     /// Leaves the pipes to the runner, which holds their other ends for the next server.
     fn quit(mut self) {
         let live = self.flows.drain().map(|(_, flow)| flow.attempt);
-        let complete = self.unwritten.drain(..).map(|(attempt, _)| attempt);
+        let complete = self.unwritten.drain(..).map(|one| one.attempt);
         for attempt in live.chain(complete) {
             if let Err(error) = attempt.write_chunks(&self.hub) {
                 tell_unwritten(&attempt, &error);
@@ -180,16 +191,21 @@ impl Worker {
 
     fn try_end(&mut self, attempt: &Arc<Attempt>) {
         if let Some(sizes) = attempt.try_end() {
-            self.conclude(attempt.clone(), sizes);
+            self.conclude(attempt.clone(), sizes, 0);
         }
     }
 
     /// The output is complete once the chunk index is written too. Where that may work later, it is
     /// waited for: the outcome has to wait for the same disk.
-    fn conclude(&mut self, attempt: Arc<Attempt>, sizes: Pair<u64>) {
+    fn conclude(&mut self, attempt: Arc<Attempt>, sizes: Pair<u64>, tries: u32) {
         match attempt.write_chunks(&self.hub) {
-            Err(error) if may_pass(&error) => {
-                self.unwritten.push((attempt, sizes));
+            Err(error) if may_pass(&error) && (tries < TRIES || !is_of_this_file(&error)) => {
+                let tries = tries.saturating_add(1);
+                self.unwritten.push(Unwritten {
+                    attempt,
+                    sizes,
+                    tries,
+                });
                 self.retry_later();
             }
             Err(error) => {
@@ -233,13 +249,26 @@ impl Worker {
         let Some(flow) = self.flows.get_mut(&token) else {
             return;
         };
+        if flow.left.is_some() && is_of_this_file(&error) {
+            flow.tries += 1;
+            if flow.tries > TRIES {
+                tell_given_up(flow, &error);
+                return self.close(token);
+            }
+        }
         if flow.course == Course::Stuck {
             return self.retry_later();
         }
         flow.course = Course::Stuck;
+        let file = flow.file();
         let (run, epoch) = (flow.attempt.key.run, flow.attempt.key.epoch);
         if flow.attempt.stuck() {
-            self.hub.tell(PumpEvent::Stalled { run, epoch, error });
+            self.hub.tell(PumpEvent::Stalled {
+                run,
+                epoch,
+                file,
+                error,
+            });
         }
         if let Some(flow) = self.flows.get(&token) {
             self.unregister(flow);
@@ -267,8 +296,13 @@ impl Worker {
         for token in stuck.map(|(token, _)| *token).collect::<Vec<_>>() {
             self.retry_one(token);
         }
-        for (attempt, sizes) in std::mem::take(&mut self.unwritten) {
-            self.conclude(attempt, sizes);
+        for Unwritten {
+            attempt,
+            sizes,
+            tries,
+        } in std::mem::take(&mut self.unwritten)
+        {
+            self.conclude(attempt, sizes, tries);
         }
     }
 
@@ -297,25 +331,6 @@ impl Worker {
     }
 }
 
-/// No room, no descriptor, no memory, a disk that is read-only or fails for a while.
-fn may_pass(error: &io::Error) -> bool {
-    let passing = [
-        Errno::NOSPC,
-        Errno::DQUOT,
-        Errno::ROFS,
-        Errno::IO,
-        Errno::MFILE,
-        Errno::NFILE,
-        Errno::NOMEM,
-    ];
-    Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
-}
-
-fn tell_unwritten(attempt: &Attempt, error: &io::Error) {
-    let run = attempt.key.run;
-    tracing::warn!(%run, %error, "could not write the order of output and errors");
-}
-
 fn tell_over(hub: &Hub, flow: &mut Flow) {
     flow.course = Course::Over;
     let (run, epoch) = (flow.attempt.key.run, flow.attempt.key.epoch);
@@ -325,3 +340,6 @@ fn tell_over(hub: &Hub, flow: &mut Flow) {
         stream: flow.stream,
     });
 }
+
+#[cfg(test)]
+mod tests;

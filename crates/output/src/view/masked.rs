@@ -9,7 +9,7 @@ use std::io;
 use super::View;
 use crate::hidden::Hidden;
 use crate::live::Snapshot;
-use crate::needles::Scan;
+use crate::needles::{Scan, mask_all};
 use crate::record::Records;
 use crate::stream::Stream;
 
@@ -74,7 +74,9 @@ impl View {
     /// How much of a segment of this size can be shown: up to what may be the beginning of a value.
     /// Never less than it was before.
     fn decided(&self, hidden: &Hidden, stream: Stream, size: u64) -> io::Result<u64> {
-        let needles = hidden.needles()?;
+        let Some(needles) = hidden.needles()? else {
+            return Ok(size);
+        };
         // As long as a value that may be going on, and as one that may cover a part of it.
         let from = size.saturating_sub(2 * needles.reach() as u64);
         let bytes = self.read_between(hidden, stream, from, size)?;
@@ -91,7 +93,11 @@ impl View {
         into: &mut [u8],
         at: u64,
     ) -> io::Result<usize> {
-        let needles = hidden.needles()?;
+        let Some(needles) = hidden.needles()? else {
+            let count = self.read_kept(stream, into, at)?;
+            mask_all(into.get_mut(..count).unwrap_or_default());
+            return Ok(count);
+        };
         let (size, is_final) = self.kept(stream);
         let reach = needles.reach() as u64;
         let from = at.saturating_sub(reach);

@@ -202,6 +202,53 @@ fn who_reads_while_a_segment_is_masked_sees_stars_and_nothing_else() {
 }
 
 #[test]
+fn of_a_run_that_is_withheld_nobody_sees_more_than_its_line_ends_and_its_segments_stay() {
+    let mut shop = Shop::open();
+    let earlier = format!("{VALUE}\nand\n");
+    shop.put(run(1), Stream::Stdout, earlier.as_bytes());
+    shop.outputs.withhold(run(1));
+    let (mut out, err) = shop.pipes(run(1), NO_CAP);
+    let mut tails = shop.outputs.watch(run(1), EPOCH).expect("live");
+    let view = shop.view(run(1));
+    out.write_all(b"hunt").expect("written");
+    let expected = format!("{STARS}\n***\n****");
+    wait_until(|| text(&view) == expected);
+    let shown = tail(&mut tails, |json| json.contains("\"total\":3"));
+    assert!(shown.contains(STARS) && !shown.contains("and\""), "{shown}");
+    assert_eq!(texts(&view, Selection::Both), [STARS, "***", "****"]);
+    let found = view.search(Selection::Both, "and", 0).expect("searched");
+    assert!(found.items.is_empty());
+    drop((out, err));
+    shop.closed();
+    assert_eq!(text(&shop.view(run(1))), expected);
+    assert_eq!(
+        shop.segment(run(1), "out"),
+        format!("{earlier}hunt").as_bytes()
+    );
+    // Another run is as it was printed.
+    shop.print(run(2), &[(Stream::Stdout, b"plain")]);
+    assert_eq!(text(&shop.view(run(2))), "plain");
+    shop.outputs.mask(run(1), EPOCH).expect("masked");
+    shop.outputs.reveal(run(1));
+    assert_eq!(shop.segment(run(1), "out"), expected.as_bytes());
+    assert_eq!(text(&shop.view(run(1))), expected);
+}
+
+#[test]
+fn a_segment_that_cannot_be_masked_is_named_and_the_others_are_masked() {
+    let shop = Shop::open();
+    hide(&shop.outputs, run(1), &[VALUE]);
+    std::fs::create_dir_all(shop.path(run(1), "out")).expect("in the way");
+    shop.put(run(1), Stream::Stderr, VALUE.as_bytes());
+    let error = shop.outputs.mask(run(1), EPOCH).expect_err("a folder");
+    let name = format!("{}.1.out: ", run(1));
+    assert!(error.to_string().contains(&name), "{error}");
+    assert_eq!(shop.segment(run(1), "err"), STARS.as_bytes());
+    std::fs::remove_dir(shop.path(run(1), "out")).expect("out of the way");
+    shop.outputs.mask(run(1), EPOCH).expect("masked");
+}
+
+#[test]
 fn nothing_is_hidden_of_other_runs_and_of_values_that_are_too_short() {
     let mut shop = Shop::open();
     hide(&shop.outputs, run(1), &[VALUE]);

@@ -110,8 +110,12 @@ pub struct RunUpdate {
     pub started_at: Option<Timestamp>,
     /// With [`State::Ended`] only.
     pub ended_at: Option<Timestamp>,
+    /// Takes the place of what is sealed in the row.
+    pub secrets: Option<Vec<u8>>,
     /// The secret arguments are no longer needed. The end of a run clears them in any case.
     pub clear_secrets: bool,
+    /// Its output is not masked at its end: what is sealed goes to [`crate::Store::unmasked_runs`].
+    pub is_unmasked: bool,
 }
 
 impl RunUpdate {
@@ -132,7 +136,9 @@ impl RunUpdate {
             enforced: None,
             started_at: None,
             ended_at: None,
+            secrets: None,
             clear_secrets: false,
+            is_unmasked: false,
         }
     }
 

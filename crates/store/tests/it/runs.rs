@@ -1,9 +1,9 @@
 use futures_util::future::join_all;
-use stagedoor_domain::id::{Epoch, UserId};
+use stagedoor_domain::id::{Epoch, RunId, UserId};
 use stagedoor_domain::run::{Outcome, State, StopCause};
 use stagedoor_store::{Inserted, RunRecord, RunUpdate};
 
-use crate::world::{at, queued, script, world};
+use crate::world::{World, at, queued, script, world};
 
 const ANN: UserId = UserId(1);
 const BOB: UserId = UserId(2);
@@ -231,7 +231,13 @@ async fn an_end_without_its_time_or_outcome_is_refused() {
 async fn secrets_are_replaced_while_a_run_goes_on_and_not_after_its_end() {
     let world = world();
     let run = world.started(1).await;
-    let keep = |sealed: &[u8]| world.store.keep_secrets(run.id, sealed.to_vec());
+    let keep = |sealed: &[u8]| {
+        let update = RunUpdate {
+            secrets: Some(sealed.to_vec()),
+            ..RunUpdate::new(run.id, Epoch(1), State::Running)
+        };
+        world.store.update_run(update)
+    };
     assert!(keep(b"other").await.expect("kept"));
     assert_eq!(world.read(&run).await.secrets, Some(b"other".to_vec()));
     let update = RunUpdate::ended(run.id, Epoch(1), Outcome::Failed, at(1));
@@ -258,6 +264,36 @@ async fn secrets_go_when_they_are_no_longer_needed_and_at_the_end_in_any_case() 
     };
     assert!(world.store.update_run(update).await.expect("updated"));
     assert_eq!(world.read(&ended).await.secrets, None);
+    assert!(unmasked(&world).await.is_empty());
+}
+
+async fn unmasked(world: &World) -> Vec<RunId> {
+    let runs = world.store.unmasked_runs().await.expect("read");
+    assert!(runs.iter().all(|run| run.secrets.is_some()));
+    runs.iter().map(|run| run.id).collect()
+}
+
+#[tokio::test]
+async fn a_run_that_ends_before_its_output_is_masked_keeps_its_secrets_until_they_are_dropped() {
+    let world = world();
+    let run = world.started(1).await;
+    assert!(unmasked(&world).await.is_empty(), "it goes on");
+    let update = RunUpdate {
+        is_unmasked: true,
+        ..RunUpdate::ended(run.id, Epoch(1), Outcome::Failed, at(1))
+    };
+    assert!(world.store.update_run(update).await.expect("updated"));
+    assert_eq!(unmasked(&world).await, [run.id]);
+    let drop_them = |reason| world.store.forget_unmasked(run.id, reason);
+    drop_them(Some("masked".to_owned())).await.expect("dropped");
+    assert!(unmasked(&world).await.is_empty());
+    let read = world.read(&run).await;
+    assert_eq!(
+        (read.secrets, read.reason.as_deref()),
+        (None, Some("masked"))
+    );
+    drop_them(None).await.expect("nothing to drop");
+    assert_eq!(world.read(&run).await.reason.as_deref(), Some("masked"));
 }
 
 #[tokio::test]

@@ -170,6 +170,10 @@ impl Recorder for Tape {
         self.hidden.lock().expect("not poisoned").insert(run);
     }
 
+    fn withhold(&self, run: RunId) {
+        self.hide(run, &[], &[]);
+    }
+
     fn mask(&self, run: RunId, epoch: Epoch) -> Option<Masking> {
         let is_hidden = self.hides(run);
         is_hidden.then(|| Box::pin(self.clone().mask_in_time(run, epoch)) as Masking)

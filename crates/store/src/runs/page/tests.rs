@@ -7,7 +7,7 @@ use stagedoor_domain::name::{ScriptName, UserName};
 use stagedoor_domain::run::{Outcome, State};
 use stagedoor_domain::time::Timestamp;
 
-use super::super::{LAST_RUN, UNFINISHED, insert};
+use super::super::{LAST_RUN, UNFINISHED, UNMASKED, insert};
 use super::{Cursor, RunFilter, RunRecord, UNFINISHED_IDS, Visible, first_id, page};
 use crate::connection::{open_writer, prepare_file};
 use crate::schema::{MIGRATIONS, migrate};
@@ -52,6 +52,8 @@ fn what_is_unfinished_and_what_was_last_is_found_without_the_history() {
         plan(&db, UNFINISHED),
         "SCAN runs USING INDEX runs_unfinished"
     );
+    let unmasked = plan(&db, UNMASKED);
+    assert!(!unmasked.contains("SCAN runs"), "{unmasked}");
     assert_eq!(
         plan(&db, LAST_RUN),
         "SEARCH runs USING INDEX runs_by_user_script (user_id=? AND script=?)"
