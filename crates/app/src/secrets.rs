@@ -160,6 +160,26 @@ impl App {
         self.inner.store.list_secrets().await
     }
 
+    /// That some of these do not open here, in a sentence; none where all do.
+    pub async fn unopened(&self, stored: &[SecretRecord]) -> Option<String> {
+        if stored.is_empty() {
+            return None;
+        }
+        let keys = match keys::read(self.inner.shelf.source()).await {
+            Ok(keys) => keys,
+            Err(error) => return Some(format!("no stored secret opens: {error}")),
+        };
+        let without = stored.iter().filter(|record| !keys.has(&record.key));
+        let names: Vec<String> = without.map(|record| format!("`{}`", record.name)).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "sealed with a key that is not here: {}. Give the server that key again. Where it is lost, \
+                 remove all stored secrets, start the server again, and set them anew",
+                names.join(", ")
+            )
+        })
+    }
+
     /// Sets a stored secret, for the first time or anew.
     pub async fn set_secret(
         &self,

@@ -23,6 +23,8 @@ pub struct SecretRecord {
     pub set_at: Timestamp,
     /// By whom: a user's name, or `uid 0` for somebody at a terminal of this machine.
     pub set_by: String,
+    /// The key that it opens with.
+    pub key: String,
 }
 
 /// A stored secret as it is kept.
@@ -94,7 +96,7 @@ impl Happened for Resealed {
 impl Store {
     /// All secrets, by name.
     pub async fn list_secrets(&self) -> Result<Vec<SecretRecord>, StoreError> {
-        const SQL: &str = "SELECT name, set_at, set_by FROM secrets ORDER BY name";
+        const SQL: &str = "SELECT name, set_at, set_by, key_id FROM secrets ORDER BY name";
         self.read(|db| {
             db.prepare_cached(SQL)?
                 .query_map([], read_record)?
@@ -228,6 +230,7 @@ fn read_record(row: &Row<'_>) -> rusqlite::Result<SecretRecord> {
         name: read_name(row)?,
         set_at: Timestamp::from_millis(row.get("set_at")?),
         set_by: row.get("set_by")?,
+        key: row.get("key_id")?,
     })
 }
 

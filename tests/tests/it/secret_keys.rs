@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::person::Person;
 use crate::program::{Home, Program, binary, command, stagedoor};
-use crate::robot::Robot;
+use crate::robot::{PASSWORD, Robot};
 use crate::secrets::{READER, VALUE, set, works};
 use serde_json::json;
 
@@ -210,6 +211,14 @@ fn b38_an_operators_key_takes_the_place_of_the_ring_and_is_replaced_by_another_l
     // Without the key everything else goes on.
     let program = Program::serve(home, &scripts);
     assert!(program.log().contains("sealed with a key that is not here"));
+    let _ = Robot::new(&program, "dan", &["admins"]);
+    let mut dan = Person::stranger(&program);
+    dan.sign_in("dan", PASSWORD);
+    let page = dan.get("/admin/secrets").expect(200).text();
+    assert!(
+        page.contains("sealed with a key that is not here"),
+        "{page}"
+    );
     let eve = Robot::new(&program, "eve", &[]);
     let run = eve.run("reader", &json!({}));
     let reason = run["reason"].as_str().unwrap_or_default();

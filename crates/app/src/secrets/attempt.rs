@@ -55,8 +55,8 @@ pub enum NoCredential {
     Absent(SecretName),
     /// Only its key opens it.
     #[error(
-        "Its definition lists the stored secret `{name}`, and {why}: give the server that key again \
-         (see `stagedoor keys list`), or set the secret anew."
+        "Its definition lists the stored secret `{name}`, and {why}: give the server that key again. \
+         Where it is lost, remove all stored secrets, start the server again, and set them anew."
     )]
     OfNoKey {
         /// Which.

@@ -25,7 +25,7 @@ pub(in crate::pages) struct SecretsPage {
     pub shell: Shell,
     pub said: Said,
     pub rows: Vec<SecretRow>,
-    /// Secrets that scripts list and that are not there.
+    /// Secrets that do not open, and those that scripts list and that are not there.
     pub missing: Vec<String>,
     /// What was entered.
     pub name: String,
@@ -130,6 +130,7 @@ async fn show(
 ) -> Result<Response, Problem> {
     let now = state.app.clock().now();
     let stored = state.app.secrets(admin(state, me, arrival)?).await?;
+    let unopened = state.app.unopened(&stored).await;
     let mut listed = listed_by(&*state.app.catalog().await);
     let rows = stored.into_iter().map(|record| {
         let scripts = listed.remove(&record.name).unwrap_or_default();
@@ -146,7 +147,7 @@ async fn show(
         shell: Shell::of(state, me, Here::Admin),
         said,
         rows,
-        missing: missing.collect(),
+        missing: unopened.into_iter().chain(missing).collect(),
         name: entered.to_owned(),
     };
     Ok(super::super::page(status, &page))
