@@ -131,4 +131,6 @@ mod tree;
 #[cfg(test)]
 mod unpublished;
 #[cfg(test)]
+mod unread;
+#[cfg(test)]
 mod writable;
