@@ -214,6 +214,10 @@ impl Launcher<'_> {
                 mark.problem(format!("`{word}` is not executable"))
                     .mend(format!("run `chmod +x {word}`")),
             ),
+            Program::Closed { folder, uid } => {
+                let (why, mend) = closed(word, &folder, uid);
+                problems.push(mark.problem(why).mend(mend));
+            }
         }
         None
     }
@@ -235,7 +239,11 @@ impl Launcher<'_> {
                 interpreter,
                 argument,
             } => {
-                if self.machine.program(&interpreter) != Program::Runnable {
+                let found = self.machine.program(&interpreter);
+                if let Program::Closed { folder, uid } = &found {
+                    let (why, mend) = closed(&interpreter, folder, *uid);
+                    problems.push(problem(why).mend(mend));
+                } else if found != Program::Runnable {
                     let message = format!("the shebang's interpreter `{interpreter}` is not there");
                     problems.push(problem(message).mend("install it, or correct the first line"));
                 } else if interpreter.ends_with("/env") {
@@ -254,6 +262,17 @@ impl Launcher<'_> {
             }
         }
     }
+}
+
+/// Why a program behind a closed folder cannot be used, and the mend. Scripts run as another account than
+/// the one that reads this, so that it alone may pass would not help.
+fn closed(program: &str, folder: &str, uid: u32) -> (String, String) {
+    (
+        format!("the account {uid} may not reach `{program}`: `{folder}` is closed to it"),
+        format!(
+            "name a program that lies outside of `{folder}`, or let every account pass (chmod o+x {folder})"
+        ),
+    )
 }
 
 fn cannot_use(path: &str, error: NoFile) -> Problem {

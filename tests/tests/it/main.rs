@@ -15,6 +15,8 @@ mod audit_log;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod checked_as;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod conditions;
