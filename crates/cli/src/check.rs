@@ -55,15 +55,9 @@ pub fn check(asked: &CheckOptions) -> anyhow::Result<u8> {
         .with_context(|| format!("could not read the folder {}", dir.display()))?;
     let settings = read_settings(asked);
     // First: what follows may only follow from it.
-    if let Err(error) = &settings {
-        println!("{error}\n");
-    }
-    let roles = settings.as_ref().ok().map(Roles::of).transpose();
-    if let Err(error) = &roles {
-        println!("error: `stagedoor serve` would not start: {error:#}\n");
-    }
-    let would_start = settings.is_ok() && roles.is_ok();
-    let roles = roles.ok().flatten().unwrap_or_default();
+    let roles = roles_of(&settings);
+    let would_start = roles.is_some();
+    let roles = roles.unwrap_or_default();
     let permits = settings.as_ref().map(|settings| settings.permits.clone());
     let options = stagedoor_catalog::Options {
         permits: permits.unwrap_or_else(|_| vec![Permit::of_everything()]),
@@ -71,14 +65,7 @@ pub fn check(asked: &CheckOptions) -> anyhow::Result<u8> {
     };
     let search_path = options.search_path.clone();
     let checked = read(&root, &roles, options)?;
-    for problem in &checked.problems {
-        println!("{problem}\n");
-    }
-    // Settings may be for root alone, and are no script.
-    let skipped = checked.skipped.iter();
-    for skipped in skipped.filter(|skipped| skipped.file != SETTINGS) {
-        println!("note: {} is not looked at: {}", skipped.file, skipped.why);
-    }
+    tell(&checked);
     // First, because who looks at accounts of the store becomes the one that owns it.
     let known = settings.as_ref().ok();
     warn_of_others(&root, known, &roles, &checked.snapshot, &search_path);
@@ -87,6 +74,32 @@ pub fn check(asked: &CheckOptions) -> anyhow::Result<u8> {
     }
     warn_of_missing_secrets(&checked.snapshot, state);
     Ok(sum_up(&checked, would_start))
+}
+
+/// Who runs what; none, and why, where no server starts with these settings.
+fn roles_of(settings: &Result<Settings, ConfigError>) -> Option<Roles> {
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(error) => {
+            println!("{error}\n");
+            return None;
+        }
+    };
+    let roles = Roles::of(settings).map_err(|error| {
+        println!("error: `stagedoor serve` would not start: {error:#}\n");
+    });
+    roles.ok()
+}
+
+fn tell(checked: &Checked) {
+    for problem in &checked.problems {
+        println!("{problem}\n");
+    }
+    // Settings may be for root alone, and are no script.
+    let skipped = checked.skipped.iter();
+    for skipped in skipped.filter(|skipped| skipped.file != SETTINGS) {
+        println!("note: {} is not looked at: {}", skipped.file, skipped.why);
+    }
 }
 
 /// Reads the folder as the server that the account that asks would start.

@@ -188,3 +188,33 @@ fn w43_what_the_scripts_account_may_not_execute_is_told_as_the_run_is_refused() 
         assert_eq!(code, Some(0), "{text}");
     }
 }
+
+/// Its interpreter starts, and then finds that out: that is no refusal, and no success.
+#[test]
+fn w43_a_script_that_its_interpreter_may_not_read_is_told_as_one_that_fails() {
+    if skipped() {
+        return;
+    }
+    let home = Home::new();
+    let folder = home.scripts(&[("read.sh", &*script("interpreter = \"sh\""))]);
+    let file = folder.join("read.sh");
+    std::os::unix::fs::chown(&file, None, Some(7373)).expect("chgrp");
+    mode(&file, 0o640);
+    let (_, text) = asked(&[], &folder);
+    assert!(text.contains("warning: each run of `read` fails"), "{text}");
+    let (code, text) = asked(&["--explain", "read"], &folder);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("would be started, and fail") && text.contains("chmod o+r read.sh"),
+        "{text}"
+    );
+    let program = Program::serve(home, &folder);
+    let robot = Robot::user(&program);
+    assert_eq!(robot.run("read", &json!({}))["outcome"], "failed");
+    mode(&file, 0o644);
+    let (code, text) = asked(&["--explain", "read"], &folder);
+    assert_eq!(code, Some(0), "{text}");
+    let (_, text) = asked(&[], &folder);
+    assert!(!text.contains("each run of"), "{text}");
+    assert_eq!(robot.run("read", &json!({}))["outcome"], "succeeded");
+}

@@ -179,7 +179,12 @@ fn w43_a_path_that_is_gone_and_a_definition_with_errors_are_told_with_the_refusa
     let home = Home::new();
     let gone = script("sandbox = { write = [\"/srv/not/there\"] }");
     let floor = script("sandbox = { level = \"none\", required = true }");
-    let folder = home.scripts(&[("gone.sh", &*gone), ("ops/floor.sh", &*floor)]);
+    let nowhere = script("working_directory = \"/srv/not/there\"");
+    let folder = home.scripts(&[
+        ("gone.sh", &*gone),
+        ("ops/floor.sh", &floor),
+        ("nowhere.sh", &nowhere),
+    ]);
     permit(&folder);
     let (code, text) = explain(&home, &folder, "ops/floor");
     assert_eq!(code, Some(1), "{text}");
@@ -187,7 +192,10 @@ fn w43_a_path_that_is_gone_and_a_definition_with_errors_are_told_with_the_refusa
         text.contains("`required` has no effect") && text.contains("is not published"),
         "{text}"
     );
-    compare(&home, &folder, &["gone"]);
+    compare(&home, &folder, &["gone", "nowhere"]);
+    let (_, text) = explain(&home, &folder, "nowhere");
+    let mend = "make it (mkdir /srv/not/there), or correct `working_directory`";
+    assert!(text.contains(mend), "{text}");
     let (_, text) = explain(&home, &folder, "gone");
     assert!(text.contains("/srv/not/there: is not there"), "{text}");
     assert!(text.starts_with("gone would be refused"), "{text}");
