@@ -5,6 +5,7 @@ use stagedoor_domain::script::{Fingerprint, Launch};
 
 use crate::block::line_problem;
 use crate::machine::{FileFacts, Machine, NoFile, Program, join, search};
+use crate::reach::closed;
 use crate::shebang::{self, Start};
 use crate::trust;
 use crate::venv::Venv;
@@ -262,17 +263,6 @@ impl Launcher<'_> {
             }
         }
     }
-}
-
-/// Why a program behind a closed folder cannot be used, and the mend. Scripts run as another account than
-/// the one that reads this, so that it alone may pass would not help.
-fn closed(program: &str, folder: &str, uid: u32) -> (String, String) {
-    (
-        format!("the account {uid} may not reach `{program}`: `{folder}` is closed to it"),
-        format!(
-            "name a program that lies outside of `{folder}`, or let every account pass (chmod o+x {folder})"
-        ),
-    )
 }
 
 fn cannot_use(path: &str, error: NoFile) -> Problem {

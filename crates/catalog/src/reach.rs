@@ -45,6 +45,17 @@ pub fn closed_folder(path: &str) -> Option<String> {
     None
 }
 
+/// Why a program behind a closed folder cannot be used, and the mend. Scripts run as another account than
+/// the one that reads this, so that it alone may pass would not help.
+pub(crate) fn closed(program: &str, folder: &str, uid: u32) -> (String, String) {
+    (
+        format!("the account {uid} may not reach `{program}`: `{folder}` is closed to it"),
+        format!(
+            "name a program that lies outside of `{folder}`, or let every account pass (chmod o+x {folder})"
+        ),
+    )
+}
+
 fn steps(path: &Path) -> VecDeque<OsString> {
     let steps = path.components().filter_map(|part| match part {
         Component::Normal(_) | Component::ParentDir => Some(part.as_os_str().to_owned()),

@@ -77,7 +77,7 @@ fn w43_what_the_servers_account_cannot_read_check_says_as_root_too() {
     let passed = format!("`{}` is closed to it", closed.display());
     for words in [
         "private.sh: the file cannot be read",
-        "let the account 7373 read it (chmod o+r private.sh)",
+        "let the account 7373 read it (chmod o+rx private.sh)",
         "hidden.sh: the file cannot be read",
         "deep: the folder cannot be listed",
         "let the account 7373 read and enter it (chmod o+rx deep)",

@@ -39,6 +39,7 @@ fn put_on(account: &Account) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn what_is_closed_to_the_account_is_closed_to_its_look_and_to_no_other() {
@@ -46,6 +47,8 @@ mod tests {
             return println!("skipped: only root can look as another account");
         }
         let dir = tempfile::tempdir().expect("a folder");
+        let closed = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(dir.path(), closed).expect("chmod");
         let inside = dir.path().join("inside");
         std::fs::write(&inside, "").expect("written");
         let look = || std::fs::metadata(&inside).is_ok();
