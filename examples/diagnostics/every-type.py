@@ -47,6 +47,7 @@
 # [[param]]
 # name = "secret"
 # secret = true
+# required = false
 # section = "Text"
 #
 # [[param]]

@@ -1,11 +1,12 @@
 //! All mistakes of a folder at once, for `stagedoor check`.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
 use stagedoor_config::document::{Problem, Problems};
 
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::{Catalog, CatalogError, open_folder};
 use crate::options::Options;
 use crate::snapshot::{Skipped, Snapshot};
 
@@ -25,7 +26,15 @@ pub struct Checked {
 /// # Errors
 /// The folder cannot be opened.
 pub fn check_folder(path: &Path, options: Options) -> Result<Checked, CatalogError> {
-    let snapshot = Catalog::open_path(path, options)?.snapshot();
+    check_opened(open_folder(path)?, path, options)
+}
+
+/// The same with a folder that is open: as a server that opened it with more rights than it reads it with.
+///
+/// # Errors
+/// The path cannot be used.
+pub fn check_opened(root: OwnedFd, path: &Path, options: Options) -> Result<Checked, CatalogError> {
+    let snapshot = Catalog::open(root, path, options)?.snapshot();
     let problems: Problems = snapshot
         .broken()
         .iter()

@@ -5,6 +5,7 @@ use stagedoor_domain::script::{Fingerprint, Launch};
 
 use crate::block::line_problem;
 use crate::machine::{FileFacts, Machine, NoFile, Program, join, search};
+use crate::reach::closed;
 use crate::shebang::{self, Start};
 use crate::trust;
 use crate::venv::Venv;
@@ -214,6 +215,10 @@ impl Launcher<'_> {
                 mark.problem(format!("`{word}` is not executable"))
                     .mend(format!("run `chmod +x {word}`")),
             ),
+            Program::Closed { folder, uid } => {
+                let (why, mend) = closed(word, &folder, uid);
+                problems.push(mark.problem(why).mend(mend));
+            }
         }
         None
     }
@@ -235,7 +240,11 @@ impl Launcher<'_> {
                 interpreter,
                 argument,
             } => {
-                if self.machine.program(&interpreter) != Program::Runnable {
+                let found = self.machine.program(&interpreter);
+                if let Program::Closed { folder, uid } = &found {
+                    let (why, mend) = closed(&interpreter, folder, *uid);
+                    problems.push(problem(why).mend(mend));
+                } else if found != Program::Runnable {
                     let message = format!("the shebang's interpreter `{interpreter}` is not there");
                     problems.push(problem(message).mend("install it, or correct the first line"));
                 } else if interpreter.ends_with("/env") {

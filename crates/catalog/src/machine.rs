@@ -35,7 +35,7 @@ pub(crate) enum NoFile {
 }
 
 /// A program outside the catalog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Program {
     /// A file with an execute bit.
     Runnable,
@@ -43,6 +43,13 @@ pub(crate) enum Program {
     NotExecutable,
     /// No such file.
     Missing,
+    /// A folder on the way lets this account not through, so nobody knows whether it is there.
+    Closed {
+        /// The first one.
+        folder: String,
+        /// Whom.
+        uid: u32,
+    },
 }
 
 /// Facts about the machine.

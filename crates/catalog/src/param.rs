@@ -165,11 +165,12 @@ fn required(param: &Param, keys: &Table, problems: &mut Problems) -> bool {
     is_positional(param) && !stands_in
 }
 
-/// Does the script know the value by its place among the arguments?
+/// Does the script find the value where it always stands, so that leaving it out is no way to say something?
 fn is_positional(param: &Param) -> bool {
     let placed = match param.pass {
         Pass::Arg => param.option.is_none(),
-        Pass::File => !param.secret && param.option.is_none() && param.env.is_none(),
+        // A secret has its place by its name, and is missed there as much.
+        Pass::File => param.option.is_none() && param.env.is_none(),
         Pass::Env | Pass::Stdin | Pass::None => false,
     };
     placed && !matches!(param.kind, Kind::Flag | Kind::Count)

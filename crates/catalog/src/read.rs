@@ -247,9 +247,12 @@ impl FileState {
         );
         let problem = match error {
             NoFile::Link => problem.mend("put the file itself here"),
-            _ => problem.mend(
-                "let Stagedoor's account read it, or begin its name with `_` to leave it out",
-            ),
+            // Scripts run as another account than the one that reads them.
+            _ => problem.mend(format!(
+                "let the account {} read it (chmod o+r{} {path}), or begin its name with `_` to leave it out",
+                rustix::process::geteuid().as_raw(),
+                if executable { "x" } else { "" }
+            )),
         };
         self.break_file(reading, name, problem.into());
     }

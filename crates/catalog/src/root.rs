@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use stagedoor_domain::script::Fingerprint;
 
 use crate::machine::{FileFacts, Machine, NoFile, Program};
+use crate::reach::closed_folder;
 use crate::trust::Marks;
 
 /// How often a file that changes while it is read is read again.
@@ -256,14 +257,21 @@ impl<'a> Here<'a> {
 
 impl Machine for Here<'_> {
     fn program(&self, path: &str) -> Program {
-        let found = rustix::fs::stat(path).map_or(Program::Missing, |stat| {
-            let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-            match (regular, stat.st_mode & 0o111) {
-                (false, _) => Program::Missing,
-                (true, 0) => Program::NotExecutable,
-                (true, _) => Program::Runnable,
+        let found = match rustix::fs::stat(path) {
+            Ok(stat) => {
+                let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+                match (regular, stat.st_mode & 0o111) {
+                    (false, _) => Program::Missing,
+                    (true, 0) => Program::NotExecutable,
+                    (true, _) => Program::Runnable,
+                }
             }
-        });
+            Err(Errno::ACCESS) => closed_folder(path).map_or(Program::Missing, |folder| {
+                let uid = rustix::process::geteuid().as_raw();
+                Program::Closed { folder, uid }
+            }),
+            Err(_) => Program::Missing,
+        };
         self.misses
             .set(self.misses.get() || found != Program::Runnable);
         found

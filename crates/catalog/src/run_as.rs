@@ -17,7 +17,7 @@ pub(crate) fn read(
             "stagedoor.toml does not permit scripts of this folder to run as `{name}`"
         ));
         problems.push(problem.mend(format!(
-            "take `run_as` out, or ask the operator for `[[permit]]` with `folder = \"{shown}\"` and `run_as = [\"{name}\"]`"
+            "take `run_as` out, or ask the operator for `[[permit]]` with `folder = \"{shown}\"` and `run_as = [\"{name}\"]`, which counts from the next start of `stagedoor serve`"
         )));
     }
     Some(name)

@@ -71,7 +71,7 @@ fn level(table: &Table, folder: &str, permits: &[Permit], problems: &mut Problem
             Level::default().word()
         ));
         problems.push(problem.mend(format!(
-            "take it out, or ask the operator for `[[permit]]` with `folder = \"{shown}\"` and `sandbox = \"{}\"`",
+            "take it out, or ask the operator for `[[permit]]` with `folder = \"{shown}\"` and `sandbox = \"{}\"`, which counts from the next start of `stagedoor serve`",
             level.word()
         )));
     }
@@ -165,13 +165,12 @@ pub(crate) fn process_limits(
     permits: &[Permit],
     problems: &mut Problems,
 ) -> ProcessLimits {
-    let mut count = |key: &str, least: u32| {
-        let node = table.get(key)?;
-        node.count(least, problems).map(u64::from)
-    };
-    let processes = count("processes", 1);
-    let open_files = count("open_files", LEAST_OPEN_FILES);
+    let open_files = table.get("open_files");
+    let open_files = open_files.and_then(|node| node.count(LEAST_OPEN_FILES, problems));
     let most = Permit::most_processes(permits, folder);
+    let processes = table
+        .get("processes")
+        .and_then(|node| processes(node, most, problems));
     if let (Some(many), Some(node)) = (
         processes.filter(|many| *many > most),
         table.get("processes"),
@@ -181,7 +180,7 @@ pub(crate) fn process_limits(
             "a run may have {most} processes, and stagedoor.toml does not permit {many} here"
         ));
         problems.push(problem.mend(format!(
-            "write less, or ask the operator for `[[permit]]` with `folder = \"{shown}\"` and `limits = {{ processes = {many} }}`"
+            "write less, or ask the operator for `[[permit]]` with `folder = \"{shown}\"` and `limits = {{ processes = {many} }}`, which counts from the next start of `stagedoor serve`"
         )));
     }
     let mut size = |key: &str, least: u64| {
@@ -203,9 +202,17 @@ pub(crate) fn process_limits(
         cpu,
         processes,
         file_size,
-        open_files,
+        open_files: open_files.map(u64::from),
         nice: nice.and_then(|nice| i8::try_from(nice).ok()),
     }
+}
+
+/// More than `most` is not permitted here, which is told with the mend of that.
+fn processes(node: &Node, most: u64, problems: &mut Problems) -> Option<u64> {
+    let is_much = matches!(node.value, Value::Integer(many) if many > 1);
+    let most = i64::try_from(most).ok().filter(|_| !is_much);
+    let many = node.integer(1, most.unwrap_or(i64::MAX), problems)?;
+    u64::try_from(many).ok()
 }
 
 /// The kernel counts whole seconds.

@@ -58,8 +58,8 @@ impl Drop for Quiet {
 /// One line from the terminal that is standard input, without its end.
 pub fn ask(what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let quiet = Quiet::new().context("could not ask without showing the answer; pipe it")?;
-    eprint!("{what}");
-    let _ = std::io::stderr().flush();
+    let mut terminal = std::io::stderr();
+    let _ = write!(terminal, "{what}").and_then(|()| terminal.flush());
     let answer = line().and_then(|line| Ok((line, quiet.has_more()?)));
     drop(quiet);
     eprintln!("");

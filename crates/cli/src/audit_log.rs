@@ -16,6 +16,7 @@ use stagedoor_store::{AuditFilter, AuditLog, AuditRecord, LONGEST_PAGE, Start};
 use crate::args::{AuditLogCommand, ExportFormat, StateOption};
 use crate::database;
 use crate::system::SystemClock;
+use crate::terminal::is_unread;
 use crate::{EXIT_FAILED, EXIT_OK};
 
 pub fn run(state: &StateOption, command: AuditLogCommand) -> anyhow::Result<u8> {
@@ -138,7 +139,20 @@ fn parse_end(text: &str) -> anyhow::Result<(i64, String)> {
     end.ok_or_else(|| anyhow!("`{text}` is not an end of the log; write it as `verify` printed it"))
 }
 
-fn list(log: &AuditLog, mut filter: AuditFilter, limit: usize) -> anyhow::Result<u8> {
+/// Whoever reads may go away before the end.
+fn quietly(written: anyhow::Result<()>) -> anyhow::Result<()> {
+    match written {
+        Err(error) if is_unread(&error) => Ok(()),
+        written => written,
+    }
+}
+
+fn list(log: &AuditLog, filter: AuditFilter, limit: usize) -> anyhow::Result<u8> {
+    quietly(write_list(log, filter, limit))?;
+    Ok(EXIT_OK)
+}
+
+fn write_list(log: &AuditLog, mut filter: AuditFilter, limit: usize) -> anyhow::Result<()> {
     let mut left = limit;
     let mut out = BufWriter::new(io::stdout().lock());
     while left > 0 {
@@ -153,8 +167,7 @@ fn list(log: &AuditLog, mut filter: AuditFilter, limit: usize) -> anyhow::Result
             break;
         }
     }
-    out.flush()?;
-    Ok(EXIT_OK)
+    Ok(out.flush()?)
 }
 
 /// For people. What a terminal could take for more than text is written by its number.
@@ -213,7 +226,7 @@ fn make(path: &Path) -> anyhow::Result<File> {
 fn export(log: &AuditLog, format: ExportFormat, file: Option<File>) -> anyhow::Result<u8> {
     match file {
         Some(file) => write_all(log, format, file).context("could not write the whole log")?,
-        None => write_all(log, format, io::stdout().lock())?,
+        None => quietly(write_all(log, format, io::stdout().lock()))?,
     }
     Ok(EXIT_OK)
 }

@@ -2,7 +2,9 @@
 
 mod explain;
 mod places;
+mod reach;
 mod roles;
+mod sight;
 mod wishes;
 mod writers;
 
@@ -12,22 +14,28 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use stagedoor_app::groups::idle_grants;
-use stagedoor_catalog::Snapshot;
+use stagedoor_catalog::{Checked, Snapshot};
 use stagedoor_config::{ConfigError, Settings};
 use stagedoor_domain::access::Grants;
+use stagedoor_domain::sandbox::Permit;
 
 use crate::args::{CheckOptions, StateOption};
 use crate::database::{block_on, open_if_there};
 use crate::groups::inhabited;
 use crate::secrets::missing;
+use crate::serve::open_folder;
 use crate::system::SystemClock;
 use crate::{EXIT_FAILED, EXIT_OK};
 use places::Places;
 use roles::Roles;
+use sight::looking_as;
 use writers::Judge;
 
 /// A tree that its group may write has one for each file.
 const MOST_WARNINGS: usize = 50;
+
+/// The settings in the folder itself.
+const SETTINGS: &str = "stagedoor.toml";
 
 /// Prints every error of a folder's definitions with its place and its mend; or what would hold one
 /// script.
@@ -42,44 +50,89 @@ pub fn check(asked: &CheckOptions) -> anyhow::Result<u8> {
     if let Some(name) = &asked.explain {
         return explain::explain(name, asked);
     }
+    let root = dir
+        .canonicalize()
+        .with_context(|| format!("could not read the folder {}", dir.display()))?;
     let settings = read_settings(asked);
+    // First: what follows may only follow from it.
+    let roles = roles_of(&settings);
+    let would_start = roles.is_some();
+    let roles = roles.unwrap_or_default();
     let permits = settings.as_ref().map(|settings| settings.permits.clone());
     let options = stagedoor_catalog::Options {
-        permits: permits.unwrap_or_default(),
+        permits: permits.unwrap_or_else(|_| vec![Permit::of_everything()]),
         ..stagedoor_catalog::Options::new(Arc::new(SystemClock::new()))
     };
     let search_path = options.search_path.clone();
-    let checked = stagedoor_catalog::check_folder(dir, options)
-        .with_context(|| format!("could not read the folder {}", dir.display()))?;
-    for problem in &checked.problems {
-        println!("{problem}\n");
-    }
-    if let Err(error) = &settings {
-        println!("{error}\n");
-    }
-    for skipped in &checked.skipped {
-        println!("note: {} is not looked at: {}", skipped.file, skipped.why);
-    }
+    let checked = read(&root, &roles, options)?;
+    tell(&checked);
     // First, because who looks at accounts of the store becomes the one that owns it.
-    warn_of_others(dir, settings.as_ref().ok(), &checked.snapshot, &search_path);
+    let known = settings.as_ref().ok();
+    warn_of_others(&root, known, &roles, &checked.snapshot, &search_path);
     if let Ok(settings) = &settings {
         warn_of_idle(settings.grants.clone(), &checked.snapshot, state);
     }
     warn_of_missing_secrets(&checked.snapshot, state);
-    let scripts = say(checked.snapshot.len(), "script");
-    match checked.problems.len() + usize::from(settings.is_err()) {
-        0 => {
-            println!("{scripts}, no errors.");
-            Ok(EXIT_OK)
+    Ok(sum_up(&checked, would_start))
+}
+
+/// Who runs what; none, and why, where no server starts with these settings.
+fn roles_of(settings: &Result<Settings, ConfigError>) -> Option<Roles> {
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(error) => {
+            println!("{error}\n");
+            return None;
         }
-        errors => {
-            println!(
-                "{scripts}, {}. A script with an error is not published; the others are.",
-                say(errors, "error")
-            );
-            Ok(EXIT_FAILED)
-        }
+    };
+    let roles = Roles::of(settings).map_err(|error| {
+        println!("error: `stagedoor serve` would not start: {error:#}\n");
+    });
+    roles.ok()
+}
+
+fn tell(checked: &Checked) {
+    for problem in &checked.problems {
+        println!("{problem}\n");
     }
+    // Settings may be for root alone, and are no script.
+    let skipped = checked.skipped.iter();
+    for skipped in skipped.filter(|skipped| skipped.file != SETTINGS) {
+        println!("note: {} is not looked at: {}", skipped.file, skipped.why);
+    }
+}
+
+/// Reads the folder as the server that the account that asks would start.
+fn read(
+    root: &Path,
+    roles: &Roles,
+    options: stagedoor_catalog::Options,
+) -> anyhow::Result<Checked> {
+    let folder = open_folder(root)?;
+    let read = || stagedoor_catalog::check_opened(folder, root, options);
+    looking_as(roles.server.as_ref(), read)?
+        .with_context(|| format!("could not read the folder {}", root.display()))
+}
+
+fn sum_up(checked: &Checked, would_start: bool) -> u8 {
+    let scripts = say(checked.snapshot.len(), "script");
+    match (checked.problems.len(), would_start) {
+        (0, true) => {
+            println!("{scripts}, no errors.");
+            return EXIT_OK;
+        }
+        (0, false) => println!("{scripts}, no errors in definitions."),
+        (errors, _) => println!(
+            "{scripts}, {}. A script with an error is not published; the others are.",
+            say(errors, "error")
+        ),
+    }
+    if !would_start {
+        println!(
+            "None is served before the settings are mended: `stagedoor serve` would not start."
+        );
+    }
+    EXIT_FAILED
 }
 
 /// Says which grants give nobody anything. Who is in which group, and the grants of the store, count
@@ -131,24 +184,19 @@ fn warn_of_missing_secrets(scripts: &Snapshot, state: &StateOption) {
 fn warn_of_others(
     dir: &Path,
     settings: Option<&Settings>,
+    roles: &Roles,
     scripts: &Snapshot,
     search_path: &[String],
 ) {
-    let roles = settings.map(Roles::of).transpose();
-    let roles = roles.unwrap_or_else(|error| {
-        println!("warning: `stagedoor serve` would not start: {error:#}");
-        None
-    });
-    let roles = roles.unwrap_or_default();
     let permits = settings.map_or(&[][..], |settings| &settings.permits);
     let mut warnings = roles.warnings(permits, scripts);
+    warnings.extend(reach::warnings(dir, roles, scripts));
     warnings.extend(wishes::warnings(dir, permits, scripts));
-    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let judge = Judge {
-        roles: &roles,
-        owner: std::fs::metadata(&dir).map_or(0, |found| found.uid()),
+        roles,
+        owner: std::fs::metadata(dir).map_or(0, |found| found.uid()),
     };
-    let places = Places::of(&dir, scripts, settings).with_path(search_path);
+    let places = Places::of(dir, scripts, settings).with_path(search_path);
     for (path, kind) in places.iter() {
         warnings.extend(judge.faults(path, kind));
     }

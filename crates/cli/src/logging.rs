@@ -18,7 +18,9 @@ pub fn start(filter: Option<&str>, no_color: bool) {
         EnvFilter::try_new(filter.unwrap_or("info")).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_target(false);
+        .with_target(false)
+        // It would be told where nothing can be written any more, and end the thread.
+        .log_internal_errors(false);
     if io::stderr().is_terminal() {
         builder
             .fmt_fields(plain_fields())

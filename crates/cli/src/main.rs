@@ -56,6 +56,12 @@ fn main() -> ExitCode {
         Err(error) => return misread(&error),
     };
     match run(arguments) {
+        Ok(_) if !terminal::all_is_said() => {
+            eprintln!(
+                "stagedoor: it was done, but not all that there is to say could be written to standard output"
+            );
+            ExitCode::from(EXIT_FAILED)
+        }
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("stagedoor: {error:#}");

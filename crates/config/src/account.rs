@@ -1,6 +1,6 @@
 //! Names of the machine's accounts. Whether there is such an account is the machine's matter.
 
-use crate::document::{Node, Problems};
+use crate::document::{Node, Problems, Value};
 
 /// The longest that the usual tools make is 32.
 const LONGEST: usize = 64;
@@ -23,6 +23,10 @@ pub(crate) fn account(node: &Node, problems: &mut Problems) -> Option<String> {
 /// The name of an account that scripts run as, in a permit or in a definition. A number would have no
 /// groups, and root is never one of them.
 pub fn run_as(node: &Node, problems: &mut Problems) -> Option<String> {
+    if !matches!(node.value, Value::Text(_)) {
+        node.wrong("the name of an account", "\"backup\"", problems);
+        return None;
+    }
     let text = node.full_text(problems)?;
     if text == "root" {
         let problem = node.mark.problem("no script runs as root");

@@ -25,14 +25,18 @@ pub(crate) fn read(tables: &[Table], problems: &mut Problems) -> Vec<Permit> {
 }
 
 fn one(table: &Table, problems: &mut Problems) -> Option<Permit> {
+    let before = problems.len();
     KEYS.check(table, problems);
-    if !table.has("folder") {
+    // What it lacks may stand there under a mistyped key.
+    let is_understood = problems.len() == before;
+    if !table.has("folder") && is_understood {
         let problem = table.mark.problem("this permit has no `folder`");
         problems.push(problem.mend("add `folder = \"ops\"`"));
     }
     if !["sandbox", "run_as", "limits"]
         .iter()
         .any(|key| table.has(key))
+        && is_understood
     {
         let problem = table.mark.problem("this permit permits nothing");
         problems.push(problem.mend("add `sandbox = \"none\"`, or `run_as = [\"backup\"]`"));

@@ -155,7 +155,7 @@ fn limits(layers: &Layers, cores: u32, problems: &mut Problems) -> Limits {
     let queued_per_user = count("limits.queued_per_user", 0, 100);
     let output = layers
         .get("limits.output")
-        .and_then(|node| node.size(problems))
+        .and_then(|node| node.some_size(problems))
         .unwrap_or(64 << 20);
     let timeout = match layers.get("limits.timeout") {
         None => Some(Duration::from_hours(1)),

@@ -29,6 +29,16 @@ pub enum BadName {
         /// What is allowed, for people.
         allowed: &'static str,
     },
+    /// A character that is allowed, but not as the first.
+    #[error("`{text}` begins with `{character}`; allowed are {allowed}")]
+    BadBeginning {
+        /// The whole part.
+        text: String,
+        /// Its first character.
+        character: char,
+        /// What is allowed, for people.
+        allowed: &'static str,
+    },
     /// More folders than [`DEEPEST`].
     #[error("a name may have at most 16 folders")]
     TooDeep,
@@ -80,6 +90,11 @@ fn check(
         .find(|&(at, c)| if at == 0 { !first(c) } else { !rest(c) });
     match bad {
         None => Ok(()),
+        Some((0, character)) if rest(character) => Err(BadName::BadBeginning {
+            text: text.to_owned(),
+            character,
+            allowed,
+        }),
         Some((_, character)) => Err(BadName::BadCharacter {
             text: text.to_owned(),
             character,
@@ -273,6 +288,19 @@ mod tests {
         }
         assert!(CredentialName::parse("db.password").is_ok());
         assert!(CredentialName::parse("ops/db").is_err());
+    }
+
+    #[test]
+    fn a_character_that_is_only_wrong_at_the_beginning_is_told_as_that() {
+        let said = |text| ScriptName::parse(text).expect_err("no name").to_string();
+        assert!(
+            said(".x").starts_with("`.x` begins with `.`"),
+            "{}",
+            said(".x")
+        );
+        assert!(said("x y").starts_with("`x y` has ` `"), "{}", said("x y"));
+        assert!(said("!x").starts_with("`!x` has `!`"), "{}", said("!x"));
+        assert!(ScriptName::parse("x.y").is_ok());
     }
 
     #[test]

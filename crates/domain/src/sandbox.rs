@@ -110,7 +110,20 @@ pub struct Permit {
     pub processes: Option<u64>,
 }
 
+/// Stands for every account. No definition and no setting can write it.
+const EVERY_ACCOUNT: &str = "*";
+
 impl Permit {
+    /// For who does not know what is permitted, and is not to complain of it.
+    pub fn of_everything() -> Self {
+        Self {
+            folder: String::new(),
+            level: Level::None,
+            run_as: vec![EVERY_ACCOUNT.to_owned()],
+            processes: Some(u64::MAX),
+        }
+    }
+
     /// The loosest level that a script of this folder may ask for.
     pub fn loosest(permits: &[Self], folder: &str) -> Level {
         let covering = permits.iter().filter(|permit| permit.covers(folder));
@@ -120,8 +133,9 @@ impl Permit {
 
     /// Whether a script of this folder may run as this account.
     pub fn may_run_as(permits: &[Self], folder: &str, account: &str) -> bool {
-        let mut covering = permits.iter().filter(|permit| permit.covers(folder));
-        covering.any(|permit| permit.run_as.iter().any(|name| name == account))
+        let covering = permits.iter().filter(|permit| permit.covers(folder));
+        let mut names = covering.flat_map(|permit| &permit.run_as);
+        names.any(|name| name == account || name == EVERY_ACCOUNT)
     }
 
     /// The most processes that a run of this folder may ask for.
@@ -301,6 +315,17 @@ mod tests {
             Permit::loosest(&[permit("", Level::None)], "any"),
             Level::None
         );
+    }
+
+    #[test]
+    fn who_does_not_know_what_is_permitted_finds_no_fault_with_any_wish() {
+        let unknown = [Permit::of_everything()];
+        for folder in ["", "ops/x"] {
+            assert_eq!(Permit::loosest(&unknown, folder), Level::None);
+            assert!(Permit::may_run_as(&unknown, folder, "backup"));
+            assert_eq!(Permit::most_processes(&unknown, folder), u64::MAX);
+        }
+        assert!(!Permit::may_run_as(&[], "ops/x", "backup"));
     }
 
     #[test]

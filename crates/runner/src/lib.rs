@@ -12,6 +12,7 @@
 
 pub mod account;
 pub mod confine;
+pub mod denied;
 mod filter;
 pub mod handle;
 pub mod memory;

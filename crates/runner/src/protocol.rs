@@ -253,9 +253,9 @@ pub enum Refusal {
     /// No such file.
     #[error("the script's file is gone: put it back, or remove its definition")]
     Gone,
-    /// No permission to execute it.
+    /// Nobody may execute it.
     #[error(
-        "the script's file may not be executed by the account that scripts run as: give it the execute bit (chmod +x), or name an `interpreter` in its definition"
+        "the script's file may be executed by nobody: give it the execute bit (chmod +x), or name an `interpreter` in its definition"
     )]
     NotExecutable,
     /// The program that should read it cannot be started.

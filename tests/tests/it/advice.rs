@@ -99,6 +99,56 @@ fn w43_check_warns_of_what_cannot_be_meant_and_finds_no_error_in_it() {
     }
 }
 
+/// Nothing that follows from what could not be read stands beside it.
+#[test]
+fn w43_check_tells_a_mistake_in_the_settings_first_and_what_follows_from_it_never() {
+    let home = Home::new();
+    let wants = |keys: &str| PLAIN.replace("# ///\n:", &format!("# {keys}\n# ///\n:"));
+    let folder = home.scripts(&[
+        ("ops/who.sh", &*wants("run_as = \"backup\"")),
+        ("ops/free.sh", &wants("sandbox = { level = \"none\" }")),
+        ("ops/many.sh", &wants("limits = { processes = 9000 }")),
+        ("bad.sh", &wants("titel = \"x\"")),
+    ]);
+    let settings = folder.join("stagedoor.toml");
+    let good = "[[permit]]\nfolder = \"ops\"\nsandbox = \"none\"\nrun_as = [\"backup\"]\nlimits = { processes = 9000 }\n";
+    let check = || {
+        let done = stagedoor(&["check", folder.to_str().expect("a path")], "");
+        (
+            done.status.code(),
+            String::from_utf8_lossy(&done.stdout).into_owned(),
+        )
+    };
+    fs::write(&settings, good.replace("run_as", "runas")).expect("written");
+    let (code, text) = check();
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.starts_with(&settings.display().to_string()), "{text}");
+    assert!(text.contains("did you mean `run_as`?"), "{text}");
+    assert!(
+        !text.contains("permit scripts") && !text.contains("permits nothing"),
+        "{text}"
+    );
+    assert!(!text.contains("does not permit"), "{text}");
+    assert!(text.contains("`stagedoor serve` would not start"), "{text}");
+    assert!(text.contains("3 scripts, 1 error."), "{text}");
+    fs::remove_file(folder.join("bad.sh")).expect("removed");
+    let (code, text) = check();
+    assert_eq!(code, Some(1), "{text}");
+    assert!(!text.contains("no errors.\n"), "{text}");
+    fs::write(&settings, good).expect("written");
+    let (code, text) = check();
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.ends_with("3 scripts, no errors.\n"), "{text}");
+    // The twin of the silence: what is not permitted is told, and when a permit counts.
+    fs::write(&settings, "").expect("written");
+    let (code, text) = check();
+    assert_eq!(code, Some(1), "{text}");
+    let count = text
+        .matches("which counts from the next start of `stagedoor serve`")
+        .count();
+    assert_eq!(count, 3, "{text}");
+}
+
 /// Once, not again when its settings are read again.
 #[test]
 fn w43_a_server_that_root_did_not_start_says_once_what_one_account_means() {

@@ -179,7 +179,12 @@ fn w43_a_path_that_is_gone_and_a_definition_with_errors_are_told_with_the_refusa
     let home = Home::new();
     let gone = script("sandbox = { write = [\"/srv/not/there\"] }");
     let floor = script("sandbox = { level = \"none\", required = true }");
-    let folder = home.scripts(&[("gone.sh", &*gone), ("ops/floor.sh", &*floor)]);
+    let nowhere = script("working_directory = \"/srv/not/there\"");
+    let folder = home.scripts(&[
+        ("gone.sh", &*gone),
+        ("ops/floor.sh", &floor),
+        ("nowhere.sh", &nowhere),
+    ]);
     permit(&folder);
     let (code, text) = explain(&home, &folder, "ops/floor");
     assert_eq!(code, Some(1), "{text}");
@@ -187,9 +192,13 @@ fn w43_a_path_that_is_gone_and_a_definition_with_errors_are_told_with_the_refusa
         text.contains("`required` has no effect") && text.contains("is not published"),
         "{text}"
     );
-    compare(&home, &folder, &["gone"]);
+    compare(&home, &folder, &["gone", "nowhere"]);
+    let (_, text) = explain(&home, &folder, "nowhere");
+    let mend = "make it (mkdir /srv/not/there), or correct `working_directory`";
+    assert!(text.contains(mend), "{text}");
     let (_, text) = explain(&home, &folder, "gone");
     assert!(text.contains("/srv/not/there: is not there"), "{text}");
+    assert!(text.starts_with("gone would be refused"), "{text}");
 }
 
 /// What cannot be had is told as a run would be refused, with what there is instead.
@@ -265,6 +274,42 @@ fn w43_explain_removes_its_places_whatever_comes_of_it() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     panic!("left: {new:?}");
+}
+
+/// Also where nothing is said of them.
+#[test]
+fn w43_explain_shows_the_limits_that_stagedoor_keeps() {
+    let home = Home::new();
+    let keys = "timeout = \"90s\"\n# limits = { output = \"2MiB\", running = 2, queued = 7 }";
+    let folder = home.scripts(&[("own.sh", &*script(keys)), ("usual.sh", &script(""))]);
+    fs::write(
+        folder.join("stagedoor.toml"),
+        "[limits]\noutput = \"3MiB\"\n",
+    )
+    .expect("written");
+    for (name, words) in [
+        (
+            "own",
+            &[
+                "timeout         1 min 30 s",
+                "output: 2 MiB",
+                "running: 2 ",
+                "queued: 7 ",
+            ][..],
+        ),
+        (
+            "usual",
+            &["timeout         1 h", "output: 3 MiB of each stream"],
+        ),
+    ] {
+        let (code, text) = explain(&home, &folder, name);
+        assert_eq!(code, Some(0), "{text}");
+        for words in words {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+    let (_, text) = explain(&home, &folder, "usual");
+    assert!(!text.contains("running:"), "{text}");
 }
 
 #[test]

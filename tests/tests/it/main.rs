@@ -15,6 +15,8 @@ mod audit_log;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod checked_as;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod conditions;
@@ -130,5 +132,7 @@ mod tls;
 mod tree;
 #[cfg(test)]
 mod unpublished;
+#[cfg(test)]
+mod unread;
 #[cfg(test)]
 mod writable;

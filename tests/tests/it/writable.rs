@@ -22,10 +22,15 @@ fn mode(path: &Path, mode: u32) {
 
 /// What it says, which is no error.
 fn check(folder: &Path) -> String {
+    let (code, text) = asked(folder);
+    assert_eq!(code, Some(0), "{text}");
+    text
+}
+
+fn asked(folder: &Path) -> (Option<i32>, String) {
     let done = stagedoor(&["check", folder.to_str().expect("a path")], "");
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
-    assert_eq!(done.status.code(), Some(0), "{text}");
-    text
+    (done.status.code(), text)
 }
 
 /// The warnings about places below this folder: whoever runs the tests has their own ones above it.
@@ -58,9 +63,9 @@ fn w32_w34_w35_what_others_may_write_is_told_by_its_path_with_the_command() {
         mode(&folder.join(place), 0o755);
     }
     let settings = [
-        ("ops/b.stagedoor.toml", 0o400),
+        ("ops/b.stagedoor.toml", 0o444),
         ("stagedoor.toml", 0o400),
-        ("ops/a.sh", 0o500),
+        ("ops/a.sh", 0o555),
     ];
     for (place, closed) in settings {
         mode(&folder.join(place), closed);
@@ -222,7 +227,9 @@ fn w43_check_tells_of_accounts_that_are_not_there_or_that_can_do_much() {
         let usual = "user = \"daemon\"\n";
         let both = fs::read_to_string(folder.join("stagedoor.toml")).expect("read");
         fs::write(folder.join("stagedoor.toml"), format!("{usual}{both}")).expect("written");
-        let text = check(&folder);
+        let (code, text) = asked(&folder);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(!text.contains("no errors.\n"), "{text}");
         assert!(
             text.contains("would not start: no script may run as `daemon`"),
             "{text}"

@@ -230,7 +230,7 @@ impl Reader<'_> {
         let limits = Limits {
             running: table.get("running").and_then(|n| n.count(1, self.problems)),
             queued: table.get("queued").and_then(|n| n.count(0, self.problems)),
-            output: table.get("output").and_then(|n| n.size(self.problems)),
+            output: table.get("output").and_then(|n| n.some_size(self.problems)),
         };
         let (folder, permits) = (&self.declared.folder, &self.context.options.permits);
         let of_machine = sandbox::process_limits(table, folder, permits, self.problems);

@@ -159,7 +159,8 @@ pub(super) fn unlisted(path: &str, error: NoFile) -> Option<Problem> {
     }
     let shown = if path.is_empty() { "." } else { path };
     let problem = Problem::of_file(shown, format!("the folder cannot be listed: {error}"));
-    Some(problem.mend(
-        "let Stagedoor's account read and enter it, or begin its name with `_` to leave it out",
-    ))
+    Some(problem.mend(format!(
+        "let the account {} read and enter it (chmod o+rx {shown}), or begin its name with `_` to leave it out",
+        rustix::process::geteuid().as_raw()
+    )))
 }

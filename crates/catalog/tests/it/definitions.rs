@@ -234,7 +234,9 @@ fn only_positionals_without_a_value_are_required() {
         ("name = 'a'\npass = 'file'", true),
         ("name = 'a'\npass = 'file'\noption = '-f'", false),
         ("name = 'a'\npass = 'file'\nenv = 'F'", false),
-        ("name = 'a'\nsecret = true", false),
+        ("name = 'a'\nsecret = true", true),
+        ("name = 'a'\nsecret = true\nrequired = false", false),
+        ("name = 'a'\nsecret = true\npass = 'env'", false),
         ("name = 'a'\ntype = 'flag'\noption = '-a'", false),
     ] {
         assert_eq!(param(toml).required, required, "{toml}");

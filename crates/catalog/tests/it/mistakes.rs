@@ -98,7 +98,36 @@ fn mistakes_in_script_keys_are_told_with_their_mend() {
             "`10` has no unit",
             "\"10MiB\"",
         ),
-        ("limits = { running = 0 }", 1, "0 is not between 1", ""),
+        (
+            "limits = { running = 0 }",
+            1,
+            "0 is less than 1",
+            "write 1 or more",
+        ),
+        (
+            "limits = { output = 0 }",
+            1,
+            "a size of zero would keep nothing",
+            "\"10MiB\"",
+        ),
+        (
+            "limits = { mem = '1GiB' }",
+            1,
+            "`mem` is not a key of `limits`",
+            "did you mean `memory`?",
+        ),
+        (
+            "limits = { open_files = 2 }",
+            1,
+            "2 is less than 8",
+            "write 8 or more",
+        ),
+        (
+            "run_as = 5",
+            1,
+            "the name of an account is wanted here, and this is a number",
+            "\"backup\"",
+        ),
         (
             "limits = { runing = 1 }",
             1,
@@ -129,7 +158,12 @@ fn mistakes_in_script_keys_are_told_with_their_mend() {
             "no script starts with so little `memory`",
             "at least `1MiB`",
         ),
-        ("limits = { processes = 0 }", 1, "0 is not between 1", ""),
+        (
+            "limits = { processes = 0 }",
+            1,
+            "0 is not between 1 and 4096",
+            "write a number from 1 to 4096",
+        ),
         (
             "limits = { cpu = '0s' }",
             1,
@@ -182,7 +216,7 @@ fn mistakes_in_script_keys_are_told_with_their_mend() {
             "sandbox = { network = [0] }",
             1,
             "0 is not between 1 and 65535",
-            "",
+            "write a number from 1 to 65535",
         ),
         (
             "sandbox = { network = 'https' }",

@@ -17,9 +17,11 @@ use stagedoor_config::{Environment, Flags, Settings, Sources};
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::invocation::Invocation;
 use stagedoor_domain::name::{ScriptName, SecretName};
-use stagedoor_domain::script::{Launch, Script};
+use stagedoor_domain::script::Script;
 use stagedoor_runner::{Plan, Preview, preview};
 
+use super::reach::{self, Fault};
+use super::roles::Roles;
 use crate::accounts::Accounts;
 use crate::args::{CheckOptions, StateOption};
 use crate::database::{block_on, open_if_there};
@@ -28,6 +30,8 @@ use crate::state::{self, apart};
 use crate::system::{KernelChance, SystemClock};
 use crate::{EXIT_FAILED, EXIT_OK};
 use stage::Stage;
+
+const NOT_STARTED: &str = "`stagedoor serve` would not start";
 
 /// Prints what would become of a start of this script.
 pub fn explain(name: &str, asked: &CheckOptions) -> anyhow::Result<u8> {
@@ -38,23 +42,25 @@ pub fn explain(name: &str, asked: &CheckOptions) -> anyhow::Result<u8> {
         permits: settings.permits.clone(),
         ..stagedoor_catalog::Options::new(Arc::new(SystemClock::new()))
     };
-    let checked = stagedoor_catalog::check_folder(&asked.dir, options)
-        .with_context(|| format!("could not read the folder {}", asked.dir.display()))?;
+    let roles = Roles::of(&settings).context(NOT_STARTED)?;
+    let checked = super::read(&root, &roles, options)?;
     let scripts = &checked.snapshot;
     let found = ScriptName::parse(name).ok();
     let Some(script) = found.and_then(|name| scripts.get(&name)) else {
         return unknown(name, scripts, &asked.dir);
     };
     let looked = look(script, &root, &settings)?;
-    text::print(script, &looked);
-    let (whose, gone) = (text::whose(), gone(&script.launch));
+    text::print(script, &looked, &settings.limits);
+    let (whose, fault) = (text::whose(), reach::fault(&root, &roles, script));
     // Only now, because who looks at the store becomes the account that owns it.
     let stored = stored(script, &asked.state);
     text::print_credentials(script, &stored);
     println!("\n{whose}");
     let known = stored.as_ref().ok().and_then(Option::as_ref);
-    let refusal = refusal(script, &looked, known).or(gone);
-    text::print_end(script, refusal.as_deref());
+    let refusal = refusal(script, &looked, known)
+        .map(Fault::refusal)
+        .or(fault);
+    text::print_end(script, refusal.as_ref());
     Ok(if refusal.is_some() {
         EXIT_FAILED
     } else {
@@ -100,7 +106,6 @@ fn unknown(name: &str, scripts: &Snapshot, dir: &Path) -> anyhow::Result<u8> {
 
 /// Asks a runner with the rights, settings and accounts that the server's would have.
 fn look(script: &Script, root: &Path, settings: &Settings) -> anyhow::Result<Preview> {
-    const NOT_STARTED: &str = "`stagedoor serve` would not start";
     let accounts = Accounts::choose(settings).context(NOT_STARTED)?;
     apart::check(root, &settings.state).context(NOT_STARTED)?;
     let owner = std::fs::metadata(&settings.state).map(|found| found.uid());
@@ -156,22 +161,4 @@ fn refusal(
         ))
     });
     disabled.or(lacking).or_else(|| looked.refusal.clone())
-}
-
-/// Why what starts it cannot be started.
-fn gone(launch: &Launch) -> Option<String> {
-    let program = program(launch)?;
-    let error = std::fs::metadata(program).err()?;
-    Some(format!(
-        "`{program}`, which starts it, cannot be started: {error}"
-    ))
-}
-
-/// What the definition starts it with; none for a file that starts itself.
-fn program(launch: &Launch) -> Option<&str> {
-    let words = match launch {
-        Launch::File { interpreter, .. } => interpreter,
-        Launch::Command { argv } => argv,
-    };
-    words.first().map(String::as_str)
 }

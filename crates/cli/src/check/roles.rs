@@ -4,6 +4,7 @@
 use stagedoor_catalog::Snapshot;
 use stagedoor_config::Settings;
 use stagedoor_domain::sandbox::Permit;
+use stagedoor_domain::script::Script;
 use stagedoor_runner::Account;
 
 use crate::accounts::Accounts;
@@ -33,7 +34,8 @@ const POWERFUL: [(&str, &str); 15] = [
 /// Who runs what, where `stagedoor serve` is started by the account that asks.
 #[derive(Default)]
 pub struct Roles {
-    /// Every account that a script may run as, by its name, if that is not the one that starts the server.
+    /// Every account that a script may run as, by its name, if that is not the one that starts the server;
+    /// the usual one first.
     pub scripts: Vec<(String, Account)>,
     /// The server's own, likewise.
     pub server: Option<Account>,
@@ -53,6 +55,24 @@ impl Roles {
             scripts: usual.into_iter().chain(others).collect(),
             server: accounts.server,
         })
+    }
+
+    /// Whom this script runs as, by name, and what to become for that: nothing where the account that asks
+    /// does everything. None where it cannot run at all.
+    pub fn of_script(&self, script: &Script) -> Option<(String, Option<&Account>)> {
+        if self.server.is_none() {
+            let me = rustix::process::geteuid().as_raw();
+            let name = Account::name_of(me).ok().flatten();
+            let is_asked = script.run_as.is_some();
+            return (!is_asked).then(|| (name.unwrap_or_else(|| me.to_string()), None));
+        }
+        // The usual one comes first.
+        let (usual, others) = self.scripts.split_first()?;
+        let found = match script.run_as.as_deref() {
+            None => usual,
+            Some(asked) => others.iter().find(|(name, _)| name == asked)?,
+        };
+        Some((found.0.clone(), Some(&found.1)))
     }
 
     /// Why scripts would not run as they say, and which accounts can do more than their author may think.

@@ -19,7 +19,8 @@ pub fn warnings(dir: &Path, permits: &[Permit], scripts: &Snapshot) -> Vec<Strin
     let of_permits = permits.iter().filter_map(|permit| idle(permit, scripts));
     let of_scripts = scripts.scripts().flat_map(|script| {
         let paths = missing_paths(script);
-        paths.into_iter().chain(little(dir, script))
+        let all = open_to_all(script);
+        paths.into_iter().chain(all).chain(little(dir, script))
     });
     of_permits.chain(of_scripts).collect()
 }
@@ -65,6 +66,19 @@ fn missing_paths(script: &Script) -> Vec<String> {
         ))
     })
     .collect()
+}
+
+/// A script that is held closely and may write everywhere is held by nothing.
+fn open_to_all(script: &Script) -> Option<String> {
+    let sandbox = &script.sandbox;
+    let mut paths = sandbox.write.iter().flatten();
+    let is_all = paths.any(|path| path.bytes().all(|byte| byte == b'/'));
+    (is_all && sandbox.level == Level::Strict).then(|| {
+        format!(
+            "`{}` is `strict` and may write everywhere (`/` in `sandbox.write`), as far as its account may: name the folders that it writes, or take `write` out",
+            script.name
+        )
+    })
 }
 
 /// As the start of a run finds it. What this account may not look at, is not told.
@@ -219,6 +233,22 @@ mod tests {
         }
         let keys = format!("sandbox = {{ read = [\"{}\"] }}", real.display());
         assert!(said("#!/bin/sh", &keys, &[]).is_empty());
+    }
+
+    #[test]
+    fn a_strict_script_that_may_write_everywhere_is_told() {
+        let keys = |level: &str, path: &str| {
+            format!("sandbox = {{ level = \"{level}\", write = [\"{path}\"] }}")
+        };
+        let all = said("#!/bin/sh", &keys("strict", "/"), &[]);
+        assert!(
+            all.len() == 1 && all.concat().contains("may write everywhere"),
+            "{all:?}"
+        );
+        for keys in [keys("strict", "/tmp"), keys("standard", "/")] {
+            let said = said("#!/bin/sh", &keys, &[]);
+            assert!(said.is_empty(), "{said:?}");
+        }
     }
 
     #[test]

@@ -60,24 +60,26 @@ fn not_yet(mark: &Mark, key: &str) -> Problem {
         .mend("take it out until a version that knows it is installed")
 }
 
-/// The known word that a mistyped one most likely means.
+/// With so many letters the beginning of a word means that word: `mem`.
+const SHORTEST_BEGINNING: usize = 3;
+
+/// The known word that a mistyped or shortened one most likely means.
 pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Nothing is near to nothing, and what is longer than any key was not mistyped.
     if text.is_empty() || text.len() > 100 {
         return None;
     }
-    let text = text.to_lowercase().replace('-', "_");
-    known
-        .into_iter()
-        .map(|word| {
-            (
-                strsim::damerau_levenshtein(&text, &word.to_lowercase().replace('-', "_")),
-                word,
-            )
-        })
-        .filter(|(distance, word)| *distance <= word.chars().count().div_ceil(3).min(3))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| word)
+    let plain = |word: &str| word.to_lowercase().replace('-', "_");
+    let text = plain(text);
+    let near = known.into_iter().filter_map(|word| {
+        let distance = strsim::damerau_levenshtein(&text, &plain(word));
+        let is_typo = distance <= word.chars().count().div_ceil(3).min(3);
+        let is_short_for = text.len() >= SHORTEST_BEGINNING && plain(word).starts_with(&text);
+        // What was mistyped comes before what was cut.
+        (is_typo || is_short_for).then_some((!is_typo, distance, word))
+    });
+    near.min_by_key(|(is_cut, distance, _)| (*is_cut, *distance))
+        .map(|(.., word)| word)
 }
 
 #[cfg(test)]
@@ -132,5 +134,12 @@ mod tests {
         );
         assert_eq!(nearest("", ["a"]), None);
         assert_eq!(nearest("xyz", ["title"]), None);
+    }
+
+    #[test]
+    fn the_beginning_of_a_word_is_near_to_it_but_a_mistyped_word_is_nearer() {
+        assert_eq!(nearest("mem", ["open_files", "memory"]), Some("memory"));
+        assert_eq!(nearest("me", ["memory"]), None);
+        assert_eq!(nearest("red", ["reduced", "read"]), Some("read"));
     }
 }

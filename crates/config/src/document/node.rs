@@ -149,11 +149,20 @@ impl Node {
             return None;
         };
         if !(least..=most).contains(&number) {
-            let message = match (least, most) {
-                (_, i64::MAX) => format!("{number} is less than {least}"),
-                _ => format!("{number} is not between {least} and {most}"),
+            // What a count can be at most is nobody's wish.
+            let is_little = number < least && most >= i64::from(u32::MAX);
+            let (message, mend) = if is_little {
+                (
+                    format!("{number} is less than {least}"),
+                    format!("write {least} or more"),
+                )
+            } else {
+                (
+                    format!("{number} is not between {least} and {most}"),
+                    format!("write a number from {least} to {most}"),
+                )
             };
-            problems.push(self.mark.problem(message));
+            problems.push(self.mark.problem(message).mend(mend));
             return None;
         }
         Some(number)
@@ -173,6 +182,20 @@ impl Node {
     /// A size in bytes, such as `10MiB`.
     pub fn size(&self, problems: &mut Problems) -> Option<u64> {
         self.quantity(quantity::parse_size, "\"10MiB\"", problems)
+    }
+
+    /// A size of at least one byte.
+    pub fn some_size(&self, problems: &mut Problems) -> Option<u64> {
+        let bytes = match self.value {
+            Value::Integer(0) => 0,
+            _ => self.size(problems)?,
+        };
+        if bytes == 0 {
+            let problem = self.mark.problem("a size of zero would keep nothing");
+            problems.push(problem.mend("write a size such as `\"10MiB\"`, or take the key out"));
+            return None;
+        }
+        Some(bytes)
     }
 
     fn quantity<T>(

@@ -225,7 +225,8 @@ fn mistakes_in_the_file_are_told_with_place_and_mend() {
         ("user = 'a b'", ":1:8:", "not an account's name"),
         ("user = 7373", ":1:8:", "\"7373\""),
         ("limits = 3", ":1:10:", "[limits]"),
-        ("[limits]\nrunning = 0", ":2:11:", "0 is not between 1"),
+        ("[limits]\nrunning = 0", ":2:11:", "0 is less than 1"),
+        ("[limits]\noutput = '0B'", ":2:10:", "would keep nothing"),
         ("[limits]\noutput = 10", ":2:10:", "has no unit"),
         ("[session]\nidle = '2h'", ":2:8:", "longer than it lasts"),
         ("[session]\nabsolute = '0s'", ":2:12:", "zero"),
@@ -368,6 +369,22 @@ fn a_permit_says_what_definitions_of_a_folder_may_ask_for() {
             "[[permit]]\nfolder = 'x'\nlimits = { memory = '1GiB' }",
             ":3:12:",
             "`memory` is not a key of `limits` of a permit",
+        ),
+        // And not that it permits nothing, or has no folder.
+        (
+            "[[permit]]\nfolder = 'x'\nrunas = ['www']",
+            ":3:1:",
+            "did you mean `run_as`?",
+        ),
+        (
+            "[[permit]]\nfoldr = 'x'\nrun_as = ['www']",
+            ":2:1:",
+            "did you mean `folder`?",
+        ),
+        (
+            "[[permit]]\nfolder = 'x'\nrun_as = [5]",
+            ":3:11:",
+            "write it as `\"backup\"`",
         ),
     ] {
         one_mistake(toml, at, words);

@@ -7,13 +7,19 @@ use stagedoor_domain::script::Launch;
 
 use super::child::{Failure, Step};
 use super::executable::{first_line, say};
+use crate::denied;
 use crate::protocol::{Plan, Refusal};
 
-/// The refusal for a step that failed in the child.
-pub(super) fn failure(failure: Failure, plan: &Plan, folder: BorrowedFd<'_>) -> Refusal {
+/// The refusal for a step that failed in the child of this account.
+pub(super) fn failure(
+    failure: Failure,
+    plan: &Plan,
+    folder: BorrowedFd<'_>,
+    account: &str,
+) -> Refusal {
     let errno = Errno::from_raw_os_error(failure.errno);
     match failure.step {
-        Step::Execute => execute(errno, plan, folder),
+        Step::Execute => execute(errno, plan, folder, account),
         // It was there when it was opened.
         Step::Directory
             if plan.working_directory.is_none()
@@ -23,19 +29,7 @@ pub(super) fn failure(failure: Failure, plan: &Plan, folder: BorrowedFd<'_>) -> 
                 "the script's folder was moved or replaced at this moment: run it again".into(),
             )
         }
-        Step::Directory => {
-            let shown = plan
-                .working_directory
-                .as_deref()
-                .unwrap_or(match plan.folder.as_str() {
-                    "" => ".",
-                    folder => folder,
-                });
-            Refusal::Folder(format!(
-                "the account that scripts run as cannot enter the folder `{shown}`: {}",
-                say(errno)
-            ))
-        }
+        Step::Directory => Refusal::Folder(directory(errno, plan, account)),
         step => {
             let what = match step {
                 Step::Signals => "reset the signals",
@@ -61,7 +55,26 @@ pub(super) fn failure(failure: Failure, plan: &Plan, folder: BorrowedFd<'_>) -> 
     }
 }
 
-fn execute(errno: Errno, plan: &Plan, folder: BorrowedFd<'_>) -> Refusal {
+fn directory(errno: Errno, plan: &Plan, account: &str) -> String {
+    let shown = match plan.folder.as_str() {
+        "" => ".",
+        folder => folder,
+    };
+    match (plan.working_directory.as_deref(), errno) {
+        (Some(path), Errno::NOENT | Errno::NOTDIR) => {
+            denied::working_directory(path, account, false)
+        }
+        (Some(path), Errno::ACCESS) => denied::working_directory(path, account, true),
+        (None, Errno::ACCESS) => denied::folder(shown, account),
+        (path, errno) => format!(
+            "the account `{account}` cannot enter the folder `{}`: {}",
+            path.unwrap_or(shown),
+            say(errno)
+        ),
+    }
+}
+
+fn execute(errno: Errno, plan: &Plan, folder: BorrowedFd<'_>, account: &str) -> Refusal {
     match errno {
         Errno::TOOBIG => Refusal::TooLarge,
         Errno::TXTBSY => Refusal::Changed,
@@ -84,7 +97,7 @@ fn execute(errno: Errno, plan: &Plan, folder: BorrowedFd<'_>) -> Refusal {
                     say(errno)
                 ))
             }
-            Launch::File { file, .. } => self_started(errno, file, folder),
+            Launch::File { file, .. } => self_started(errno, plan, file, folder, account),
         },
     }
 }
@@ -101,7 +114,13 @@ fn command(errno: Errno, argv: &[String]) -> Refusal {
 }
 
 /// A file that the kernel was to start by itself.
-fn self_started(errno: Errno, file: &str, folder: BorrowedFd<'_>) -> Refusal {
+fn self_started(
+    errno: Errno,
+    plan: &Plan,
+    file: &str,
+    folder: BorrowedFd<'_>,
+    account: &str,
+) -> Refusal {
     let line = first_line(folder, file);
     let shebang = line.as_deref().and_then(|line| line.strip_prefix(b"#!"));
     match (errno, shebang) {
@@ -118,7 +137,13 @@ fn self_started(errno: Errno, file: &str, folder: BorrowedFd<'_>) -> Refusal {
                 say(errno)
             ))
         }
-        (Errno::ACCESS, _) => Refusal::NotExecutable,
+        (Errno::ACCESS, _) => {
+            let path = match plan.folder.as_str() {
+                "" => file.to_owned(),
+                folder => format!("{folder}/{file}"),
+            };
+            Refusal::Folder(denied::file(&path, account))
+        }
         (Errno::NOENT, None) => Refusal::BadInterpreter(
             "the binary's loader is not on this machine: it was built for another system".into(),
         ),

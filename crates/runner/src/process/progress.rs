@@ -197,8 +197,10 @@ impl Service {
     }
 
     fn never_executed(&mut self, key: Key, failure: Failure, unconfirmed: &Unconfirmed) {
-        let reason = explain::failure(failure, &unconfirmed.plan, unconfirmed.folder.as_fd());
         let rest = self.attempts.replace(key, |live| {
+            let account = live.ends.enforced.account.as_deref().unwrap_or_default();
+            let folder = unconfirmed.folder.as_fd();
+            let reason = explain::failure(failure, &unconfirmed.plan, folder, account);
             (Attempt::Refused(reason), (live.tree, live.ends.scratch))
         });
         if let Some((tree, scratch)) = rest {

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use stagedoor_config::Limits;
 use stagedoor_domain::name::SecretName;
 use stagedoor_domain::quantity::{say_duration, say_size};
 use stagedoor_domain::sandbox::{Enforced, Measure, Network};
 use stagedoor_domain::script::{Launch, Script};
 use stagedoor_runner::{Hides, Preview};
 
+use crate::check::reach::Fault;
 use crate::check::word;
 
 type Stored = anyhow::Result<Option<BTreeSet<SecretName>>>;
 
 /// What holds it, and what its definition says beside its secrets.
-pub fn print(script: &Script, looked: &Preview) {
+pub fn print(script: &Script, looked: &Preview, usual: &Limits) {
     if let Some(enforced) = &looked.enforced {
         let account = enforced.account.as_deref().unwrap_or("nobody");
         println!(
@@ -22,9 +24,11 @@ pub fn print(script: &Script, looked: &Preview) {
             enforced.level.word()
         );
         measures(enforced, looked.hides);
+    } else {
+        println!("{} would be refused; why stands below.", script.name);
     }
     println!("\nIts definition");
-    for (key, said) in definition(script, looked.enforced.as_ref()) {
+    for (key, said) in definition(script, looked.enforced.as_ref(), usual) {
         println!("  {key:<15} {said}");
     }
 }
@@ -43,9 +47,15 @@ pub fn print_credentials(script: &Script, stored: &Stored) {
 }
 
 /// What would become of it.
-pub fn print_end(script: &Script, refusal: Option<&str>) {
-    match refusal {
-        Some(why) => println!("\n{} would be refused: {why}", script.name),
+pub fn print_end(script: &Script, fault: Option<&Fault>) {
+    match fault {
+        Some(Fault {
+            why,
+            is_refusal: true,
+        }) => println!("\n{} would be refused: {why}", script.name),
+        Some(Fault { why, .. }) => {
+            println!("\n{} would be started, and fail: {why}", script.name);
+        }
         None => println!("\n{} would be started.", script.name),
     }
 }
@@ -73,7 +83,11 @@ fn measures(enforced: &Enforced, hides: Hides) {
     }
 }
 
-fn definition(script: &Script, enforced: Option<&Enforced>) -> Vec<(&'static str, String)> {
+fn definition(
+    script: &Script,
+    enforced: Option<&Enforced>,
+    usual: &Limits,
+) -> Vec<(&'static str, String)> {
     let sandbox = &script.sandbox;
     let mut said = vec![("starts", starts(script))];
     said.push((
@@ -92,9 +106,16 @@ fn definition(script: &Script, enforced: Option<&Enforced>) -> Vec<(&'static str
             said.push((key, format!("{path}: {}", place(path))));
         }
     }
+    said.push((
+        "timeout",
+        script.timeout.map_or_else(
+            || "none: it may run for ever".to_owned(),
+            |time| format!("{}: then it is stopped", say_duration(time)),
+        ),
+    ));
+    let kept = limits_of_server(script, usual);
     said.extend(
-        limits(script, enforced)
-            .into_iter()
+        kept.chain(limits(script, enforced))
             .map(|limit| ("limits", limit)),
     );
     if sandbox.required {
@@ -125,6 +146,18 @@ fn place(path: &str) -> String {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => "is not there".to_owned(),
         Err(error) => format!("cannot be looked at: {error}"),
     }
+}
+
+/// What Stagedoor itself counts.
+fn limits_of_server(script: &Script, usual: &Limits) -> impl Iterator<Item = String> {
+    let limits = &script.limits;
+    let output = limits.output.unwrap_or(usual.output);
+    let output = format!("output: {} of each stream", say_size(output));
+    let running = limits.running;
+    let running = running.map(|many| format!("running: {many} of its runs at once"));
+    let queued = limits.queued;
+    let queued = queued.map(|many| format!("queued: {many} of its runs that wait"));
+    std::iter::once(output).chain(running).chain(queued)
 }
 
 fn limits(script: &Script, enforced: Option<&Enforced>) -> Vec<String> {
