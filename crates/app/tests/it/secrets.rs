@@ -20,6 +20,7 @@ pub const KEEPER: (&str, &str) = (
 # [[param]]
 # name = "token"
 # secret = true
+# required = false
 # [[param]]
 # name = "word"
 # ///
