@@ -156,21 +156,22 @@ fn slug(text: &str) -> String {
     }
 }
 
-/// Positionals must be given unless something stands in for them; all else may be left out.
+/// Positionals and secrets must be given unless something stands in for them; all else may be left out.
 fn required(param: &Param, keys: &Table, problems: &mut Problems) -> bool {
     if let Some(required) = keys.flag("required", problems) {
         return required;
     }
     let stands_in = keys.has("default") || param.fixed.is_some();
-    is_positional(param) && !stands_in
+    // A file of that name is where the script looks for a secret, as it looks for a place.
+    let is_secret_file = param.secret && param.pass == Pass::File;
+    (is_positional(param) || is_secret_file) && !stands_in
 }
 
-/// Does the script find the value where it always stands, so that leaving it out is no way to say something?
+/// Does the script know the value by its place among the arguments?
 fn is_positional(param: &Param) -> bool {
     let placed = match param.pass {
         Pass::Arg => param.option.is_none(),
-        // A secret has its place by its name, and is missed there as much.
-        Pass::File => param.option.is_none() && param.env.is_none(),
+        Pass::File => !param.secret && param.option.is_none() && param.env.is_none(),
         Pass::Env | Pass::Stdin | Pass::None => false,
     };
     placed && !matches!(param.kind, Kind::Flag | Kind::Count)

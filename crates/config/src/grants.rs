@@ -23,9 +23,12 @@ pub(crate) fn read(tables: &[Table], problems: &mut Problems) -> Grants {
 }
 
 fn one(table: &Table, problems: &mut Problems) -> Option<Grant> {
+    let before = problems.len();
     KEYS.check(table, problems);
+    // What it lacks may stand there under a mistyped key.
+    let is_understood = problems.len() == before;
     let mut need = |key: &str, form: &str| {
-        if !table.has(key) {
+        if !table.has(key) && is_understood {
             let problem = table.mark.problem(format!("this grant has no `{key}`"));
             problems.push(problem.mend(format!("add `{key} = {form}`")));
         }
@@ -37,7 +40,7 @@ fn one(table: &Table, problems: &mut Problems) -> Option<Grant> {
     let gives = match may {
         Some(Actions { admin: true, verbs }) => admin(table, verbs.is_empty(), problems),
         may => {
-            if !table.has("scripts") {
+            if !table.has("scripts") && is_understood {
                 let problem = table.mark.problem("this grant has no `scripts`");
                 problems.push(problem.mend("add `scripts = \"backup/*\"`"));
             }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::person::Person;
 use crate::program::{Home, Program, as_root, stagedoor};
 use crate::robot::Robot;
 
@@ -96,7 +97,15 @@ fn w43_what_the_servers_account_cannot_read_check_says_as_root_too() {
         assert_eq!(code, Some(1), "{text}");
         assert!(text.contains("is not published"), "{text}");
     }
-    let program = Program::serve(Arc::clone(&home), &folder);
+    let mut program = Program::serve(Arc::clone(&home), &folder);
+    let page = Person::first(&mut program).get("/admin/health");
+    for words in [
+        "the account 7373 read it (chmod o+rx private.sh)",
+        "the account 7373 read and enter it (chmod o+rx deep)",
+        "is closed to it",
+    ] {
+        assert!(page.text().contains(words), "{words}: {}", page.text());
+    }
     let robot = Robot::user(&program);
     for name in names {
         assert_eq!(robot.start(name, &json!({})).status, 404, "{name}");

@@ -243,6 +243,17 @@ fn only_positionals_without_a_value_are_required() {
     }
 }
 
+/// It is no argument, so nothing behind it takes its place.
+#[test]
+fn a_secret_that_may_be_left_out_stands_before_what_must_be_given() {
+    for required in [false, true] {
+        let first = format!("name = 'a'\nsecret = true\nrequired = {required}");
+        let params = read(&format!("[[param]]\n{first}\n[[param]]\nname = 'b'")).params;
+        assert_eq!(params[0].required, required);
+        assert!(params[1].required);
+    }
+}
+
 #[test]
 fn every_type_is_read() {
     for (word, kind) in Kind::ALL {

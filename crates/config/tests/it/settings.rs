@@ -300,6 +300,11 @@ fn mistakes_in_the_file_are_told_with_place_and_mend() {
             "did you mean `admin`?",
         ),
         (
+            "[[grant]]\ngroups = 'ops'\nscripts = '*'\nmay = ['run']",
+            ":2:1:",
+            "did you mean `group`?",
+        ),
+        (
             "[[grant]]\ngroup = 'ops'\nmay = ['run']",
             ":1:1:",
             "has no `scripts`",
