@@ -13,7 +13,6 @@ use stagedoor_store::RunUpdate;
 use crate::app::App;
 use crate::live::LiveRun;
 use crate::prepare::{GONE, Prepared, starts};
-use crate::withheld::{Withheld, with_notice};
 
 /// First pause before an outcome is written again after the store refused it.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -76,7 +75,7 @@ impl App {
             is_unmasked: !is_masked,
             // With the claim: who has to mask later has no other place to know it from.
             secrets: prepared.and_then(|prepared| prepared.sealed.clone()),
-            ..update_of(run)
+            ..update_of(run, is_masked)
         };
         let mut pause = FIRST_PAUSE;
         loop {
@@ -108,7 +107,7 @@ impl App {
         if !*on_disk || run.facts().life.state != State::Running {
             return;
         }
-        if let Err(error) = self.inner.store.update_run(update_of(run)).await {
+        if let Err(error) = self.inner.store.update_run(update_of(run, true)).await {
             tracing::warn!(run = %run.id, %error, "could not record a change of state");
         }
     }
@@ -180,23 +179,17 @@ impl App {
     }
 }
 
-fn update_of(run: &LiveRun) -> RunUpdate {
+fn update_of(run: &LiveRun, is_masked: bool) -> RunUpdate {
     let facts = run.facts();
     let life = &facts.life;
     let ending = life.ending.as_ref();
     let exit = ending.and_then(|ending| ending.exit);
-    // What may pass is not for the record.
-    let for_good = facts
-        .withheld
-        .filter(|why| ending.is_some() && !why.may_pass());
     let sizes = facts.output.filter(|(epoch, ..)| *epoch == life.epoch);
     RunUpdate {
         stop: life.stop,
         outcome: ending.map(|ending| ending.outcome),
-        reason: with_notice(
-            ending.and_then(|ending| ending.reason.clone()),
-            for_good.map(Withheld::notice),
-        ),
+        // What may pass is not for the record, nor what whoever masks later will write there.
+        reason: facts.reason(|why| is_masked && ending.is_some() && !why.may_pass()),
         exit_code: exit.and_then(|exit| exit.code),
         signal: exit.and_then(|exit| exit.signal),
         leftovers: facts.exit.as_ref().map(|(_, record)| record.leftovers),

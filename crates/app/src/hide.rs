@@ -10,6 +10,7 @@ use stagedoor_domain::arguments::CheckedArgs;
 use stagedoor_domain::id::RunId;
 use stagedoor_domain::invocation::{Invocation, secret_texts};
 use stagedoor_domain::script::Script;
+use stagedoor_output::is_shortage;
 use stagedoor_store::RunRecord;
 
 use crate::app::App;
@@ -77,8 +78,8 @@ impl App {
     }
 
     /// Masks the output of a run that has ended, if there is anything to mask; false if that has to wait, so
-    /// that what is sealed must stay. On a full disk it is tried until it works, since the outcome waits for
-    /// the same disk; a file that cannot be masked for another reason must not keep a run from its outcome.
+    /// that what is sealed must stay. Where room or descriptors are short it is tried until it works, since
+    /// the outcome waits for the same; a file that cannot be masked for another reason must not keep a run from its outcome.
     pub(crate) async fn mask_output(&self, run: &LiveRun) -> bool {
         let (withheld, epoch) = {
             let facts = run.facts();
@@ -96,7 +97,7 @@ impl App {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
                     tracing::error!(run = %run.id, %error, "could not mask the secrets in the output of a run; trying again");
-                    tries += u32::from(!is_full(&error));
+                    tries += u32::from(!is_shortage(&error));
                 }
             }
             if tries == MASK_TRIES {
@@ -108,13 +109,4 @@ impl App {
         }
         true
     }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::ReadOnlyFilesystem
-    )
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stagedoor_domain::arguments::CheckedArgs;
 use stagedoor_domain::id::{Epoch, RunId, UserId};
 use stagedoor_domain::name::{ScriptName, UserName};
+use stagedoor_domain::quantity::say_size;
 use stagedoor_domain::queue::Entry;
 use stagedoor_domain::run::{Effect, Event, Life, State, step};
 use stagedoor_domain::sandbox::Enforced;
@@ -73,11 +74,29 @@ pub(crate) struct Facts {
     pub(crate) output: Option<(Epoch, u64, u64)>,
     /// What its attempts were given in secret beside its arguments, as its row knows it.
     pub(crate) given: Vec<Zeroizing<Vec<u8>>>,
+    /// Bytes of its output that could not be kept.
+    pub(crate) lost: u64,
     /// Nobody sees its output, for this reason.
     pub(crate) withheld: Option<Withheld>,
 }
 
 impl Facts {
+    /// The reason of its end, with what is to be said of its output; of output that is withheld only where this
+    /// holds for why.
+    pub(crate) fn reason(&self, tells: impl Fn(Withheld) -> bool) -> Option<String> {
+        let ending = self.life.ending.as_ref();
+        let reason = ending.and_then(|ending| ending.reason.clone());
+        let lost = (self.lost > 0).then(|| {
+            let lost = say_size(self.lost);
+            format!(
+                "The last {lost} of its output are lost, because a file of it could not be written."
+            )
+        });
+        let withheld = self.withheld.filter(|why| tells(*why));
+        let reason = with_notice(reason, lost.as_deref());
+        with_notice(reason, withheld.map(Withheld::notice))
+    }
+
     pub(crate) fn new(life: Life) -> Self {
         Self {
             life,
@@ -87,6 +106,7 @@ impl Facts {
             exit: None,
             pipes_waiting: 0,
             output: None,
+            lost: 0,
             given: Vec::new(),
             withheld: None,
         }
@@ -119,10 +139,7 @@ impl About {
             args: self.history.clone(),
             state: life.state,
             outcome: ending.map(|ending| ending.outcome),
-            reason: with_notice(
-                ending.and_then(|ending| ending.reason.clone()),
-                facts.withheld.map(Withheld::notice),
-            ),
+            reason: facts.reason(|_| true),
             stop: life.stop,
             exit_code: exit.and_then(|exit| exit.code),
             signal: exit.and_then(|exit| exit.signal),

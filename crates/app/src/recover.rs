@@ -112,7 +112,7 @@ fn restore(app: &App, scripts: &Snapshot, record: RunRecord) -> Arc<LiveRun> {
         .get(&record.script)
         .map(|script| as_it_was(script, record.fingerprint));
     let secrets = app.secrets_of(&record);
-    // What was never started has printed nothing.
+    // What no attempt was claimed for has printed nothing.
     let has_printed = record.epoch > Epoch::default();
     let withheld = secrets.as_ref().err().copied().filter(|_| has_printed);
     if let Some(why) = withheld {

@@ -107,7 +107,7 @@ fn counts(facts: &Facts, epoch: Epoch) -> bool {
 }
 
 /// Hands a pipe to the pumps. Where that fails (no descriptor is free, no file can be made) the
-/// script waits at its full pipe until it works: output is never dropped.
+/// script waits at its full pipe until it works; what is still in the pipe when the run has ended is dropped.
 fn keep_output(app: &App, live: &Arc<LiveRun>, epoch: Epoch, stream: Stream, pipe: OwnedFd) {
     let Err(NotTaken { error, pipe }) = attach(app, live, epoch, stream, pipe) else {
         return;
@@ -120,10 +120,13 @@ fn keep_output(app: &App, live: &Arc<LiveRun>, epoch: Epoch, stream: Stream, pip
         loop {
             tokio::time::sleep(RETRY).await;
             match attach(&app, &live, epoch, stream, waiting) {
-                Ok(()) => {
+                Ok(is_taken) => {
                     live.facts().pipes_waiting -= 1;
                     finish_if_ended(&app, &live, epoch);
-                    return tracing::info!(run = %live.id, "output is kept again");
+                    if is_taken {
+                        tracing::info!(run = %live.id, "output is kept again");
+                    }
+                    return;
                 }
                 Err(not_taken) => waiting = not_taken.pipe,
             }
@@ -132,21 +135,22 @@ fn keep_output(app: &App, live: &Arc<LiveRun>, epoch: Epoch, stream: Stream, pip
 }
 
 /// The run must not end in between, which happens under the same lock: who masks its output then has to
-/// meet this pipe. What comes after the end is not kept.
+/// meet this pipe. What comes after the end is not kept; then the answer is false.
 fn attach(
     app: &App,
     live: &LiveRun,
     epoch: Epoch,
     stream: Stream,
     pipe: OwnedFd,
-) -> Result<(), NotTaken> {
+) -> Result<bool, NotTaken> {
     let cap = output_cap(app, live);
     let facts = live.facts();
     if !counts(&facts, epoch) {
         tracing::warn!(run = %live.id, ?stream, "this run has ended before its output could be taken");
-        return Ok(());
+        return Ok(false);
     }
-    app.inner.outputs.attach(live.id, epoch, stream, pipe, cap)
+    let attached = app.inner.outputs.attach(live.id, epoch, stream, pipe, cap);
+    attached.map(|()| true)
 }
 
 /// Most bytes of each stream.
@@ -188,6 +192,7 @@ fn handle_pump_event(app: &App, event: PumpEvent) {
             epoch,
             stdout,
             stderr,
+            lost,
         } => {
             let Some(live) = expects(app, run, epoch) else {
                 return;
@@ -195,6 +200,7 @@ fn handle_pump_event(app: &App, event: PumpEvent) {
             let has_ended = {
                 let mut facts = live.facts();
                 facts.output = Some((epoch, stdout, stderr));
+                facts.lost = lost;
                 facts.exit.is_some()
             };
             if has_ended {

@@ -133,14 +133,19 @@ impl App {
     /// The store; what is left is left for the next time.
     pub async fn mask_what_is_left(&self, gives_up: bool) -> Result<(), StoreError> {
         for record in self.inner.store.unmasked_runs().await? {
-            // One that has just ended may still be told of.
-            if self.live_run(record.id).is_some() {
+            // One that has just ended may still be told of; and a key is read once, at the start.
+            let is_known = self
+                .withheld()
+                .get(&record.id)
+                .is_some_and(|why| why.may_pass());
+            let is_over = gives_up && self.is_too_old(&record);
+            if self.live_run(record.id).is_some() || (is_known && !is_over) {
                 continue;
             }
             let notice = match self.conceal(&record).await {
                 None => None,
                 Some(Withheld::Damaged) => Some(Withheld::Damaged.notice()),
-                Some(_) if gives_up && self.is_too_old(&record) => Some(GIVEN_UP),
+                Some(_) if is_over => Some(GIVEN_UP),
                 Some(_) => continue,
             };
             self.mask_left(record, notice).await?;

@@ -36,6 +36,7 @@ mod walk;
 
 pub use line::{Line, Span};
 pub use outputs::{NotTaken, Outputs, PumpEvent};
+pub use pump::is_shortage;
 pub use search::{Found, Hit, MAX_QUERY};
 pub use stream::{Selection, Stream};
 pub use style::Style;

@@ -60,6 +60,8 @@ struct State {
     /// Streams that cannot be written at the moment.
     stuck: u32,
     finishing: bool,
+    /// Bytes that are not kept.
+    lost: u64,
     ended: bool,
     watched: bool,
 }
@@ -151,6 +153,16 @@ impl Attempt {
     /// The process has ended: a stream that was never opened will not be.
     pub fn finish(&self) {
         lock(&self.state).finishing = true;
+    }
+
+    /// These bytes of it are not kept.
+    pub fn lose(&self, bytes: u64) {
+        lock(&self.state).lost += bytes;
+    }
+
+    /// How many are not kept.
+    pub fn lost(&self) -> u64 {
+        lock(&self.state).lost
     }
 
     /// Ends the attempt if all its streams are closed. Says so once.

@@ -17,6 +17,7 @@ use crate::chunk_log::write_all_at;
 use crate::folder::{Folder, Key, Part, file_name};
 use crate::hidden::Hidden;
 use crate::needles::{Needles, Scan, mask_all};
+use crate::pump::is_shortage;
 use crate::stream::Stream;
 
 /// Bytes read at once.
@@ -32,6 +33,10 @@ const SUM: usize = 8;
 pub(crate) fn mask(folder: &Folder, key: Key, hidden: &Hidden) -> io::Result<()> {
     let masked = Stream::ALL.map(|stream| {
         let named = |error: io::Error| {
+            // That is nothing of this file, and whoever tries again tells it by its number.
+            if is_shortage(&error) {
+                return error;
+            }
             let file = file_name(key, Part::Segment(stream));
             io::Error::new(error.kind(), format!("{file}: {error}"))
         };

@@ -35,6 +35,8 @@ pub enum PumpEvent {
         stdout: u64,
         /// Bytes of standard error.
         stderr: u64,
+        /// Bytes of both that could not be kept, because a file could not be written.
+        lost: u64,
     },
     /// A stream has more bytes than its limit; those above it are not taken.
     OverLimit {

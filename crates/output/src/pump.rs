@@ -6,6 +6,8 @@
 
 mod flow;
 mod trouble;
+
+pub use trouble::is_shortage;
 mod worker;
 
 use rustix::event::epoll::{self, EventData, EventFlags};

@@ -197,7 +197,6 @@ async fn a_run_that_waited_gets_the_value_of_its_start() {
     assert!(reason(&ann.end_of(removed.id).await).contains("not there"));
 }
 
-/// Somebody who can write to the database cannot give a script another secret than its own.
 /// The next server has no other place to know it from.
 #[tokio::test]
 async fn w24_what_an_attempt_is_given_is_sealed_in_its_row_by_the_time_that_it_is_claimed() {
@@ -223,6 +222,7 @@ async fn w24_what_an_attempt_is_given_is_sealed_in_its_row_by_the_time_that_it_i
     assert_eq!(house.row(waiting).await.secrets, None);
 }
 
+/// Somebody who can write to the database cannot give a script another secret than its own.
 #[tokio::test]
 async fn a_secret_that_was_moved_or_damaged_is_not_given() {
     let house = House::with(&[READER]).await;

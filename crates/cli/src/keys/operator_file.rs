@@ -48,7 +48,7 @@ impl OperatorFile {
         keys_of(&bytes, written, kind.what).with_context(|| mend(&path.display().to_string(), kind))
     }
 
-    /// Who else could read or replace the key?
+    /// Who else could read or change the file?
     fn check(&self, metadata: &Metadata, kind: &Kind) -> anyhow::Result<()> {
         let (path, owner) = (self.path.display(), metadata.uid());
         if owner != ROOT && owner != self.server {
@@ -69,9 +69,15 @@ impl OperatorFile {
             0o077
         };
         if mode & not_for != 0 {
+            // Closed to its group it would be closed to a server with another account, too.
+            let give = if owner == self.server {
+                String::new()
+            } else {
+                format!("chown {} {path} && ", self.server)
+            };
             bail!(
                 "{path} can be read or changed by its group or by others (mode {mode:o}), who could {}; run: \
-                 chmod 600 {path}, and put another key into it",
+                 {give}chmod 600 {path}, and put another key into it",
                 kind.danger
             );
         }

@@ -8,23 +8,23 @@ use super::flow::Flow;
 use crate::folder::{Part, file_name};
 use crate::live::Attempt;
 
-/// No room, no descriptor, no memory, a disk that is read-only or fails for a while.
-pub(super) fn may_pass(error: &io::Error) -> bool {
-    let passing = [
+/// No room, no descriptor, no memory, or a disk that is read-only: what all files share, and what comes back.
+#[must_use]
+pub fn is_shortage(error: &io::Error) -> bool {
+    let short = [
         Errno::NOSPC,
         Errno::DQUOT,
         Errno::ROFS,
-        Errno::IO,
         Errno::MFILE,
         Errno::NFILE,
         Errno::NOMEM,
     ];
-    Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
+    Errno::from_io_error(error).is_some_and(|errno| short.contains(&errno))
 }
 
-/// Neither room nor anything else that all files share is missing.
-pub(super) fn is_of_this_file(error: &io::Error) -> bool {
-    Errno::from_io_error(error) == Some(Errno::IO) || !may_pass(error)
+/// A shortage, or a disk that fails: nothing is given up for it, whatever it takes.
+pub(super) fn may_pass(error: &io::Error) -> bool {
+    is_shortage(error) || Errno::from_io_error(error) == Some(Errno::IO)
 }
 
 pub(super) fn tell_given_up(flow: &Flow, error: &io::Error) {

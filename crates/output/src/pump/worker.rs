@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::flow::{Course, Flow, PIECE, Poured};
-use super::trouble::{is_of_this_file, may_pass, tell_given_up, tell_unwritten};
+use super::trouble::{may_pass, tell_given_up, tell_unwritten};
 use super::{Gate, ORDERS, Order, token};
 use crate::live::{Attempt, Hub, lock};
 use crate::outputs::PumpEvent;
@@ -24,20 +24,13 @@ const TRIES: u32 = 30;
 const TURNS: usize = 4;
 const EVENTS: usize = 64;
 
-/// An attempt whose chunk index could not be written so often, and its sizes.
-struct Unwritten {
-    attempt: Arc<Attempt>,
-    sizes: Pair<u64>,
-    tries: u32,
-}
-
 /// The thread's own state.
 pub(super) struct Worker {
     gate: Arc<Gate>,
     hub: Arc<Hub>,
     flows: HashMap<u64, Flow>,
     /// Attempts whose output is complete, but whose chunk index could not be written yet.
-    unwritten: Vec<Unwritten>,
+    unwritten: Vec<(Arc<Attempt>, Pair<u64>)>,
     /// When to try those again that cannot be written, if there are any.
     retry_at: Option<Duration>,
 }
@@ -98,7 +91,7 @@ impl Worker {
     /// Leaves the pipes to the runner, which holds their other ends for the next server.
     fn quit(mut self) {
         let live = self.flows.drain().map(|(_, flow)| flow.attempt);
-        let complete = self.unwritten.drain(..).map(|one| one.attempt);
+        let complete = self.unwritten.drain(..).map(|(attempt, _)| attempt);
         for attempt in live.chain(complete) {
             if let Err(error) = attempt.write_chunks(&self.hub) {
                 tell_unwritten(&attempt, &error);
@@ -191,21 +184,16 @@ impl Worker {
 
     fn try_end(&mut self, attempt: &Arc<Attempt>) {
         if let Some(sizes) = attempt.try_end() {
-            self.conclude(attempt.clone(), sizes, 0);
+            self.conclude(attempt.clone(), sizes);
         }
     }
 
     /// The output is complete once the chunk index is written too. Where that may work later, it is
     /// waited for: the outcome has to wait for the same disk.
-    fn conclude(&mut self, attempt: Arc<Attempt>, sizes: Pair<u64>, tries: u32) {
+    fn conclude(&mut self, attempt: Arc<Attempt>, sizes: Pair<u64>) {
         match attempt.write_chunks(&self.hub) {
-            Err(error) if may_pass(&error) && (tries < TRIES || !is_of_this_file(&error)) => {
-                let tries = tries.saturating_add(1);
-                self.unwritten.push(Unwritten {
-                    attempt,
-                    sizes,
-                    tries,
-                });
+            Err(error) if may_pass(&error) => {
+                self.unwritten.push((attempt, sizes));
                 self.retry_later();
             }
             Err(error) => {
@@ -229,6 +217,7 @@ impl Worker {
             epoch: attempt.key.epoch,
             stdout: sizes.stdout,
             stderr: sizes.stderr,
+            lost: attempt.lost(),
         });
     }
 
@@ -249,10 +238,11 @@ impl Worker {
         let Some(flow) = self.flows.get_mut(&token) else {
             return;
         };
-        if flow.left.is_some() && is_of_this_file(&error) {
+        if flow.left.is_some() && !may_pass(&error) {
             flow.tries += 1;
             if flow.tries > TRIES {
                 tell_given_up(flow, &error);
+                flow.attempt.lose(flow.left.unwrap_or(0));
                 return self.close(token);
             }
         }
@@ -296,13 +286,8 @@ impl Worker {
         for token in stuck.map(|(token, _)| *token).collect::<Vec<_>>() {
             self.retry_one(token);
         }
-        for Unwritten {
-            attempt,
-            sizes,
-            tries,
-        } in std::mem::take(&mut self.unwritten)
-        {
-            self.conclude(attempt, sizes, tries);
+        for (attempt, sizes) in std::mem::take(&mut self.unwritten) {
+            self.conclude(attempt, sizes);
         }
     }
 
@@ -312,7 +297,10 @@ impl Worker {
         };
         match flow.pour(&self.hub, flow.left.unwrap_or(u64::MAX)) {
             Poured::Stuck(error) => return self.stuck(token, error),
-            Poured::Moved(n) => flow.left = flow.left.map(|left| left.saturating_sub(n)),
+            Poured::Moved(n) => {
+                flow.left = flow.left.map(|left| left.saturating_sub(n));
+                flow.tries = 0;
+            }
             Poured::Dry | Poured::End | Poured::Over => {}
         }
         let data = EventData::new_u64(token);

@@ -156,7 +156,7 @@ impl Cgroups {
 fn discard(cgroup: &Cgroup) {
     if let Err(error) = cgroup.remove() {
         let path = cgroup.path().display();
-        super::log::log(format_args!(
+        super::log::warn(format_args!(
             "the cgroup {path} could not be removed: {error}"
         ));
     }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use self::siblings::{Domain, Siblings};
 use self::views::{View, Views};
-use super::log::log;
+use super::log::warn;
 use super::settings::RunnerArgs;
 
 /// How one attempt's folder is set apart. Kept with the folder, and used again with it.
@@ -59,7 +59,7 @@ impl Cover {
                 })
         });
         if let Err(why) = &means {
-            log(format_args!(
+            warn(format_args!(
                 "scripts are not kept from the folders of other runs: {why}"
             ));
         }

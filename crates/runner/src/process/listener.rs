@@ -60,11 +60,11 @@ impl Listener {
         let (peer, pid) = (credentials.uid.as_raw(), credentials.pid);
         let own = rustix::process::geteuid().as_raw();
         if !may_connect(peer, own, self.server_uid) {
-            super::log::log(format_args!("refused a connection of uid {peer}"));
+            super::log::warn(format_args!("refused a connection of uid {peer}"));
             return None;
         }
         if !is_apart(pid, rustix::process::getpid()) {
-            super::log::log(format_args!("refused a connection of a script, pid {pid}"));
+            super::log::warn(format_args!("refused a connection of a script, pid {pid}"));
             return None;
         }
         Some(socket)

@@ -13,7 +13,7 @@ use stagedoor_domain::sandbox::Enforced;
 
 use super::cgroups::Others;
 use super::hiding::Hiding;
-use super::log::log;
+use super::log::warn;
 use super::settings::RunnerArgs;
 use super::{leave_others, settle};
 use crate::handle::RunnerOptions;
@@ -97,7 +97,7 @@ pub fn serve_preview(args: RunnerArgs) -> ExitCode {
     let said = look(args).map_err(|error| error.to_string());
     let text = postcard::to_allocvec(&said).unwrap_or_default();
     if let Err(error) = tell(&text) {
-        log(format_args!("{error}"));
+        warn(format_args!("{error}"));
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS

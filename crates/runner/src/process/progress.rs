@@ -10,7 +10,7 @@ use super::attempt::{Attempt, Live};
 use super::attempts::Key;
 use super::child::Failure;
 use super::keeper::Keeper;
-use super::log::log;
+use super::log::{log, warn};
 use super::service::{CGROUP, Service, Sweeper, token, watch};
 use super::tree::Tree;
 use super::unconfirmed::Unconfirmed;
@@ -54,7 +54,7 @@ impl Service {
             let pid = waited.pid;
             if let Some(Sweeper { folder, .. }) = self.sweepers.remove(&pid) {
                 if let Err(error) = self.machine.swept(&folder) {
-                    log(format_args!(
+                    warn(format_args!(
                         "the scratch folder {folder} could not be removed: {error}"
                     ));
                 }
@@ -242,7 +242,7 @@ impl Service {
             }
             Ok(None) => {}
             Err(error) => {
-                log(format_args!(
+                warn(format_args!(
                     "the scratch folder {name} could not be removed: {error}"
                 ));
             }
@@ -292,6 +292,6 @@ fn event_of(events: BorrowedFd<'_>) -> u64 {
 fn await_words(epoll: &OwnedFd, keeper: &Keeper) {
     if let Err(error) = watch(epoll, keeper.channel(), token(keeper.pid())) {
         // It is heard when it ends.
-        log(format_args!("a keeper cannot be watched: {error}"));
+        warn(format_args!("a keeper cannot be watched: {error}"));
     }
 }

@@ -20,7 +20,7 @@ use self::limits::Given;
 use self::turns::Turns;
 use super::cgroup::controls::Share;
 use super::hiding::Hiding;
-use super::log::log;
+use super::log::warn;
 use crate::protocol::{Plan, Refusal};
 
 /// What this machine has to hold scripts with; made once.
@@ -103,7 +103,7 @@ impl Kit {
             }
         }
         if let Err(why) = &filters {
-            log(format_args!(
+            warn(format_args!(
                 "scripts are not kept from system calls: {why}"
             ));
         }

@@ -21,7 +21,7 @@ use stagedoor_domain::invocation::PrivateFile;
 use self::cell::Cell;
 pub(super) use self::places::Places;
 use super::hiding::{Cover, Hiding};
-use super::log::log;
+use super::log::warn;
 use super::settings::RunnerArgs;
 use super::{launch, sweep};
 use crate::account::Account;
@@ -160,7 +160,7 @@ impl Scratch {
         }
         let made = self.cover.around(cell.top(), cell.name());
         cell.hiding = made.unwrap_or_else(|error| {
-            log(format_args!(
+            warn(format_args!(
                 "a run cannot be set apart from others: {error}"
             ));
             None

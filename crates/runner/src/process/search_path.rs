@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::fs::Stat;
 
 use super::accounts::Accounts;
-use super::log::log;
+use super::log;
 use crate::account::Account;
 
 /// Where programs are looked for, unless a definition says otherwise.
@@ -18,7 +18,7 @@ pub(super) fn warn(accounts: &Accounts) {
         // One that is not there, or that is another one's second name, harms nobody.
         let stat = rustix::fs::stat(folder).ok();
         if let Some(fault) = stat.and_then(|stat| fault(folder, &stat, accounts.strangers())) {
-            log(format_args!("{fault}"));
+            log::warn(format_args!("{fault}"));
         }
     }
 }

@@ -15,7 +15,7 @@ use stagedoor_domain::time::Clock;
 use super::attempts::Attempts;
 use super::connection::{Connection, Incoming, Sent};
 use super::listener::Listener;
-use super::log::log;
+use super::log::warn;
 use super::machine::Machine;
 use crate::protocol::FromRunner;
 
@@ -198,7 +198,7 @@ impl Service {
         self.disconnect();
         match watch(&self.epoll, &socket, CONNECTION) {
             Ok(()) => self.connection = Some(Connection::new(socket)),
-            Err(error) => log(format_args!("a connection cannot be watched: {error}")),
+            Err(error) => warn(format_args!("a connection cannot be watched: {error}")),
         }
     }
 
@@ -223,7 +223,7 @@ impl Service {
                 Ok(Incoming::Nothing) => return,
                 Ok(Incoming::Closed) => return self.disconnect(),
                 Err(error) => {
-                    log(format_args!("a message was not understood: {error}"));
+                    warn(format_args!("a message was not understood: {error}"));
                     return self.disconnect();
                 }
             }

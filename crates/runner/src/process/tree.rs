@@ -14,7 +14,7 @@ use super::cgroups::{Cgroups, Others};
 use super::child::{Order, Steps};
 use super::keeper::Keeper;
 use super::launch;
-use super::log::log;
+use super::log::warn;
 use super::members::Member;
 use super::simulation::Puppet;
 use super::stack::Stacks;
@@ -172,7 +172,7 @@ impl Nursery {
                 }
             }
         }
-        log(format_args!(
+        warn(format_args!(
             "there is no cgroup for a run, or none can be bound"
         ));
         Bed::default()

@@ -68,7 +68,7 @@ impl Tape {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         if self.world.monotonic() < self.world.state().disk_is_full_until {
-            return Err(io::ErrorKind::StorageFull.into());
+            return Err(rustix::io::Errno::NOSPC.into());
         }
         self.world.note(format_args!("{} is masked", say(run)));
         self.world.state().ledger.is_masked(run, epoch);
@@ -91,6 +91,7 @@ impl Tape {
             live.lock().expect("not poisoned").remove(&key);
             let (run, epoch) = key;
             let _ = events.send(PumpEvent::Closed {
+                lost: 0,
                 run,
                 epoch,
                 stdout: 5,

@@ -141,8 +141,7 @@ impl Control {
         self.folder.exists()
     }
 
-    /// The weight that this much yielding comes to: with each step a quarter less than another gets, as
-    /// between two processes.
+    /// The weight that this much yielding comes to: with each step a fifth less, as between two processes.
     pub(super) fn weight(&self, nice: i8) -> u64 {
         let usual = if self.joins.is_some() { 1024 } else { 100 };
         let fine = (0..nice.clamp(0, 19)).fold(usual << 20, |weight: u64, _| weight / 5 * 4);

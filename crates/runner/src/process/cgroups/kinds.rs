@@ -12,11 +12,12 @@ use crate::process::cgroup::controls::Kind;
 use crate::process::cgroup::pids_in;
 use rustix::io::Errno;
 
+const CPU: &str = "cpu";
 /// All kinds, and what the kernel calls them.
 const KINDS: [(Kind, &str); 3] = [
     (Kind::Memory, "memory"),
     (Kind::Processes, "pids"),
-    (Kind::Processor, "cpu"),
+    (Kind::Processor, CPU),
 ];
 
 /// How a kind is bounded.
@@ -117,6 +118,12 @@ fn apart(base: &Path, word: &str) -> Option<PathBuf> {
     // It may be there since a runner that was killed.
     let _ = fs::create_dir(&folder);
     rustix::fs::access(&folder, rustix::fs::Access::WRITE_OK).ok()?;
+    if word == CPU {
+        // All scripts together are one among the single processes there; so they get a share for each
+        // processor that they could use. Where the kernel takes no such number they have less.
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let _ = fs::write(folder.join("cpu.shares"), (1024 * processors).to_string());
+    }
     for stale in crate::process::cgroup::folders_in(&folder) {
         let _ = fs::remove_dir(stale);
     }

@@ -135,7 +135,7 @@ impl Views {
         let back = move_into_link_name_space(self.own.as_fd(), Some(LinkNameSpaceType::Mount));
         if let Err(errno) = back {
             // Everything that this process opens by its path would be another file.
-            crate::process::log::log(format_args!(
+            crate::process::log::warn(format_args!(
                 "the runner could not return to its own view: {errno}"
             ));
             std::process::abort();
