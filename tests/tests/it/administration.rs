@@ -179,9 +179,13 @@ fn a_secret_is_set_and_removed_on_its_page() {
     browser.fill("name", "ops/db");
     browser.fill("secret_value", "violet-tractor-17");
     browser.click("form[action=\"/admin/secrets\"] button");
+    browser.wait_for_text(".notice.good", "ops/db is set");
     browser.wait_for_text("table", "ops/db");
     assert_eq!(browser.text("#value").as_deref(), Some(""));
-    browser.wait_for_text(".notice", "ops/other lists the stored secret ops/never-set");
+    browser.wait_for_text(
+        ".notice.warn",
+        "ops/other lists the stored secret ops/never-set",
+    );
     browser.click("details.more summary");
     shoot(&browser, "admin-secrets-remove");
     browser.click("#sure-1");

@@ -45,7 +45,10 @@ async fn a_secret_is_set_changed_and_removed_and_scripts_get_what_is_there() {
     );
     assert_eq!(set(&root, "ops%2Fdb", VALUE).await, 303);
     assert_eq!(printed(&program).await, "ivbyrg-genpgbe-17");
+    let page = root.get("/admin/secrets?done=ops/db").await.text();
+    assert!(page.contains("<code>ops/db</code> is set."), "{page}");
     let page = root.get(PAGE).await.text();
+    assert!(!page.contains("is set."), "{page}");
     for part in [
         "<code>ops/db</code>",
         "by root",
@@ -66,6 +69,8 @@ async fn a_secret_is_set_changed_and_removed_and_scripts_get_what_is_there() {
     let answer = send(&root, PAGE, REMOVE, "name=ops%2Fdb&sure=yes").await;
     assert_eq!(answer.status, 303, "{}", answer.text());
     assert!(root.get(PAGE).await.text().contains("No secrets yet"));
+    let page = root.get("/admin/secrets?done=ops/db").await.text();
+    assert!(page.contains("is not there any more"), "{page}");
     let log = root.get("/api/v1/audit-log").await.json().to_string();
     assert_eq!(log.matches("\"secret_set\"").count(), 2, "{log}");
     assert_eq!(log.matches("\"secret_removed\"").count(), 1, "{log}");

@@ -1,9 +1,11 @@
 //! Stored secrets: which there are, and who lists them; set anew and removed here. No answer has a value.
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use stagedoor_app::secrets::{NamedSecret, SetSecretError, listed_by, missing};
+use serde::Deserialize;
+use stagedoor_app::secrets::{NamedSecret, SecretRecord, SetSecretError, listed_by, missing};
 use stagedoor_domain::name::{BadName, SecretName};
 use stagedoor_domain::secret::{BadSecret, SecretValue};
 
@@ -59,13 +61,38 @@ impl From<BadSecret> for NoSecret {
     }
 }
 
+/// The page's query.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Asked {
+    /// The secret that was set or removed before this page was asked for.
+    #[serde(default)]
+    done: String,
+}
+
+impl Asked {
+    /// What became of it, as the store tells and not as the address says.
+    fn said(&self, stored: &[SecretRecord]) -> Said {
+        match SecretName::parse(&self.done) {
+            Err(_) => Said::default(),
+            Ok(name) if stored.iter().any(|record| record.name == name) => Said::good(format!(
+                "`{name}` is set. Runs that start from now on get it."
+            )),
+            Ok(name) => Said::good(format!("`{name}` is not there any more.")),
+        }
+    }
+}
+
 /// `GET /admin/secrets`
 pub(crate) async fn list(
     State(state): State<AppState>,
     me: Me,
     arrival: Arrival,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    show(&state, &me, arrival, Said::default(), "").await
+    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
+    let stored = state.app.secrets(admin(&state, &me, arrival)?).await?;
+    let said = asked.said(&stored);
+    page(&state, &me, stored, said, "").await
 }
 
 /// `POST /admin/secrets`
@@ -83,8 +110,9 @@ pub(crate) async fn set(
         Err(error) => return show(&state, &me, arrival, Said::bad(&error), name).await,
     };
     let by = admin(&state, &me, arrival)?;
+    let set = secret.name.clone();
     match state.app.set_secret(by, secret).await {
-        Ok(()) => Ok(Redirect::to(paths::SECRETS).into_response()),
+        Ok(()) => Ok(done(&set)),
         Err(SetSecretError::Store(error)) => Err(error.into()),
         Err(error @ SetSecretError::Keys(_)) => Err(Problem::internal(error)),
         Err(error) => show(&state, &me, arrival, Said::bad(&error), name).await,
@@ -106,11 +134,16 @@ pub(crate) async fn remove(
         return show(&state, &me, arrival, said, "").await;
     }
     let by = admin(&state, &me, arrival)?;
-    if state.app.remove_secret(by, name).await? {
-        Ok(Redirect::to(paths::SECRETS).into_response())
+    if state.app.remove_secret(by, name.clone()).await? {
+        Ok(done(&name))
     } else {
         Err(Problem::not_found())
     }
+}
+
+/// A name needs no escaping in a query.
+fn done(name: &SecretName) -> Response {
+    Redirect::to(&format!("{}?done={name}", paths::SECRETS)).into_response()
 }
 
 fn read(name: &str, value: String) -> Result<NamedSecret, NoSecret> {
@@ -128,8 +161,18 @@ async fn show(
     said: Said,
     entered: &str,
 ) -> Result<Response, Problem> {
-    let now = state.app.clock().now();
     let stored = state.app.secrets(admin(state, me, arrival)?).await?;
+    page(state, me, stored, said, entered).await
+}
+
+async fn page(
+    state: &AppState,
+    me: &Me,
+    stored: Vec<SecretRecord>,
+    said: Said,
+    entered: &str,
+) -> Result<Response, Problem> {
+    let now = state.app.clock().now();
     let unopened = state.app.unopened(&stored).await;
     let mut listed = listed_by(&*state.app.catalog().await);
     let rows = stored.into_iter().map(|record| {
