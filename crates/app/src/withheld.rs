@@ -85,12 +85,18 @@ pub(crate) async fn look_after(app: App) {
 impl App {
     /// Hides what earlier servers left unmasked. To be called before anybody can look.
     pub(crate) async fn conceal_what_is_left(&self) -> Result<(), StoreError> {
-        for record in self.inner.store.unmasked_runs().await? {
-            if let Some(why) = self.conceal(&record).await {
-                tell(record.id, why);
+        let mut last = None;
+        loop {
+            let records = self.next_unmasked(&mut last).await?;
+            if records.is_empty() {
+                return Ok(());
+            }
+            for record in records {
+                if let Some(why) = self.conceal(&record).await {
+                    tell(record.id, why);
+                }
             }
         }
-        Ok(())
     }
 
     /// Shows nothing of this run but stars.
@@ -107,6 +113,13 @@ impl App {
     pub(crate) fn withheld(&self) -> MutexGuard<'_, BTreeMap<RunId, Withheld>> {
         let withheld = &self.inner.withheld;
         withheld.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next few, and the last of them.
+    async fn next_unmasked(&self, last: &mut Option<RunId>) -> Result<Vec<RunRecord>, StoreError> {
+        let records = self.inner.store.unmasked_runs(*last).await?;
+        *last = records.last().map(|record| record.id);
+        Ok(records)
     }
 
     /// Hides the secrets of an ended run, or all of its output.
@@ -132,25 +145,35 @@ impl App {
     /// # Errors
     /// The store; what is left is left for the next time.
     pub async fn mask_what_is_left(&self, gives_up: bool) -> Result<(), StoreError> {
-        for record in self.inner.store.unmasked_runs().await? {
-            // One that has just ended may still be told of; and a key is read once, at the start.
-            let is_known = self
-                .withheld()
-                .get(&record.id)
-                .is_some_and(|why| why.may_pass());
-            let is_over = gives_up && self.is_too_old(&record);
-            if self.live_run(record.id).is_some() || (is_known && !is_over) {
-                continue;
+        let mut last = None;
+        loop {
+            let records = self.next_unmasked(&mut last).await?;
+            if records.is_empty() {
+                return Ok(());
             }
-            let notice = match self.conceal(&record).await {
-                None => None,
-                Some(Withheld::Damaged) => Some(Withheld::Damaged.notice()),
-                Some(_) if is_over => Some(GIVEN_UP),
-                Some(_) => continue,
-            };
-            self.mask_left(record, notice).await?;
+            for record in records {
+                self.mask_one_left(record, gives_up).await?;
+            }
         }
-        Ok(())
+    }
+
+    async fn mask_one_left(&self, record: RunRecord, gives_up: bool) -> Result<(), StoreError> {
+        // One that has just ended may still be told of; and a key is read once, at the start.
+        let is_known = self
+            .withheld()
+            .get(&record.id)
+            .is_some_and(|why| why.may_pass());
+        let is_over = gives_up && self.is_too_old(&record);
+        if self.live_run(record.id).is_some() || (is_known && !is_over) {
+            return Ok(());
+        }
+        let notice = match self.conceal(&record).await {
+            None => None,
+            Some(Withheld::Damaged) => Some(Withheld::Damaged.notice()),
+            Some(_) if is_over => Some(GIVEN_UP),
+            Some(_) => return Ok(()),
+        };
+        self.mask_left(record, notice).await
     }
 
     fn is_too_old(&self, record: &RunRecord) -> bool {

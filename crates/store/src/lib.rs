@@ -40,7 +40,10 @@ pub use error::{OpenError, StoreError};
 pub use failures::{FailureKind, FailurePlace, FailureRecord};
 pub use grants::{GrantId, StoredGrants};
 pub use groups::{RenameError, Renamed};
-pub use runs::{Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUpdate, Visible};
+pub use runs::{
+    Cursor, Inserted, LONGEST_PAGE, Page, RunFilter, RunRecord, RunUpdate, UNMASKED_AT_ONCE,
+    Visible,
+};
 pub use secrets::{
     MOST_SECRETS, NewSecret, Put, Resealed, Seal, SealAgain, SealedSecret, SecretRecord,
 };

@@ -72,11 +72,13 @@ impl Store {
         .await
     }
 
-    /// Every run that has ended and whose output is not masked, with what was sealed of it.
-    pub async fn unmasked_runs(&self) -> Result<Vec<RunRecord>, StoreError> {
-        self.read(|db| {
+    /// Runs that have ended and whose output is not masked, with what was sealed of them, oldest first:
+    /// those after this one, or the first, at most [`UNMASKED_AT_ONCE`].
+    pub async fn unmasked_runs(&self, after: Option<RunId>) -> Result<Vec<RunRecord>, StoreError> {
+        self.read(move |db| {
+            let after = after.as_ref().map_or(&[][..], |run| &run.as_bytes()[..]);
             db.prepare_cached(UNMASKED)?
-                .query_map([], read_run)?
+                .query_map((after, UNMASKED_AT_ONCE), read_run)?
                 .collect()
         })
         .await
@@ -133,8 +135,12 @@ const UNFINISHED: &str = concat!(
 const UNMASKED: &str = concat!(
     "SELECT ",
     run_columns!("unmasked.sealed"),
-    " FROM unmasked CROSS JOIN runs ON runs.id = unmasked.run ORDER BY unmasked.run"
+    " FROM unmasked CROSS JOIN runs ON runs.id = unmasked.run WHERE unmasked.run > ?1 \
+     ORDER BY unmasked.run LIMIT ?2"
 );
+
+/// What was sealed of a run may be as large as a request.
+pub const UNMASKED_AT_ONCE: u8 = 16;
 
 const MOVE_SECRETS: &str = "INSERT OR REPLACE INTO unmasked SELECT id, secrets FROM runs \
      WHERE id = ?1 AND epoch <= ?2 AND ended_at IS NULL AND secrets IS NOT NULL";

@@ -83,7 +83,7 @@ fn segment_path(house: &House, run: RunId) -> PathBuf {
 }
 
 async fn unmasked(house: &House) -> usize {
-    let runs = house.store().unmasked_runs().await.expect("read");
+    let runs = house.store().unmasked_runs(None).await.expect("read");
     runs.len()
 }
 

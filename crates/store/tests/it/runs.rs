@@ -1,7 +1,7 @@
 use futures_util::future::join_all;
 use stagedoor_domain::id::{Epoch, RunId, UserId};
 use stagedoor_domain::run::{Outcome, State, StopCause};
-use stagedoor_store::{Inserted, RunRecord, RunUpdate};
+use stagedoor_store::{Inserted, RunRecord, RunUpdate, UNMASKED_AT_ONCE};
 
 use crate::world::{World, at, queued, script, world};
 
@@ -268,7 +268,7 @@ async fn secrets_go_when_they_are_no_longer_needed_and_at_the_end_in_any_case() 
 }
 
 async fn unmasked(world: &World) -> Vec<RunId> {
-    let runs = world.store.unmasked_runs().await.expect("read");
+    let runs = world.store.unmasked_runs(None).await.expect("read");
     assert!(runs.iter().all(|run| run.secrets.is_some()));
     runs.iter().map(|run| run.id).collect()
 }
@@ -294,6 +294,33 @@ async fn a_run_that_ends_before_its_output_is_masked_keeps_its_secrets_until_the
     );
     drop_them(None).await.expect("nothing to drop");
     assert_eq!(world.read(&run).await.reason.as_deref(), Some("masked"));
+}
+
+#[tokio::test]
+async fn what_is_not_masked_comes_oldest_first_and_a_few_at_a_time() {
+    let world = world();
+    let mut made = Vec::new();
+    for _ in 0..20 {
+        let run = world.started(1).await;
+        let update = RunUpdate {
+            is_unmasked: true,
+            ..RunUpdate::ended(run.id, Epoch(1), Outcome::Failed, at(1))
+        };
+        assert!(world.store.update_run(update).await.expect("updated"));
+        made.push(run.id);
+    }
+    made.sort();
+    let mut seen = unmasked(&world).await;
+    assert_eq!(
+        seen,
+        made.iter()
+            .copied()
+            .take(UNMASKED_AT_ONCE.into())
+            .collect::<Vec<_>>()
+    );
+    let rest = world.store.unmasked_runs(seen.last().copied()).await;
+    seen.extend(rest.expect("read").iter().map(|run| run.id));
+    assert_eq!(seen, made);
 }
 
 #[tokio::test]
