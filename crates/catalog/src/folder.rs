@@ -48,7 +48,7 @@ impl FolderKeys {
 }
 
 /// A script's own keys over the defaults of its folders: the nearest folder wins, key by key, and
-/// `access` verb by verb.
+/// so do `access`, `sandbox` and `limits` by theirs: who names a port takes no level of the folder away.
 pub(crate) fn with_defaults<'a>(
     own: Table,
     nearest_first: impl Iterator<Item = &'a FolderKeys>,
@@ -56,18 +56,23 @@ pub(crate) fn with_defaults<'a>(
     nearest_first
         .filter_map(|folder| folder.defaults.as_ref())
         .fold(own, |keys, defaults| {
-            let access = merged_access(&keys, defaults);
+            let merged = MERGED.map(|key| (key, merged(key, &keys, defaults)));
             let mut keys = keys.over(defaults);
-            if let Some(access) = access {
-                keys.insert("access", access);
+            for (key, entry) in merged {
+                if let Some(entry) = entry {
+                    keys.insert(key, entry);
+                }
             }
             keys
         })
 }
 
-fn merged_access(own: &Table, defaults: &Table) -> Option<stagedoor_config::document::Entry> {
+/// Tables of which each key has its own nearest folder.
+const MERGED: [&str; 3] = ["access", "sandbox", "limits"];
+
+fn merged(key: &str, own: &Table, defaults: &Table) -> Option<stagedoor_config::document::Entry> {
     use stagedoor_config::document::Value;
-    let (mut own, theirs) = (own.entry("access")?.clone(), defaults.get("access")?);
+    let (mut own, theirs) = (own.entry(key)?.clone(), defaults.get(key)?);
     let (Value::Table(mine), Value::Table(theirs)) = (&own.node.value, &theirs.value) else {
         return None;
     };

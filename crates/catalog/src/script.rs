@@ -60,6 +60,7 @@ impl Declared {
         if let Some(venv) = &venv {
             venv.extend(&mut env, &context.options.search_path);
         }
+        let environment = venv.as_ref().map(|venv| venv.path.clone());
         let launcher = Launcher {
             machine: context.machine,
             root: context.root,
@@ -77,6 +78,7 @@ impl Declared {
         let read = Reader {
             declared: &self,
             table: &table,
+            venv: environment,
             context,
             problems,
         };

@@ -16,6 +16,8 @@ use crate::{access, credentials, environment, keys, run_as, sandbox, texts};
 pub(super) struct Reader<'a> {
     pub declared: &'a Declared,
     pub table: &'a Table,
+    /// The path of its Python environment.
+    pub venv: Option<String>,
     pub context: &'a Context<'a>,
     pub problems: &'a mut Problems,
 }
@@ -217,8 +219,13 @@ impl Reader<'_> {
     fn sandbox(&mut self) -> Sandbox {
         let node = self.table.get("sandbox");
         let (folder, permits) = (&self.declared.folder, &self.context.options.permits);
-        node.map(|node| sandbox::read(node, folder, permits, self.problems))
-            .unwrap_or_default()
+        let sandbox = node.map(|node| sandbox::read(node, folder, permits, self.problems));
+        let mut sandbox = sandbox.unwrap_or_default();
+        // What starts a script must be readable for it.
+        if let (Some(paths), Some(venv)) = (&mut sandbox.read, &self.venv) {
+            paths.push(venv.clone());
+        }
+        sandbox
     }
 
     fn limits(&mut self) -> (Limits, ProcessLimits) {

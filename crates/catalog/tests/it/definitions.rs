@@ -204,6 +204,68 @@ fn w4_python_is_started_without_the_environments_and_the_homes_modules() {
 }
 
 #[test]
+fn a_script_that_names_one_bound_keeps_the_others_of_its_folder() {
+    let folder = ScriptFolder::with(&[
+        (
+            "_folder.stagedoor.toml",
+            "[defaults]\nsandbox = { level = 'strict', required = true, read = ['/srv/in'] }\nlimits = { memory = '1GiB', cpu = '1m' }\n",
+        ),
+        (
+            "port.sh",
+            &shell("sandbox = { network = [443] }\nlimits = { memory = '2GiB', running = 1 }"),
+        ),
+        ("plain.sh", &shell("")),
+        (
+            "looser.sh",
+            &shell("sandbox = { level = 'standard', required = false }"),
+        ),
+    ]);
+    let port = folder.script("port");
+    assert_eq!(
+        (port.sandbox.level, port.sandbox.required),
+        (Level::Strict, true)
+    );
+    assert_eq!(port.sandbox.network, Network::Ports(vec![443]));
+    assert_eq!(
+        port.sandbox.read.as_deref(),
+        Some(&["/srv/in".to_owned()][..])
+    );
+    assert_eq!(port.process_limits.memory, Some(2 << 30));
+    assert_eq!(port.process_limits.cpu, Some(Duration::from_mins(1)));
+    assert_eq!(port.limits.running, Some(1));
+    let plain = folder.script("plain");
+    assert_eq!(
+        (plain.sandbox.level, plain.process_limits.memory),
+        (Level::Strict, Some(1 << 30))
+    );
+    // Who says so gets the default again; less than that needs a permit.
+    let looser = folder.script("looser");
+    assert_eq!(
+        (looser.sandbox.level, looser.sandbox.required),
+        (Level::Standard, false)
+    );
+}
+
+#[test]
+fn a_python_environment_is_among_what_its_script_may_read() {
+    let folder = ScriptFolder::with(&[
+        ("tools/env/bin/python", "#!/bin/sh\n"),
+        ("tools/all.py", &shell("venv = './env'")),
+        (
+            "tools/some.py",
+            &shell("venv = './env'\nsandbox = { read = ['/srv/in'] }"),
+        ),
+    ]);
+    assert_eq!(folder.script("tools/all").sandbox.read, None);
+    let some = folder.script("tools/some");
+    let read = some.sandbox.read.as_deref().expect("named");
+    assert!(
+        matches!(read, [named, venv] if named == "/srv/in" && venv.ends_with("/tools/env")),
+        "{read:?}"
+    );
+}
+
+#[test]
 fn a_timeout_of_none_means_for_ever() {
     assert_eq!(read("timeout = 'none'").timeout, None);
 }
