@@ -173,12 +173,15 @@ fn open_root(args: &RunnerArgs) -> io::Result<OwnedFd> {
 /// What holds for the runner and, because it is inherited, for every script.
 fn restrict() -> io::Result<()> {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    // Core files would keep secrets.
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
+    // Core files would keep secrets. A program that is given them through a pipe gets them at a limit of 0,
+    // too; at 1 the kernel writes no file and starts no program. Who was given 0 may not raise it.
+    let at_most = |bytes| Rlimit {
+        current: Some(bytes),
+        maximum: Some(bytes),
     };
-    Ok(rustix::process::setrlimit(Resource::Core, none)?)
+    let limited = rustix::process::setrlimit(Resource::Core, at_most(1))
+        .or_else(|_| rustix::process::setrlimit(Resource::Core, at_most(0)));
+    Ok(limited?)
 }
 
 /// Up to a dozen descriptors are kept per attempt: its ends, its folder, its view, its cgroup and what

@@ -92,13 +92,17 @@ fn command(plan: &Plan, argv: &[String], root: &Root, who: &RunAs) -> Result<Exe
     let program = program.ok_or_else(|| {
         Refusal::Unsafe("the command is not an absolute path: correct its definition".into())
     })?;
+    let mut checked = None;
     if plan.fingerprint.is_some() {
-        check_program(program, plan, root)?;
+        checked = Some(check_program(program, plan, root)?);
         if who.is_hidden && plan.working_directory.is_none() {
             *program = from_within(program, &plan.folder, root)?;
         }
     }
-    let target = Target::Path(program.clone());
+    let target = match checked {
+        Some(opened) if !has_shebang(opened.as_fd()) => Target::Opened(opened),
+        _ => Target::Path(program.clone()),
+    };
     Ok(Executable {
         directory: open_folder(&plan.folder, root, |_, _| Ok(()))?,
         target,
@@ -107,15 +111,15 @@ fn command(plan: &Plan, argv: &[String], root: &Root, who: &RunAs) -> Result<Exe
 }
 
 /// A program of the catalog is checked as a script is, in the folder that holds it.
-fn check_program(program: &CString, plan: &Plan, root: &Root) -> Result<(), Refusal> {
+fn check_program(program: &CString, plan: &Plan, root: &Root) -> Result<OwnedFd, Refusal> {
     let path = Path::new(std::ffi::OsStr::from_bytes(program.to_bytes()));
     let below = path.strip_prefix(&root.path).ok();
     let below = below.and_then(Path::to_str).ok_or_else(|| {
         Refusal::Unsafe("the command is not in the folder of scripts any more: look at its definition, then run it again".into())
     })?;
     let (folder, file) = below.rsplit_once('/').unwrap_or(("", below));
-    open_checked(folder, file, false, plan, root)?;
-    Ok(())
+    let (_, opened) = open_checked(folder, file, false, plan, root)?;
+    Ok(opened)
 }
 
 /// A program of the catalog, by a way that its account may go; see [`script`].

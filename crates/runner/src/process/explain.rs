@@ -1,12 +1,14 @@
 //! Why a script could not be executed, in words that name the mend.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::Path;
 
 use rustix::io::Errno;
 use stagedoor_domain::script::Launch;
 
 use super::child::{Failure, Step};
 use super::executable::{first_line, say};
+use super::sandbox::SYSTEM;
 use crate::denied;
 use crate::protocol::{Plan, Refusal};
 
@@ -88,6 +90,11 @@ fn execute(errno: Errno, plan: &Plan, folder: BorrowedFd<'_>, account: &str) -> 
             "the system could not start the script: {}",
             say(errno)
         )),
+        Errno::ACCESS if let Some(program) = out_of_reach(plan, folder) => {
+            Refusal::Confinement(format!(
+                "`{program}`, which starts the script, stands in no path of `sandbox.read` in its definition: add its folder there"
+            ))
+        }
         errno => match &plan.launch {
             Launch::Command { argv } => command(errno, argv),
             Launch::File { interpreter, .. } if !interpreter.is_empty() => {
@@ -100,6 +107,24 @@ fn execute(errno: Errno, plan: &Plan, folder: BorrowedFd<'_>, account: &str) -> 
             Launch::File { file, .. } => self_started(errno, plan, file, folder, account),
         },
     }
+}
+
+/// What starts the script, where its own sandbox keeps it from reading that.
+fn out_of_reach(plan: &Plan, folder: BorrowedFd<'_>) -> Option<String> {
+    let asked = plan.sandbox.read.as_deref()?;
+    let program = match &plan.launch {
+        Launch::Command { argv } => argv.first()?.clone(),
+        Launch::File { interpreter, file } => match interpreter.first() {
+            Some(program) => program.clone(),
+            None => program_of(first_line(folder, file)?.strip_prefix(b"#!")?),
+        },
+    };
+    let real = std::fs::canonicalize(&program).ok()?;
+    let holds = |path: &Path| std::fs::canonicalize(path).is_ok_and(|path| real.starts_with(path));
+    let own = format!("/proc/self/fd/{}", folder.as_raw_fd());
+    let named = asked.iter().chain(&plan.working_directory).chain([&own]);
+    let mut readable = SYSTEM.iter().copied().chain(named.map(String::as_str));
+    (!readable.any(|path| holds(Path::new(path)))).then_some(program)
 }
 
 fn command(errno: Errno, argv: &[String]) -> Refusal {

@@ -15,7 +15,7 @@ use stagedoor_domain::sandbox::{Enforced, Level, Measure, Network, Sandbox};
 
 pub(super) use self::calls::Filter;
 use self::domain::{Domains, Own};
-pub(super) use self::domain::{FILES, file_type, with_scopes};
+pub(super) use self::domain::{FILES, SYSTEM, file_type, with_scopes};
 use self::limits::Given;
 use self::turns::Turns;
 use super::cgroup::controls::Share;

@@ -205,7 +205,7 @@ async fn a_server_with_its_own_account_may_connect_to_roots_runner() {
 }
 
 /// Answers this system call with EPERM, for this thread and whatever it starts.
-fn forbid(call: libc::c_long) {
+pub fn forbid(call: libc::c_long) {
     let filter = SeccompFilter::new(
         BTreeMap::from([(call, Vec::new())]),
         SeccompAction::Allow,

@@ -208,7 +208,8 @@ async fn a_script_begins_in_a_clean_process_of_its_own() {
             .collect::<Vec<_>>()
             .join(" ")
     };
-    assert_eq!(limit("Max core file size"), "0 0");
+    // At 0 the kernel still hands a core to a program that it starts for that.
+    assert_eq!(limit("Max core file size"), "1 1");
     let own = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let given = limit("Max open files");
     assert_eq!(
@@ -247,7 +248,7 @@ async fn a_script_begins_in_its_folder_or_in_its_working_directory() {
 }
 
 #[tokio::test]
-async fn a_binary_is_started_too_even_one_that_nobody_may_read() {
+async fn w33_a_binary_is_started_too_even_one_that_nobody_may_read() {
     let mut house = House::open();
     let path = house.scripts().join("copy");
     std::fs::copy("/bin/pwd", &path).expect("copied");

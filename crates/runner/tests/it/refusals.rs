@@ -122,7 +122,12 @@ async fn what_others_can_change_is_not_started() {
     let mut plan = house.script("hello", HELLO);
     plan.fingerprint = None;
     let path = house.scripts().join("hello");
-    for (mode, said) in [(0o4755, "setuid"), (0o2755, "setgid"), (0o757, "chmod o-w")] {
+    for (mode, said) in [
+        (0o4755, "setuid"),
+        (0o2755, "setgid"),
+        (0o1755, "sticky"),
+        (0o757, "chmod o-w"),
+    ] {
         set_mode(&path, mode);
         let reason = house.refusal(again(&plan)).await;
         assert!(

@@ -3,8 +3,10 @@
 use std::net::TcpListener;
 
 use stagedoor_domain::sandbox::{Level, Measure, Network, ProcessLimits, Sandbox};
+use stagedoor_domain::script::Launch;
 use stagedoor_runner::{Plan, Refusal, Runner};
 
+use crate::accounts::forbid;
 use crate::house::*;
 
 /// System calls by number, in a language that is on every Debian.
@@ -46,7 +48,99 @@ async fn has(house: &mut House, measures: &[Measure]) -> bool {
         .filter(|(measure, _)| measures.contains(measure))
         .collect();
     println!("held here: {:?}; lacking: {lacks:?}", enforced.held);
+    for (measure, why) in &lacks {
+        let since = match measure {
+            Measure::Processes => 6,
+            Measure::Read | Measure::Write => 3,
+            Measure::NetworkPorts => 4,
+            _ => continue,
+        };
+        let version = landlock_version();
+        assert!(
+            version < since,
+            "Landlock {version} can hold {measure:?}: {why}"
+        );
+    }
     lacks.is_empty()
+}
+
+/// As on a kernel that was built or started without it.
+#[tokio::test]
+async fn w43_without_landlock_a_script_goes_on_with_less_and_says_so_or_is_refused() {
+    let base = new_base();
+    let begun = std::thread::spawn(move || {
+        forbid(libc::SYS_landlock_create_ruleset);
+        let connection = Runner::ensure(binary(), &options(base.path()));
+        (base, connection.expect("a runner"))
+    });
+    let (base, connection) = begun.join().expect("begun");
+    let mut house = House::with(base, connection);
+    let plan = at(Level::Strict, shell(&house, "less", "echo ran"));
+    let started = house.start(plan.clone()).await;
+    assert_eq!(read_all(started.stdout), b"ran\n");
+    house.exited().await;
+    for measure in [Measure::Processes, Measure::Write] {
+        let missing = &started.enforced.missing;
+        let why = missing.iter().find(|(missing, _)| *missing == measure);
+        let why = why.map(|(_, why)| why.as_str()).unwrap_or_default();
+        assert!(
+            why.contains("this needs Landlock as Linux 6."),
+            "{measure:?}: {missing:?}"
+        );
+    }
+    assert!(
+        started.enforced.holds(Measure::NetworkOff),
+        "filters hold it"
+    );
+    let mut demanding = Plan {
+        run: new_run(),
+        ..plan
+    };
+    demanding.sandbox.required = true;
+    let refusal = house.refusal(demanding).await;
+    assert!(
+        matches!(&refusal, Refusal::Confinement(text) if text.contains("Landlock")),
+        "{refusal:?}"
+    );
+}
+
+#[tokio::test]
+async fn w43_an_interpreter_that_the_sandbox_keeps_a_script_from_is_named_with_the_mend() {
+    let mut house = House::open();
+    if !has(&mut house, &[Measure::Read]).await {
+        return;
+    }
+    let tools = house.base.path().join("tools");
+    std::fs::create_dir(&tools).expect("made");
+    set_mode(&tools, 0o755);
+    let shell = tools.join("sh");
+    std::fs::copy("/bin/sh", &shell).expect("copied");
+    let mut plan = house.script("own", &format!("#!{}\necho reached\n", shell.display()));
+    plan.sandbox.read = Some(Vec::new());
+    for launch in [
+        plan.launch.clone(),
+        Launch::Command {
+            argv: vec![shell.display().to_string()],
+        },
+    ] {
+        let mut plan = Plan {
+            run: new_run(),
+            launch,
+            fingerprint: None,
+            ..plan.clone()
+        };
+        let refusal = house.refusal(plan.clone()).await;
+        let says = |text: &str| {
+            text.contains("stands in no path of `sandbox.read`") && text.contains("tools/sh")
+        };
+        assert!(
+            matches!(&refusal, Refusal::Confinement(text) if says(text)),
+            "{refusal:?}"
+        );
+        plan.run = new_run();
+        plan.sandbox.read = Some(vec![tools.display().to_string()]);
+        assert_eq!(house.run(plan).await.record.exit_code, Some(0));
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::process::executable::say;
 use crate::protocol::Refusal;
 
 /// What a program needs to read before it does anything of its own.
-const SYSTEM: &[&str] = &[
+pub(in crate::process) const SYSTEM: &[&str] = &[
     "/usr",
     "/bin",
     "/sbin",
