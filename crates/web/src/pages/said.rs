@@ -99,9 +99,12 @@ pub(crate) fn sentence(run: &RunView) -> String {
         Outcome::Succeeded => "It did its work.".to_owned(),
         Outcome::Failed => {
             "It says that it failed. The last lines of its output often say why.".to_owned()
-                + &silent_limits(run)
+                + &silent_limits(run, &TOLD_TO_THE_SCRIPT)
         }
-        Outcome::Signalled => "A signal ended it; it did not finish its work.".to_owned(),
+        Outcome::Signalled => {
+            "A signal ended it; it did not finish its work.".to_owned()
+                + &silent_limits(run, &TOLD_BY_A_SIGNAL)
+        }
         Outcome::TimedOut => "It ran longer than it may and was ended.".to_owned(),
         Outcome::Cancelled => "Somebody stopped it before it was done.".to_owned(),
         Outcome::OverLimit => "It went beyond a limit and was ended.".to_owned(),
@@ -115,18 +118,27 @@ pub(crate) fn sentence(run: &RunView) -> String {
 
 /// The limits of its definition of which the system tells nobody but the script: it is refused memory, a
 /// process, a file or a byte more, and goes on or fails as it likes.
-fn silent_limits(run: &RunView) -> String {
-    const SILENT: [(Measure, &str); 4] = [
-        (Measure::Memory, "`limits.memory`"),
-        (Measure::ProcessCount, "`limits.processes`"),
-        (Measure::OpenFiles, "`limits.open_files`"),
-        (Measure::FileSize, "`limits.file_size`"),
-    ];
+const TOLD_TO_THE_SCRIPT: [(Measure, &str); 4] = [
+    (Measure::Memory, "`limits.memory`"),
+    (Measure::ProcessCount, "`limits.processes`"),
+    (Measure::OpenFiles, "`limits.open_files`"),
+    (Measure::FileSize, "`limits.file_size`"),
+];
+
+/// Those behind a signal that others send, too: a program that gets no memory often ends itself, and one that
+/// does not heed the first signal of `limits.cpu` is killed a second later.
+const TOLD_BY_A_SIGNAL: [(Measure, &str); 2] = [
+    (Measure::Memory, "`limits.memory`"),
+    (Measure::Cpu, "`limits.cpu`"),
+];
+
+/// Which of these it may have met.
+fn silent_limits(run: &RunView, limits: &[(Measure, &'static str)]) -> String {
     let enforced = run.enforced.as_deref();
     let held = |measure| enforced.is_some_and(|enforced| enforced.holds(measure));
-    let keys: Vec<&str> = SILENT
-        .into_iter()
-        .filter_map(|(measure, key)| held(measure).then_some(key))
+    let keys: Vec<&str> = limits
+        .iter()
+        .filter_map(|(measure, key)| held(*measure).then_some(*key))
         .collect();
     if keys.is_empty() {
         return String::new();

@@ -27,9 +27,9 @@ async fn admins_see_the_file_the_line_a_caret_and_the_mend() {
         assert_eq!(page.status, 200, "{path}");
         for part in [
             "ops/bad.sh:3:3",
-            "`titel` is not a key",
+            "<code>titel</code> is not a key",
             "3 | # titel = &#34;&#60;b&#62;Bad&#34;\n    |   ^^^^^",
-            "`title`",
+            "<code>title</code>",
         ] {
             assert!(text.contains(part), "{path} lacks {part}: {text}");
         }
