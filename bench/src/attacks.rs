@@ -42,7 +42,7 @@ pub fn compare(server: &Server) -> anyhow::Result<Vec<String>> {
         }
         let [start, request, start_under, request_under] = times.map(median);
         lines.push(format!(
-            "{name:>14}  start {start:>7.2} ms, with it {start_under:>7.2} ms ({:.1} times)   request {request:>6.2} ms, with it {request_under:>6.2} ms ({:.1} times)",
+            "{name:>14} (bar: 2 times)  start {start:>7.2} ms, with it {start_under:>7.2} ms ({:.1} times)   request {request:>6.2} ms, with it {request_under:>6.2} ms ({:.1} times)",
             start_under / start,
             request_under / request
         ));

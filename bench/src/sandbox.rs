@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::http::Client;
+use crate::limit;
 use crate::server::Server;
 use crate::stats::median;
 
@@ -16,6 +17,8 @@ const PERMIT: &str = "[[permit]]\nfolder = \".\"\nsandbox = \"none\"\n";
 struct Level {
     name: &'static str,
     script: &'static str,
+    /// More milliseconds than this would be too many.
+    bar: Option<f64>,
     client: Client,
     /// In milliseconds.
     times: Vec<f64>,
@@ -29,15 +32,16 @@ pub fn compare(binary: &str, server: &Server, rounds: usize) -> anyhow::Result<V
     let (permitting, _) = Server::start_with(binary, PERMIT)?;
     let mut levels = Vec::new();
     // Each follows a start on the other server, so none finds its own server warmer than another does.
-    for (name, script, server) in [
-        ("none", "none", &permitting),
-        ("standard", "true", server),
-        ("standard beside a permit", "true", &permitting),
-        ("strict", "strict", server),
+    for (name, script, server, bar) in [
+        ("none", "none", &permitting, None),
+        ("standard", "true", server, Some(0.1)),
+        ("standard beside a permit", "true", &permitting, None),
+        ("strict", "strict", server, Some(1.0)),
     ] {
         levels.push(Level {
             name,
             script,
+            bar,
             client: server.client()?,
             times: Vec::new(),
             more: Vec::new(),
@@ -53,9 +57,16 @@ pub fn compare(binary: &str, server: &Server, rounds: usize) -> anyhow::Result<V
     }
     let line = |level: Level| {
         let (time, more) = (median(level.times), median(level.more));
-        format!("{:>26}  {time:>7.3} ms  {more:>+7.3} ms", level.name)
+        let bar = level
+            .bar
+            .map_or_else(String::new, |bar| format!("  (bar: {bar} ms)"));
+        format!("{:>26}  {time:>7.3} ms  {more:>+7.3} ms{bar}", level.name)
     };
-    Ok(levels.into_iter().map(line).collect())
+    let limit = 1e3 / limit::starts_per_second(1, STARTS);
+    let limit = format!("{:>26}  {limit:>7.3} ms", "the machine's own limit");
+    Ok(std::iter::once(limit)
+        .chain(levels.into_iter().map(line))
+        .collect())
 }
 
 /// How long one start took, in milliseconds.
