@@ -10,13 +10,14 @@ mod remains;
 mod rights;
 mod swaps;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::person::Person;
 use crate::processes;
-use crate::program::{Home, Program, as_root};
+use crate::program::{Home, Program, as_root, command};
 use crate::robot::{PASSWORD, Robot, id};
 
 /// Whoever is not attacked goes on; what it prints.
@@ -162,8 +163,28 @@ fn holds(run: &Value, measure: &str, what: &str) -> bool {
     let holds = held.is_some_and(|held| held.contains(&json!(measure)));
     if !holds {
         println!("skipped: {what}, because this machine has no `{measure}`");
+        let since = match measure {
+            "processes" => 6,
+            "network_ports" => 4,
+            "read" | "write" | "hidden" => 3,
+            _ => return false,
+        };
+        let version = landlock_version();
+        assert!(
+            version < since,
+            "Landlock {version} can hold `{measure}`: {run}"
+        );
     }
     holds
+}
+
+/// The version of Landlock that the kernel has, asked past the server; below 1 there is none.
+fn landlock_version() -> i64 {
+    let ask = "import ctypes; print(ctypes.CDLL(None).syscall(444, 0, 0, 1))";
+    let mut python = command(Path::new("/usr/bin/python3"));
+    let said = python.args(["-c", ask]).output().expect("Python").stdout;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    said.trim().parse().expect("a number")
 }
 
 /// The run ended because of this limit, and says so with its value.

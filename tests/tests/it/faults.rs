@@ -321,7 +321,7 @@ fn the_same_request_key_starts_one_run() {
 }
 
 #[test]
-fn a_run_that_takes_too_long_times_out_with_all_it_started() {
+fn w28_a_run_that_takes_too_long_times_out_with_all_it_started() {
     let stuck = HELLO.replace(
         "# ///\necho hello",
         "# timeout = \"1s\"\n# stop_grace = \"1s\"\n# ///\ntrap '' TERM; sleep 30 & wait; sleep 30",
@@ -356,7 +356,7 @@ fn what_one_may_not_view_answers_like_an_unknown_name() {
 }
 
 #[test]
-fn scripts_run_as_an_account_of_their_own_when_started_as_root() {
+fn w39_w43_scripts_run_as_an_account_of_their_own_when_started_as_root() {
     let who = HELLO
         .replace("echo hello", "id -u; cat \"$1\"")
         .replace("# ///\nid", "# [[param]]\n# name = \"file\"\n# ///\nid");

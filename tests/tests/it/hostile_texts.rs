@@ -197,7 +197,7 @@ fn what_check_prints_of_hostile_files_steers_no_terminal() {
 }
 
 #[test]
-fn w27_w70_texts_of_authors_users_and_scripts_are_whole_on_every_page_and_nothing_runs() {
+fn w25_w27_w70_texts_of_authors_users_and_scripts_are_whole_on_every_page_and_nothing_runs() {
     let home = Home::new();
     let folder = scripts(&home);
     let program = Program::serve(home, &folder);

@@ -1,9 +1,11 @@
 //! What a script prints of its secrets (W24): nobody sees it, while the run goes on and afterwards,
 //! and no file keeps it, whatever dies in the middle.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -74,9 +76,28 @@ impl Cage {
         fs::write(&self.gate, "").expect("written");
     }
 
-    /// In the segments, while the run goes on: the search finds what is there.
-    fn is_kept(&self) -> bool {
-        !self.files().is_empty()
+    /// While the run goes on it stands in its segments, which no other account may read, in its own
+    /// credentials folder, and nowhere else: the search finds what is there.
+    #[track_caller]
+    fn assert_kept_where_it_must_be(&self) {
+        // The state lies in the home.
+        let files: BTreeSet<String> = self.files().into_iter().collect();
+        let (own, others): (Vec<_>, Vec<_>) = files
+            .iter()
+            .map(PathBuf::from)
+            .partition(|path| path.ends_with("credentials/token"));
+        assert!(own.len() <= 1, "{own:?}");
+        assert_eq!(others.len(), 2, "both streams: {others:?}");
+        for path in others {
+            assert!(path.starts_with(self.home.state()), "{path:?}");
+            let is_segment = ["out", "err"]
+                .iter()
+                .any(|kind| path.extension().is_some_and(|e| e == *kind));
+            assert!(is_segment, "{path:?}");
+            let mode =
+                |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o077;
+            assert_eq!((mode(&path), mode(&self.home.state())), (0, 0), "{path:?}");
+        }
     }
 
     fn files(&self) -> Vec<String> {
@@ -160,7 +181,7 @@ fn w24_no_viewer_sees_a_secret_that_a_script_prints_while_it_goes_on_or_later() 
     }
     assert_silent(&doors(&ann, &run));
     assert_silent(&[ada.get(&page).text()]);
-    assert!(cage.is_kept(), "the search finds what is there");
+    cage.assert_kept_where_it_must_be();
     for pid in numbers() {
         let words = [command_line(pid), environment(pid)].concat();
         assert!(!words.iter().any(|word| word.contains(SECRET)), "{words:?}");
@@ -185,8 +206,9 @@ fn w24_after_kill_9_of_the_server_the_next_one_hides_and_masks_the_secret() {
     let cage = Cage::new();
     let program = cage.serve();
     let run = at_the_gate(&Robot::user(&program));
-    assert!(cage.is_kept());
+    cage.assert_kept_where_it_must_be();
     let program = program.crash_and_restart();
+    cage.assert_kept_where_it_must_be();
     let ann = Robot::new(&program, "bob", &["admins"]);
     let seen = ann.output(&run, "stdout");
     assert_eq!(String::from_utf8_lossy(&seen), AT_THE_GATE);

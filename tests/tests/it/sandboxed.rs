@@ -142,17 +142,39 @@ fn a_run_that_failed_by_itself_names_the_limits_that_only_it_was_told_of() {
     );
     let free = script("sandbox = { level = \"none\" }", "exit 3");
     let home = Home::new();
-    let folder = home.scripts(&[("many.sh", &many), ("ops/free.sh", &free)]);
+    let deaf = script(
+        "limits = { cpu = \"1s\" }",
+        "trap '' XCPU; while :; do :; done",
+    );
+    let tiny = script(
+        "limits = { memory = \"1MiB\" }",
+        "exec /usr/bin/python3 -c 'print(1)'",
+    );
+    let folder = home.scripts(&[
+        ("many.sh", &many),
+        ("ops/free.sh", &free),
+        ("deaf.sh", &deaf),
+        ("tiny.sh", &tiny),
+    ]);
     fs::write(folder.join("stagedoor.toml"), permit).expect("written");
     let mut program = Program::serve(home, &folder);
     let mut ada = Person::first(&mut program);
     let robot = Robot::user(&program);
-    let mut page_of = |name: &str| {
+    let mut ended = |name: &str, outcomes: &[&str]| {
         let run = robot.run(name, &json!({}));
-        assert_eq!(run["outcome"], "failed", "{run}");
+        let outcome = run["outcome"].as_str().expect("an outcome");
+        assert!(outcomes.contains(&outcome), "{run}");
         ada.get(&format!("/runs/{}", run["id"].as_str().expect("an id")))
             .text()
     };
+    // Who does not heed the signal of that limit is killed by one that tells nothing.
+    let page = ended("deaf", &["signalled"]);
+    assert!(page.contains("<code>limits.cpu</code>"), "{page}");
+    // Too little for any program to begin.
+    let page = ended("tiny", &["over_limit", "failed", "signalled"]);
+    assert!(page.contains("<code>limits.memory</code>"), "{page}");
+
+    let mut page_of = |name: &str| ended(name, &["failed"]);
     let told = "It may have met a limit of which only it is told: <code>limits.open_files</code>";
     let page = page_of("many");
     assert!(page.contains(told), "{page}");

@@ -139,7 +139,7 @@ fn a_state_directory_without_write_permission_is_named_with_the_mend() {
 }
 
 #[test]
-fn a_state_directory_or_a_file_in_it_of_another_account_is_named_with_both() {
+fn w39_a_state_directory_or_a_file_in_it_of_another_account_is_named_with_both() {
     if !as_root() {
         println!("skipped: to give files away needs root");
         return;

@@ -24,6 +24,8 @@ pub struct Swapped {
     pub name: &'static str,
     /// What stands in a file of this kind.
     content: fn(&str) -> Vec<u8>,
+    /// Beside it, where it cannot stand in it: a file and its text.
+    definition: Option<(&'static str, &'static str)>,
     /// What it prints.
     pub says: fn(&str) -> String,
 }
@@ -32,6 +34,7 @@ pub struct Swapped {
 pub const SHEBANG: Swapped = Swapped {
     file: "job.sh",
     name: "ops/job",
+    definition: None,
     content: |which| {
         let filler = "# nothing\n".repeat(2_000);
         shell("", &format!("echo begin {which}\n{filler}echo end {which}")).into_bytes()
@@ -53,11 +56,24 @@ fn program(which: &str) -> &'static str {
 pub const BINARY: Swapped = Swapped {
     file: "tool.bin",
     name: "ops/tool",
+    definition: Some((
+        "tool.bin.stagedoor.toml",
+        "access = { run = [\"everyone\"] }\n",
+    )),
     content: |which| fs::read(program(which)).expect("a program"),
     says: |which| {
         let output = command(Path::new(program(which))).output();
         String::from_utf8(output.expect("it starts").stdout).expect("text")
     },
+};
+
+/// The same, with a word of its definition behind it.
+pub const COMMAND: Swapped = Swapped {
+    definition: Some((
+        "tool.stagedoor.toml",
+        "command = [\"./tool.bin\", \"--\"]\naccess = { run = [\"everyone\"] }\n",
+    )),
+    ..BINARY
 };
 
 /// The script's place, and beside the served folder what is put there.
@@ -81,15 +97,13 @@ impl Stock {
             aside,
             made: 0,
         };
-        let definition = format!("{}.stagedoor.toml", stock.swapped.file);
         for place in [
             stock.folder.clone(),
             stock.aside.join("away"),
             stock.aside.join("linked"),
         ] {
-            if stock.swapped.file == BINARY.file {
-                let access = "access = { run = [\"everyone\"] }\n";
-                fs::write(place.join(&definition), access).expect("written");
+            if let Some((file, text)) = stock.swapped.definition {
+                fs::write(place.join(file), text).expect("written");
             }
         }
         stock.put(
