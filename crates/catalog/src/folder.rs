@@ -48,7 +48,8 @@ impl FolderKeys {
 }
 
 /// A script's own keys over the defaults of its folders: the nearest folder wins, key by key, and
-/// so do `access`, `sandbox` and `limits` by theirs: who names a port takes no level of the folder away.
+/// so do `access`, `sandbox` and `limits` by theirs: who names a port takes no level of the folder away. Who
+/// names a level says all of `sandbox` anew, else it would not mean what it is known for.
 pub(crate) fn with_defaults<'a>(
     own: Table,
     nearest_first: impl Iterator<Item = &'a FolderKeys>,
@@ -76,6 +77,9 @@ fn merged(key: &str, own: &Table, defaults: &Table) -> Option<stagedoor_config::
     let (Value::Table(mine), Value::Table(theirs)) = (&own.node.value, &theirs.value) else {
         return None;
     };
+    if key == "sandbox" && mine.get("level").is_some() {
+        return None;
+    }
     own.node.value = Value::Table(mine.clone().over(theirs));
     Some(own)
 }

@@ -115,6 +115,13 @@ fn at_the_gate(ann: &Robot) -> Value {
         .expect(201)
         .json();
     ann.until_printed(&run, "half: ");
+    // Through a pipe of its own, so perhaps later.
+    let mut looks = 0;
+    while ann.output(&run, "stderr").is_empty() {
+        looks += 1;
+        assert!(looks < 1_000, "it printed nothing to stderr");
+        thread::sleep(Duration::from_millis(20));
+    }
     run
 }
 

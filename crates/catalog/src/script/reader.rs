@@ -1,12 +1,13 @@
 //! The values of a script's keys, one method for each that is more than a text.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::Duration;
 
 use stagedoor_config::document::{Mark, Node, Problems, Table, Value};
 use stagedoor_domain::name::ScriptName;
 use stagedoor_domain::sandbox::{ProcessLimits, Sandbox};
-use stagedoor_domain::script::{Limits, OutputFormat, Script, Source};
+use stagedoor_domain::script::{Launch, Limits, OutputFormat, Script, Source};
 
 use super::{Context, Declared};
 use crate::launch::is_inside;
@@ -45,7 +46,10 @@ impl Reader<'_> {
         let credentials = credentials::read(self.table, &params, self.problems);
         let (timeout, stop_grace) = (self.timeout(), self.stop_grace());
         let (success_exit, (limits, process_limits)) = (self.success_exit(), self.limits());
-        let (run_as, sandbox) = (self.run_as(), self.sandbox());
+        let (run_as, mut sandbox) = (self.run_as(), self.sandbox());
+        if matches!(launch, Some((Launch::File { .. }, _))) {
+            self.let_read_venv(&mut sandbox);
+        }
         let output_format = self.output_format();
         let order = self
             .table
@@ -219,13 +223,22 @@ impl Reader<'_> {
     fn sandbox(&mut self) -> Sandbox {
         let node = self.table.get("sandbox");
         let (folder, permits) = (&self.declared.folder, &self.context.options.permits);
-        let sandbox = node.map(|node| sandbox::read(node, folder, permits, self.problems));
-        let mut sandbox = sandbox.unwrap_or_default();
-        // What starts a script must be readable for it.
-        if let (Some(paths), Some(venv)) = (&mut sandbox.read, &self.venv) {
-            paths.push(venv.clone());
+        node.map(|node| sandbox::read(node, folder, permits, self.problems))
+            .unwrap_or_default()
+    }
+
+    /// What starts a script must be readable for it. A link may lead there; the runner follows none.
+    fn let_read_venv(&self, sandbox: &mut Sandbox) {
+        let real = self
+            .venv
+            .as_ref()
+            .and_then(|venv| fs::canonicalize(venv).ok());
+        let real = real.and_then(|path| path.into_os_string().into_string().ok());
+        if let (Some(paths), Some(real)) = (&mut sandbox.read, real)
+            && !paths.contains(&real)
+        {
+            paths.push(real);
         }
-        sandbox
     }
 
     fn limits(&mut self) -> (Limits, ProcessLimits) {

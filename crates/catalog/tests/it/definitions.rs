@@ -215,10 +215,7 @@ fn a_script_that_names_one_bound_keeps_the_others_of_its_folder() {
             &shell("sandbox = { network = [443] }\nlimits = { memory = '2GiB', running = 1 }"),
         ),
         ("plain.sh", &shell("")),
-        (
-            "looser.sh",
-            &shell("sandbox = { level = 'standard', required = false }"),
-        ),
+        ("looser.sh", &shell("sandbox = { level = 'standard' }")),
     ]);
     let port = folder.script("port");
     assert_eq!(
@@ -238,11 +235,15 @@ fn a_script_that_names_one_bound_keeps_the_others_of_its_folder() {
         (plain.sandbox.level, plain.process_limits.memory),
         (Level::Strict, Some(1 << 30))
     );
-    // Who says so gets the default again; less than that needs a permit.
+    // Who names a level says all of it anew; less than the default needs a permit.
     let looser = folder.script("looser");
     assert_eq!(
-        (looser.sandbox.level, looser.sandbox.required),
-        (Level::Standard, false)
+        (
+            looser.sandbox.level,
+            looser.sandbox.required,
+            &looser.sandbox.read
+        ),
+        (Level::Standard, false, &None)
     );
 }
 

@@ -60,7 +60,8 @@ pub(super) fn is_hidden(path: &Path, account: &Account) -> bool {
 pub(super) enum Target {
     /// A binary: exactly the file that was checked.
     Opened(OwnedFd),
-    /// A shebang file, an interpreter or a command, which the kernel opens by its path.
+    /// A shebang file, an interpreter or a command that is no binary of the catalog, which the kernel opens by
+    /// its path.
     Path(CString),
 }
 

@@ -4,6 +4,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 
 use rustix::io::Errno;
+use stagedoor_domain::sandbox::{Enforced, Measure};
 use stagedoor_domain::script::Launch;
 
 use super::child::{Failure, Step};
@@ -17,10 +18,14 @@ pub(super) fn failure(
     failure: Failure,
     plan: &Plan,
     folder: BorrowedFd<'_>,
-    account: &str,
+    enforced: &Enforced,
 ) -> Refusal {
+    let account = enforced.account.as_deref().unwrap_or_default();
     let errno = Errno::from_raw_os_error(failure.errno);
     match failure.step {
+        Step::Execute if errno == Errno::ACCESS && enforced.holds(Measure::Read) => {
+            out_of_reach(plan, folder).unwrap_or_else(|| execute(errno, plan, folder, account))
+        }
         Step::Execute => execute(errno, plan, folder, account),
         // It was there when it was opened.
         Step::Directory
@@ -90,11 +95,6 @@ fn execute(errno: Errno, plan: &Plan, folder: BorrowedFd<'_>, account: &str) -> 
             "the system could not start the script: {}",
             say(errno)
         )),
-        Errno::ACCESS if let Some(program) = out_of_reach(plan, folder) => {
-            Refusal::Confinement(format!(
-                "`{program}`, which starts the script, stands in no path of `sandbox.read` in its definition: add its folder there"
-            ))
-        }
         errno => match &plan.launch {
             Launch::Command { argv } => command(errno, argv),
             Launch::File { interpreter, .. } if !interpreter.is_empty() => {
@@ -109,22 +109,45 @@ fn execute(errno: Errno, plan: &Plan, folder: BorrowedFd<'_>, account: &str) -> 
     }
 }
 
-/// What starts the script, where its own sandbox keeps it from reading that.
-fn out_of_reach(plan: &Plan, folder: BorrowedFd<'_>) -> Option<String> {
-    let asked = plan.sandbox.read.as_deref()?;
-    let program = match &plan.launch {
-        Launch::Command { argv } => argv.first()?.clone(),
+/// The refusal of a script whose own sandbox keeps it from what starts it.
+fn out_of_reach(plan: &Plan, folder: BorrowedFd<'_>) -> Option<Refusal> {
+    let of_line = |file: &str| Some(program_of(first_line(folder, file)?.strip_prefix(b"#!")?));
+    let starters = match &plan.launch {
+        Launch::Command { argv } => {
+            let program = argv.first()?;
+            [Some(program.clone()), of_line(program)]
+        }
         Launch::File { interpreter, file } => match interpreter.first() {
-            Some(program) => program.clone(),
-            None => program_of(first_line(folder, file)?.strip_prefix(b"#!")?),
+            Some(program) => [Some(program.clone()), None],
+            None => [of_line(file), None],
         },
     };
-    let real = std::fs::canonicalize(&program).ok()?;
-    let holds = |path: &Path| std::fs::canonicalize(path).is_ok_and(|path| real.starts_with(path));
     let own = format!("/proc/self/fd/{}", folder.as_raw_fd());
-    let named = asked.iter().chain(&plan.working_directory).chain([&own]);
-    let mut readable = SYSTEM.iter().copied().chain(named.map(String::as_str));
-    (!readable.any(|path| holds(Path::new(path)))).then_some(program)
+    let sandbox = &plan.sandbox;
+    let named = [&sandbox.read, &sandbox.write]
+        .into_iter()
+        .flatten()
+        .flatten();
+    let named = named.chain(&plan.working_directory).chain([&own]);
+    let readable = SYSTEM.iter().copied().chain(named.map(String::as_str));
+    let readable: Vec<_> = readable
+        .filter_map(|path| std::fs::canonicalize(path).ok())
+        .collect();
+    starters.into_iter().flatten().find_map(|program| {
+        let real = std::fs::canonicalize(&program).ok()?;
+        let is_readable = readable.iter().any(|path| real.starts_with(path));
+        let leads = if real == Path::new(&program) {
+            String::new()
+        } else {
+            format!(", to which `{program}` leads,")
+        };
+        (!is_readable).then(|| {
+            Refusal::Confinement(format!(
+                "`{}`{leads} starts the script, and stands in no path of `sandbox.read` in its definition: add its folder there",
+                real.display()
+            ))
+        })
+    })
 }
 
 fn command(errno: Errno, argv: &[String]) -> Refusal {

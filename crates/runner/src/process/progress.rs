@@ -198,9 +198,8 @@ impl Service {
 
     fn never_executed(&mut self, key: Key, failure: Failure, unconfirmed: &Unconfirmed) {
         let rest = self.attempts.replace(key, |live| {
-            let account = live.ends.enforced.account.as_deref().unwrap_or_default();
             let folder = unconfirmed.folder.as_fd();
-            let reason = explain::failure(failure, &unconfirmed.plan, folder, account);
+            let reason = explain::failure(failure, &unconfirmed.plan, folder, &live.ends.enforced);
             (Attempt::Refused(reason), (live.tree, live.ends.scratch))
         });
         if let Some((tree, scratch)) = rest {

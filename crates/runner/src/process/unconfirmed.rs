@@ -12,9 +12,10 @@ use super::child::{Failure, Order};
 use super::tree::Tree;
 use crate::protocol::Plan;
 
-/// Before the first look: what is over by then is told in one message, and wakes nobody twice.
+/// Before the first look: what is over by then is told in one message, and wakes nobody twice. Until a look
+/// its output is read by nobody.
 const FIRST: Duration = Duration::from_millis(4);
-/// Between two looks. Until then its output is read by nobody.
+/// Between two looks.
 const PAUSE: Duration = Duration::from_millis(1);
 /// So many looks are made with that pause, on a busy machine nearly all.
 const OFTEN: u32 = 50;

@@ -99,11 +99,11 @@ pub(crate) fn sentence(run: &RunView) -> String {
         Outcome::Succeeded => "It did its work.".to_owned(),
         Outcome::Failed => {
             "It says that it failed. The last lines of its output often say why.".to_owned()
-                + &silent_limits(run, &TOLD_TO_THE_SCRIPT)
+                + &silent_limits(run)
         }
         Outcome::Signalled => {
             "A signal ended it; it did not finish its work.".to_owned()
-                + &silent_limits(run, &TOLD_BY_A_SIGNAL)
+                + &limits_behind_a_signal(run)
         }
         Outcome::TimedOut => "It ran longer than it may and was ended.".to_owned(),
         Outcome::Cancelled => "Somebody stopped it before it was done.".to_owned(),
@@ -118,33 +118,50 @@ pub(crate) fn sentence(run: &RunView) -> String {
 
 /// The limits of its definition of which the system tells nobody but the script: it is refused memory, a
 /// process, a file or a byte more, and goes on or fails as it likes.
-const TOLD_TO_THE_SCRIPT: [(Measure, &str); 4] = [
-    (Measure::Memory, "`limits.memory`"),
-    (Measure::ProcessCount, "`limits.processes`"),
-    (Measure::OpenFiles, "`limits.open_files`"),
-    (Measure::FileSize, "`limits.file_size`"),
-];
+fn silent_limits(run: &RunView) -> String {
+    let keys = held_limits(
+        run,
+        &[
+            (Measure::Memory, "`limits.memory`"),
+            (Measure::ProcessCount, "`limits.processes`"),
+            (Measure::OpenFiles, "`limits.open_files`"),
+            (Measure::FileSize, "`limits.file_size`"),
+        ],
+    );
+    keys.map_or_else(String::new, |keys| {
+        format!(" It may have met a limit of which only it is told: {keys} in its definition.")
+    })
+}
 
 /// Those behind a signal that others send, too: a program that gets no memory often ends itself, and one that
 /// does not heed the first signal of `limits.cpu` is killed a second later.
-const TOLD_BY_A_SIGNAL: [(Measure, &str); 2] = [
-    (Measure::Memory, "`limits.memory`"),
-    (Measure::Cpu, "`limits.cpu`"),
-];
+fn limits_behind_a_signal(run: &RunView) -> String {
+    const MEMORY: (Measure, &str) = (Measure::Memory, "`limits.memory`");
+    const CPU: (Measure, &str) = (Measure::Cpu, "`limits.cpu`");
+    let limits: &[_] = match run.signal {
+        Some(SIGKILL) => &[CPU, MEMORY],
+        Some(SIGABRT | SIGBUS | SIGSEGV) => &[MEMORY],
+        _ => &[],
+    };
+    held_limits(run, limits).map_or_else(String::new, |keys| {
+        format!(" A limit of its definition may have been behind it: {keys}.")
+    })
+}
 
-/// Which of these it may have met.
-fn silent_limits(run: &RunView, limits: &[(Measure, &'static str)]) -> String {
-    let enforced = run.enforced.as_deref();
-    let held = |measure| enforced.is_some_and(|enforced| enforced.holds(measure));
-    let keys: Vec<&str> = limits
+/// Their numbers are the same on every Linux that is served.
+const SIGABRT: i32 = 6;
+const SIGBUS: i32 = 7;
+const SIGKILL: i32 = 9;
+const SIGSEGV: i32 = 11;
+
+/// Which of these held its script.
+fn held_limits(run: &RunView, limits: &[(Measure, &str)]) -> Option<String> {
+    let enforced = run.enforced.as_deref()?;
+    let held = limits
         .iter()
-        .filter_map(|(measure, key)| held(*measure).then_some(*key))
-        .collect();
-    if keys.is_empty() {
-        return String::new();
-    }
-    let keys = keys.join(" and ");
-    format!(" It may have met a limit of which only it is told: {keys} in its definition.")
+        .filter(|(measure, _)| enforced.holds(*measure));
+    let keys: Vec<&str> = held.map(|(_, key)| *key).collect();
+    (!keys.is_empty()).then(|| keys.join(" and "))
 }
 
 /// A point in time. A script on the page shows it in the viewer's zone.

@@ -70,7 +70,10 @@ async fn a_secret_is_set_changed_and_removed_and_scripts_get_what_is_there() {
     assert_eq!(answer.status, 303, "{}", answer.text());
     assert!(root.get(PAGE).await.text().contains("No secrets yet"));
     let page = root.get("/admin/secrets?done=ops/db").await.text();
-    assert!(page.contains("is not there any more"), "{page}");
+    assert!(
+        page.contains("There is no secret <code>ops/db</code>."),
+        "{page}"
+    );
     let log = root.get("/api/v1/audit-log").await.json().to_string();
     assert_eq!(log.matches("\"secret_set\"").count(), 2, "{log}");
     assert_eq!(log.matches("\"secret_removed\"").count(), 1, "{log}");

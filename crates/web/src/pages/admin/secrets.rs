@@ -74,10 +74,10 @@ impl Asked {
     fn said(&self, stored: &[SecretRecord]) -> Said {
         match SecretName::parse(&self.done) {
             Err(_) => Said::default(),
-            Ok(name) if stored.iter().any(|record| record.name == name) => Said::good(format!(
-                "`{name}` is set. Runs that start from now on get it."
-            )),
-            Ok(name) => Said::good(format!("`{name}` is not there any more.")),
+            Ok(name) if stored.iter().any(|record| record.name == name) => {
+                Said::good(format!("`{name}` is set."))
+            }
+            Ok(name) => Said::good(format!("There is no secret `{name}`.")),
         }
     }
 }
