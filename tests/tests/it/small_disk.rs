@@ -75,16 +75,24 @@ impl SmallDisk {
         self.remount("abort")
     }
 
-    /// The machine was restarted, and the disk is mended. Waits until nobody uses it.
+    /// The machine was restarted, and the disk is mended. Waits until nobody uses it: a view that the runner of
+    /// another test made meanwhile holds this mount, too, and with it what failed.
     pub fn mount_again(&self) {
         for _ in 0..200 {
             if done("umount", &["-q"], &self.at) {
                 assert!(self.mount_image(), "it can be mounted again");
-                return;
+                if self.is_writable() {
+                    return;
+                }
             }
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
         panic!("somebody still uses {}", self.at.display());
+    }
+
+    fn is_writable(&self) -> bool {
+        let probe = self.at.join("probe");
+        fs::write(&probe, "").is_ok_and(|()| fs::remove_file(&probe).is_ok())
     }
 
     /// Writes a file until nothing more fits.

@@ -12,10 +12,7 @@ use super::child::{Failure, Order};
 use super::tree::Tree;
 use crate::protocol::Plan;
 
-/// Before the first look: what is over by then is told in one message, and wakes nobody twice. Until a look
-/// its output is read by nobody.
-const FIRST: Duration = Duration::from_millis(4);
-/// Between two looks.
+/// Between two looks. Until then its output is read by nobody.
 const PAUSE: Duration = Duration::from_millis(1);
 /// So many looks are made with that pause, on a busy machine nearly all.
 const OFTEN: u32 = 50;
@@ -76,10 +73,10 @@ impl Unconfirmed {
     }
 
     pub(super) fn look_later(&mut self, now: Duration) {
-        let pause = match self.looks {
-            0 => FIRST,
-            looks if looks < OFTEN => PAUSE,
-            _ => LONG_PAUSE,
+        let pause = if self.looks < OFTEN {
+            PAUSE
+        } else {
+            LONG_PAUSE
         };
         self.look_at = now.saturating_add(pause);
         self.looks = self.looks.saturating_add(1);
