@@ -86,17 +86,14 @@ impl App {
     /// Hides what earlier servers left unmasked. To be called before anybody can look.
     pub(crate) async fn conceal_what_is_left(&self) -> Result<(), StoreError> {
         let mut last = None;
-        loop {
-            let records = self.next_unmasked(&mut last).await?;
-            if records.is_empty() {
-                return Ok(());
-            }
+        while let Some(records) = self.next_unmasked(&mut last).await? {
             for record in records {
                 if let Some(why) = self.conceal(&record).await {
                     tell(record.id, why);
                 }
             }
         }
+        Ok(())
     }
 
     /// Shows nothing of this run but stars.
@@ -115,11 +112,14 @@ impl App {
         withheld.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next few, and the last of them.
-    async fn next_unmasked(&self, last: &mut Option<RunId>) -> Result<Vec<RunRecord>, StoreError> {
+    /// The next few after this one, which becomes the last of them; none at the end.
+    async fn next_unmasked(
+        &self,
+        last: &mut Option<RunId>,
+    ) -> Result<Option<Vec<RunRecord>>, StoreError> {
         let records = self.inner.store.unmasked_runs(*last).await?;
         *last = records.last().map(|record| record.id);
-        Ok(records)
+        Ok(last.is_some().then_some(records))
     }
 
     /// Hides the secrets of an ended run, or all of its output.
@@ -146,15 +146,12 @@ impl App {
     /// The store; what is left is left for the next time.
     pub async fn mask_what_is_left(&self, gives_up: bool) -> Result<(), StoreError> {
         let mut last = None;
-        loop {
-            let records = self.next_unmasked(&mut last).await?;
-            if records.is_empty() {
-                return Ok(());
-            }
+        while let Some(records) = self.next_unmasked(&mut last).await? {
             for record in records {
                 self.mask_one_left(record, gives_up).await?;
             }
         }
+        Ok(())
     }
 
     async fn mask_one_left(&self, record: RunRecord, gives_up: bool) -> Result<(), StoreError> {
