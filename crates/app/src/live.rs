@@ -97,6 +97,12 @@ impl Facts {
         with_notice(reason, withheld.map(Withheld::notice))
     }
 
+    /// Its attempt executes, or has executed.
+    pub(crate) fn begun(&mut self, started_at: Timestamp, enforced: Enforced) {
+        self.started_at = Some(started_at);
+        self.enforced = Some(Arc::new(enforced));
+    }
+
     pub(crate) fn new(life: Life) -> Self {
         Self {
             life,

@@ -97,9 +97,9 @@ async fn held(reports: &mut Reports) -> (Held, Option<Vec<(RunId, Epoch)>>) {
         let report = reports.recv().await;
         let key = match &report {
             Report::Started(started) => (started.run, started.epoch),
-            Report::Refused { run, epoch, .. } | Report::Exited { run, epoch, .. } => {
-                (*run, *epoch)
-            }
+            Report::Refused { run, epoch, .. }
+            | Report::Exited { run, epoch, .. }
+            | Report::Ran { run, epoch, .. } => (*run, *epoch),
             Report::Complete { starting } => return (held, Some(starting.clone())),
             Report::Gone => return (held, None),
         };

@@ -50,6 +50,20 @@ pub(crate) fn handle_report(app: &App, report: Report) {
             Some(live) => process_ended(app, &live, epoch, record),
             None => forget(app, run, epoch),
         },
+        Report::Ran {
+            run,
+            epoch,
+            started_at,
+            enforced,
+            record,
+            ..
+        } => match expects(app, run, epoch) {
+            Some(live) => {
+                live.facts().begun(started_at, enforced);
+                ran_silently(app, &live, epoch, record);
+            }
+            None => forget(app, run, epoch),
+        },
         Report::Complete { .. } => {}
         Report::Gone => runner_gone(app),
     }
@@ -78,11 +92,7 @@ fn process_started(app: &App, started: Started) {
         tokio::spawn(async move { app.stop_attempt(run, epoch, StopKind::Kill).await });
         return;
     };
-    {
-        let mut facts = live.facts();
-        facts.started_at = Some(started_at);
-        facts.enforced = Some(Arc::new(enforced));
-    }
+    live.facts().begun(started_at, enforced);
     keep_output(app, &live, epoch, Stream::Stdout, stdout);
     keep_output(app, &live, epoch, Stream::Stderr, stderr);
     app.happen(&live, &Event::Started(epoch));
@@ -171,6 +181,16 @@ fn process_ended(app: &App, live: &Arc<LiveRun>, epoch: Epoch, record: ExitRecor
     } else {
         finish_if_ended(app, live, epoch);
     }
+}
+
+/// It has ended, and there is no output to wait for.
+fn ran_silently(app: &App, live: &Arc<LiveRun>, epoch: Epoch, record: ExitRecord) {
+    {
+        let mut facts = live.facts();
+        facts.exit = Some((epoch, record));
+        facts.output = Some((epoch, 0, 0));
+    }
+    end(app, live, epoch);
 }
 
 /// Tells the pumps that the process has ended, once they have both of its pipes: what they do not

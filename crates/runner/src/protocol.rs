@@ -17,7 +17,7 @@ use stagedoor_domain::script::{Fingerprint, Launch, Script};
 use stagedoor_domain::time::Timestamp;
 
 /// The version of this protocol.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// The earliest version whose runner can be taken over with what it holds. Earlier ones cannot hold a
 /// script to its sandbox.
@@ -204,7 +204,7 @@ pub enum FromRunner {
         starting: Vec<(RunId, Epoch)>,
     },
     /// `Started` and `Exited` of an attempt that had ended before it was told that it executes, with
-    /// the descriptors of `Started`.
+    /// the descriptors of `Started`; from version 6 with none where it has printed nothing, nor will.
     Ran {
         /// The run.
         run: RunId,

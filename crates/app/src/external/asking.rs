@@ -80,7 +80,9 @@ impl External {
         }
         let run = match &report {
             Report::Started(started) => started.run,
-            Report::Refused { run, .. } | Report::Exited { run, .. } => *run,
+            Report::Refused { run, .. } | Report::Exited { run, .. } | Report::Ran { run, .. } => {
+                *run
+            }
             Report::Complete { .. } | Report::Gone => return Some(report),
         };
         match self.heard().get(&run) {
@@ -222,6 +224,10 @@ async fn to_the_end(reports: &mut mpsc::UnboundedReceiver<Report>) -> Result<Sai
                     return Err(NoAnswer::NotStarted(reason.to_string()));
                 }
                 Some(Report::Exited { record, .. }) => ended = Some(record),
+                Some(Report::Ran { record, .. }) => {
+                    let (bytes, complaint) = (Vec::new(), Vec::new());
+                    return Ok(Said { bytes, record, complaint });
+                }
                 Some(_) => {}
                 None => return Err(NoAnswer::NotStarted("the server ends".to_owned())),
             },

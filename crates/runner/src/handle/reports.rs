@@ -58,6 +58,22 @@ pub enum Report {
         /// How.
         record: ExitRecord,
     },
+    /// The attempt has executed and has ended, as in [`Report::Exited`], before it was told that it
+    /// executes, and has printed nothing.
+    Ran {
+        /// The run.
+        run: RunId,
+        /// The attempt.
+        epoch: Epoch,
+        /// What its main process was.
+        pid: u32,
+        /// When it was forked.
+        started_at: Timestamp,
+        /// What it was held by.
+        enforced: Enforced,
+        /// How it ended.
+        record: ExitRecord,
+    },
     /// Everything that the runner held when this server connected has been reported. An attempt
     /// that was neither reported nor stands here is not held.
     Complete {
@@ -141,6 +157,7 @@ impl Reports {
         if let FromRunner::Ran {
             run, epoch, record, ..
         } = &mut message
+            && !fds.is_empty()
             && !lacks_fds
         {
             let (run, epoch, record) = (*run, *epoch, std::mem::take(record));
@@ -191,6 +208,21 @@ async fn until(at: Option<Instant>) {
 fn report(message: FromRunner, fds: Vec<OwnedFd>) -> Option<Report> {
     Some(match message {
         FromRunner::Welcome { .. } => return None,
+        FromRunner::Ran {
+            run,
+            epoch,
+            pid,
+            started_at,
+            enforced,
+            record,
+        } if fds.is_empty() => Report::Ran {
+            run,
+            epoch,
+            pid,
+            started_at,
+            enforced,
+            record,
+        },
         FromRunner::Started {
             run,
             epoch,

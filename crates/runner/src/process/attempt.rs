@@ -33,8 +33,8 @@ pub(super) enum Attempt {
 pub(super) struct Ends {
     pub(super) main: Member,
     pub(super) started_at: Timestamp,
-    pub(super) stdout: OwnedFd,
-    pub(super) stderr: OwnedFd,
+    /// The read ends of standard output and of standard error; none where nothing is to be read.
+    pub(super) streams: Option<[OwnedFd; 2]>,
     /// The name of its folder.
     pub(super) scratch: String,
     /// What it was held by.
@@ -43,8 +43,20 @@ pub(super) struct Ends {
 
 impl Ends {
     /// In the order of the message.
-    pub(super) fn fds(&self) -> [BorrowedFd<'_>; 3] {
-        [self.stdout.as_fd(), self.stderr.as_fd(), self.main.as_fd()]
+    pub(super) fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        let streams = self.streams.as_ref();
+        streams.map_or_else(Vec::new, |[stdout, stderr]| {
+            vec![stdout.as_fd(), stderr.as_fd(), self.main.as_fd()]
+        })
+    }
+
+    /// It has ended, and no server was given its pipes: if they are empty, it has printed nothing.
+    pub(super) fn close_if_silent(&mut self) {
+        let is_empty = |pipe: &OwnedFd| rustix::io::ioctl_fionread(pipe) == Ok(0);
+        let pipes = self.streams.as_ref();
+        if pipes.is_some_and(|pipes| pipes.iter().all(is_empty)) {
+            self.streams = None;
+        }
     }
 }
 

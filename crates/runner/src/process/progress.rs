@@ -145,8 +145,11 @@ impl Service {
 
     /// Lets go of the tree of an attempt that has ended, and of its secrets, before it is told.
     fn end(&mut self, key: Key, record: ExitRecord) {
-        let tree = self.attempts.replace(key, |live| {
+        let tree = self.attempts.replace(key, |mut live| {
             self.machine.remove_secrets(&live.ends.scratch);
+            if !live.is_told {
+                live.ends.close_if_silent();
+            }
             let rest = (live.tree, live.is_end_awaited);
             (Attempt::Ended(live.ends, record), rest)
         });

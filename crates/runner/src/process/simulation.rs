@@ -160,17 +160,26 @@ impl Simulated {
             system: Rc::clone(&self.system),
             pid,
         });
+        let prints = pid.is_multiple_of(2);
         let pid = pid_of(pid).ok_or(io::ErrorKind::InvalidInput)?;
         let ends = Ends {
             main: Member::of(pid, self.null.try_clone()?),
             started_at: clock.now(),
-            stdout: self.null.try_clone()?,
-            stderr: self.null.try_clone()?,
+            streams: Some([self.pipe(prints)?, self.pipe(prints)?]),
             scratch: String::new(),
             enforced: Enforced::default(),
         };
         let unconfirmed = Unconfirmed::new(self.null.try_clone()?, plan, None);
         Ok(Ok(Live::new(ends, tree, unconfirmed, clock.monotonic())))
+    }
+
+    /// For the read end of a pipe with something in it, or with nothing. Nobody reads it.
+    fn pipe(&self, has_bytes: bool) -> io::Result<OwnedFd> {
+        if has_bytes {
+            self.null.try_clone()
+        } else {
+            Ok(rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?.0)
+        }
     }
 }
 

@@ -84,8 +84,7 @@ impl Station {
         let ends = Ends {
             main: planted.child,
             started_at,
-            stdout: streams.stdout.0,
-            stderr: streams.stderr.0,
+            streams: Some([streams.stdout.0, streams.stderr.0]),
             scratch: places.name().to_owned(),
             enforced,
         };

@@ -64,15 +64,7 @@ async fn scripts_below_a_folder_that_their_account_cannot_enter_still_run() {
     options.root = closed.join("scripts");
     options.root_dir = std::fs::File::open(&options.root).expect("opened").into();
     let connection = Runner::ensure(binary(), &options).expect("a runner");
-    let pid = connection.pid().expect("a pid");
-    let (runner, reports) = connection.attach().expect("attached");
-    let mut house = House {
-        base,
-        runner,
-        reports,
-        pid,
-        held: 0,
-    };
+    let mut house = House::with(base, connection);
     let mut plan = plan(stagedoor_domain::script::Launch::File {
         file: "hello".into(),
         interpreter: Vec::new(),
@@ -188,15 +180,7 @@ async fn a_server_with_its_own_account_may_connect_to_roots_runner() {
     let mut options = options(base.path());
     options.server_uid = Some(7373);
     let connection = Runner::ensure(binary(), &options).expect("a runner");
-    let pid = connection.pid().expect("a pid");
-    let (runner, reports) = connection.attach().expect("attached");
-    let house = House {
-        base,
-        runner,
-        reports,
-        pid,
-        held: 0,
-    };
+    let house = House::with(base, connection);
     let socket = std::fs::metadata(house.base.path().join("state/runner.sock")).expect("there");
     assert_eq!(
         (socket.uid(), socket.permissions().mode() & 0o777),

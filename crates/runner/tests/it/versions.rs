@@ -3,14 +3,17 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketType};
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde::Serialize;
 use stagedoor_domain::id::{Epoch, RunId};
+use stagedoor_domain::sandbox::Enforced;
+use stagedoor_domain::time::Timestamp;
 use stagedoor_runner::handle::{Link, Received, Waiting};
 use stagedoor_runner::protocol::{EARLIEST, ExitRecord, FromRunner, ToRunner, VERSION};
-use stagedoor_runner::{Refusal, Report, Runner, StopKind};
+use stagedoor_runner::{Plan, Refusal, Report, Runner, StopKind};
 
 use crate::house::*;
 
@@ -69,15 +72,24 @@ enum FromVersion5 {
     Complete {
         starting: Vec<(RunId, Epoch)>,
     },
+    /// With three descriptors, always.
+    Ran {
+        run: RunId,
+        epoch: Epoch,
+        pid: u32,
+        started_at: Timestamp,
+        enforced: Enforced,
+        record: ExitRecord,
+    },
 }
 
 fn packet(message: &impl Serialize) -> Vec<u8> {
     postcard::to_stdvec(message).expect("a packet")
 }
 
-/// A runner that says what it was given and notes what it hears.
+/// A runner that says what it was given, each with so many descriptors, and notes what it hears.
 struct Earlier {
-    says: Mutex<Vec<Vec<u8>>>,
+    says: Mutex<Vec<(Vec<u8>, usize)>>,
     heard: Mutex<Vec<(Vec<u8>, usize)>>,
 }
 
@@ -95,11 +107,12 @@ impl Link for Earlier {
     fn receive<'a>(&'a self, buffer: &'a mut [u8]) -> Waiting<'a, Received> {
         let next = self.says.lock().expect("no panic before").pop();
         Box::pin(async move {
-            let packet = next.unwrap_or_default();
+            let (packet, descriptors) = next.unwrap_or_default();
             buffer[..packet.len()].copy_from_slice(&packet);
+            let pipes = (0..descriptors).map(|_| rustix::pipe::pipe().map(|(end, _)| end));
             Ok(Received {
                 length: packet.len(),
-                fds: Vec::new(),
+                fds: pipes.collect::<Result<_, _>>()?,
                 lacks_fds: false,
             })
         })
@@ -110,7 +123,7 @@ impl Link for Earlier {
 async fn a_runner_of_the_earliest_version_is_understood_and_hears_nothing_that_it_does_not_know() {
     assert_eq!(
         (EARLIEST, VERSION),
-        (5, 5),
+        (5, 6),
         "the earliest one is written down above"
     );
     let (run, epoch) = (new_run(), Epoch(1));
@@ -119,34 +132,52 @@ async fn a_runner_of_the_earliest_version_is_understood_and_hears_nothing_that_i
         ..ExitRecord::default()
     };
     let reason = Refusal::Gone;
-    let mut says = [
-        packet(&FromVersion5::Welcome {
+    let says = [
+        FromVersion5::Welcome {
             version: 5,
             held: 2,
             settings: vec!["x".into()],
-        }),
-        packet(&FromVersion5::Exited {
+        },
+        FromVersion5::Exited {
             run,
             epoch,
             record: record.clone(),
-        }),
-        packet(&FromVersion5::Refused {
+        },
+        FromVersion5::Ran {
+            run,
+            epoch,
+            pid: 7,
+            started_at: Timestamp::from_millis(7),
+            enforced: Enforced::default(),
+            record: record.clone(),
+        },
+        FromVersion5::Refused {
             run,
             epoch,
             reason: reason.clone(),
-        }),
-        packet(&FromVersion5::Complete {
+        },
+        FromVersion5::Complete {
             starting: vec![(run, epoch)],
-        }),
+        },
     ];
-    says.reverse();
+    let says = says.iter().rev().map(|said| {
+        let descriptors = if matches!(said, FromVersion5::Ran { .. }) {
+            3
+        } else {
+            0
+        };
+        (packet(said), descriptors)
+    });
     let earlier = Arc::new(Earlier {
-        says: Mutex::new(says.to_vec()),
+        says: Mutex::new(says.collect()),
         heard: Mutex::default(),
     });
     let link: Arc<dyn Link> = earlier.clone();
     let (runner, mut reports, held) = Runner::over(link, false).await.expect("it is welcome");
     assert_eq!(held, 2);
+    assert!(matches!(reports.recv().await, Report::Exited { record: told, .. } if told == record));
+    // What has run comes with its pipes, also where it has printed nothing.
+    assert!(matches!(reports.recv().await, Report::Started(told) if told.pid == 7));
     assert!(matches!(reports.recv().await, Report::Exited { record: told, .. } if told == record));
     assert!(matches!(reports.recv().await, Report::Refused { reason: told, .. } if told == reason));
     assert!(
@@ -167,7 +198,6 @@ async fn a_runner_of_the_earliest_version_is_understood_and_hears_nothing_that_i
     runner.forget(run, epoch).await.expect("sent");
     runner.bye().await.expect("sent");
     let heard = earlier.heard.lock().expect("no panic before").clone();
-    let cause = "asked".to_owned();
     let wanted = [
         (packet(&ToVersion5::Hello { version: VERSION }), 0),
         (
@@ -183,7 +213,7 @@ async fn a_runner_of_the_earliest_version_is_understood_and_hears_nothing_that_i
                 run,
                 epoch,
                 kind: StopKind::Kill,
-                cause,
+                cause: "asked".to_owned(),
             }),
             0,
         ),
@@ -248,6 +278,70 @@ async fn an_end_is_told_together_with_its_start_to_who_comes_later() {
     house.next_server();
     assert_eq!(house.started().await.run, plan.run);
     assert_eq!(house.exited().await, ended);
+}
+
+/// What a server is told of an attempt that has ended before it came.
+async fn told_later(house: &mut House, plan: Plan) -> Report {
+    let (runner, _) = Runner::connect(&house.base.path().join("state/runner.sock"))
+        .and_then(|next| Ok(next.attach()?))
+        .expect("a runner");
+    let itself = Pid::from_raw(i32::try_from(house.pid).expect("it fits")).expect("a pid");
+    // It finds the order and the end of who gave it together, so that nobody is told of the start.
+    rustix::process::kill_process(itself, Signal::STOP).expect("suspended");
+    runner.start(plan).await.expect("sent");
+    drop(runner);
+    rustix::process::kill_process(itself, Signal::CONT).expect("it goes on");
+    std::thread::sleep(Duration::from_millis(300));
+    house.next_server();
+    house.plain_report().await
+}
+
+#[tokio::test]
+async fn what_has_printed_nothing_before_it_was_told_comes_without_pipes_however_often() {
+    let mut house = House::open();
+    let plan = command(&["/bin/sh", "-c", "sleep 0.1; exit 3"]);
+    let run = plan.run;
+    let ran = told_later(&mut house, plan).await;
+    let is_it = |report: &Report| {
+        matches!(report, Report::Ran { run: of, record, enforced, .. }
+            if *of == run && record.exit_code == Some(3) && enforced.account.is_some())
+    };
+    assert!(is_it(&ran), "{ran:?}");
+    house.next_server();
+    let again = house.plain_report().await;
+    assert!(is_it(&again), "{again:?}");
+}
+
+#[tokio::test]
+async fn what_has_printed_something_comes_with_it() {
+    for to in ["1", "2"] {
+        let mut house = House::open();
+        let plan = command(&["/bin/sh", "-c", &format!("sleep 0.1; echo x >&{to}")]);
+        let Report::Started(started) = told_later(&mut house, plan).await else {
+            panic!("its pipes are missing");
+        };
+        let printed = [started.stdout, started.stderr].map(read_all).concat();
+        assert_eq!(printed, b"x\n", "on {to}");
+        assert_eq!(house.exited().await.exit_code, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn what_was_told_to_execute_keeps_its_pipes_though_it_has_printed_nothing() {
+    let mut house = House::open();
+    let plan = command(&["/bin/sh", "-c", "sleep 0.3"]);
+    house.runner.start(plan).await.expect("sent");
+    let Report::Complete { .. } = house.plain_report().await else {
+        panic!("it is new");
+    };
+    let Report::Started(_) = house.plain_report().await else {
+        panic!("it executes for a while");
+    };
+    assert!(matches!(house.plain_report().await, Report::Exited { .. }));
+    house.next_server();
+    // Whether an earlier server has read of them, only it could know.
+    assert!(matches!(house.plain_report().await, Report::Started(_)));
+    assert!(matches!(house.plain_report().await, Report::Exited { .. }));
 }
 
 #[tokio::test]
