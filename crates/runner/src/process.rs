@@ -17,6 +17,7 @@ mod keeper;
 mod launch;
 mod listener;
 mod log;
+mod low;
 mod machine;
 mod members;
 mod orders;
@@ -84,6 +85,7 @@ pub fn serve_runner(args: RunnerArgs) -> ExitCode {
 /// In this order, because each step relies on the ones above it.
 fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     let has_no_terminal = leave_others()?;
+    let _low = low::take();
     let signals = signals::take()?;
     let (socket, server_uid) = (args.socket.clone(), args.server_uid);
     let (station, settings) = settle(args, has_no_terminal, Others::Moved)?;

@@ -6,7 +6,7 @@
 //! and its error in the [`Departure`], and the child ends.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 use rustix::io::Errno;
@@ -45,7 +45,7 @@ impl Strings {
 /// Where the script begins.
 pub(super) enum Directory {
     /// An opened folder, and its path.
-    Opened(RawFd, CString),
+    Opened(Rc<OwnedFd>, CString),
     /// An absolute path, entered as the script's account.
     Path(CString),
 }
@@ -53,24 +53,24 @@ pub(super) enum Directory {
 /// What is executed.
 pub(super) enum Program {
     /// An opened file: exactly the one that was checked.
-    Opened(RawFd),
+    Opened(OwnedFd),
     /// A path, absolute or below the directory.
     Path(CString),
 }
 
-/// Everything that the steps need. Descriptors by number: the child has its own copy of all that
-/// are open when it is launched.
+/// Everything that the steps need. Descriptors are owned here, or by what outlives the child's steps: the
+/// child may use the runner's own table, in which a number that was closed is soon another file's.
 pub(super) struct Steps {
-    /// What becomes standard input, output and error.
-    pub(super) streams: [RawFd; 3],
+    /// What becomes standard input, output and error. None is the runner's own, which is `/dev/null`.
+    pub(super) streams: [Option<OwnedFd>; 3],
     /// See [`super::launch::shares_memory`].
     pub(super) shares_memory: bool,
-    /// Files by which it joins the cgroups that bound it beside the one in which it begins.
+    /// Files by which it joins the cgroups that bound it beside the one in which it begins, whose they are.
     pub(super) joins: Joins,
     /// What it was promised to be held by is held by its cgroup.
     pub(super) is_bound: bool,
     /// The mount namespace to enter.
-    pub(super) view: Option<RawFd>,
+    pub(super) view: Option<Rc<OwnedFd>>,
     /// Else it stays in the session of the runner, which has no terminal either.
     pub(super) begins_session: bool,
     /// The account to become; none keeps the runner's.
@@ -81,6 +81,18 @@ pub(super) struct Steps {
     pub(super) program: Program,
     pub(super) argv: Strings,
     pub(super) envp: Strings,
+}
+
+impl Steps {
+    /// From this number on, the child needs no descriptor once it is at its last steps.
+    fn enough(&self) -> RawFd {
+        let program = match &self.program {
+            Program::Opened(file) => Some(file),
+            Program::Path(_) => None,
+        };
+        let needed = self.streams.iter().flatten().chain(program);
+        needed.map(|fd| fd.as_raw_fd() + 1).fold(3, RawFd::max)
+    }
 }
 
 /// Which step failed.
@@ -173,20 +185,21 @@ fn take(order: &Order) -> Failure {
     let result = watched
         .and_then(|()| let_signals_through())
         .and_then(|()| own_group(steps))
-        .and_then(|()| standard_streams(steps))
         .and_then(|()| limits(&steps.confinement))
         .and_then(|()| join(steps.joins))
         .and_then(|()| {
-            steps
-                .view
-                .map_or(Ok(()), |view| see(view, &steps.directory))
+            let view = steps.view.as_ref();
+            view.map_or(Ok(()), |view| see(view, &steps.directory))
         })
         .and_then(|()| steps.credentials.as_deref().map_or(Ok(()), become_account))
         .and_then(|()| end_with_the_runner())
         .and_then(|()| enter(steps))
+        .and_then(|()| confine(&steps.confinement))
+        .and_then(|()| leave_the_table(steps.enough()))
+        .and_then(|()| standard_streams(steps))
         .and_then(|()| close_on_exec())
         .map(|()| take_turns(&steps.confinement))
-        .and_then(|()| confine(&steps.confinement));
+        .and_then(|()| filter(&steps.confinement));
     match result {
         Ok(()) => execute(steps),
         Err(failure) => failure,
@@ -227,12 +240,29 @@ fn own_group(steps: &Steps) -> Result<(), Failure> {
     begun.map_err(at(Step::Session))
 }
 
-/// The only descriptors that stay open. Duplicates do not close on exec.
+/// Makes a table of descriptors for this process, with those below that number. So all others need
+/// be neither copied nor closed.
+pub(super) fn leave_the_table(enough: RawFd) -> Result<(), Failure> {
+    close_range(enough, libc::CLOSE_RANGE_UNSHARE)
+}
+
+fn close_range(first: RawFd, flag: libc::c_uint) -> Result<(), Failure> {
+    let wide = |number: u32| usize::try_from(number).unwrap_or_default();
+    let (first, flag) = (wide(first.unsigned_abs()), wide(flag));
+    // SAFETY: no pointer is passed, and nothing is closed that this process still uses.
+    let done = unsafe { raw::call(libc::SYS_close_range, [first, wide(u32::MAX), flag, 0, 0]) };
+    done.map(|_| ()).map_err(at(Step::Descriptors))
+}
+
+/// In a table that is its own. The only descriptors that stay open: duplicates do not close on exec.
 fn standard_streams(steps: &Steps) -> Result<(), Failure> {
-    let [stdin, stdout, stderr] = steps.streams;
-    rustix::stdio::dup2_stdin(borrow(stdin))
-        .and_then(|()| rustix::stdio::dup2_stdout(borrow(stdout)))
-        .and_then(|()| rustix::stdio::dup2_stderr(borrow(stderr)))
+    let [stdin, stdout, stderr] = &steps.streams;
+    let set = |fd: &Option<OwnedFd>, set: fn(&OwnedFd) -> Result<(), Errno>| {
+        fd.as_ref().map_or(Ok(()), set)
+    };
+    set(stdin, |fd| rustix::stdio::dup2_stdin(fd))
+        .and_then(|()| set(stdout, |fd| rustix::stdio::dup2_stdout(fd)))
+        .and_then(|()| set(stderr, |fd| rustix::stdio::dup2_stderr(fd)))
         .map_err(at(Step::Streams))
 }
 
@@ -273,12 +303,12 @@ fn end_with_the_runner() -> Result<(), Failure> {
 
 /// While still root, which this needs. An opened folder is one of the runner's view, from which a way
 /// leads to all that the script's own hides: it is entered by its path instead.
-fn see(view: RawFd, directory: &Directory) -> Result<(), Failure> {
+fn see(view: &OwnedFd, directory: &Directory) -> Result<(), Failure> {
     let mount = Some(LinkNameSpaceType::Mount);
-    move_into_link_name_space(borrow(view), mount).map_err(at(Step::View))?;
+    move_into_link_name_space(view.as_fd(), mount).map_err(at(Step::View))?;
     if let Directory::Opened(folder, path) = directory {
         let entered = rustix::process::chdir::<&CStr>(path);
-        let entered = entered.and_then(|()| is_here(borrow(*folder)));
+        let entered = entered.and_then(|()| is_here(folder.as_fd()));
         entered.map_err(at(Step::Directory))?;
     }
     Ok(())
@@ -289,7 +319,7 @@ fn enter(steps: &Steps) -> Result<(), Failure> {
     let entered = match &steps.directory {
         // It is in there already, as root, who may enter everything.
         Directory::Opened(..) if steps.view.is_some() => rustix::process::chdir(c"."),
-        Directory::Opened(folder, _) => rustix::process::fchdir(borrow(*folder)),
+        Directory::Opened(folder, _) => rustix::process::fchdir(folder),
         Directory::Path(path) => rustix::process::chdir::<&CStr>(path),
     };
     entered.map_err(at(Step::Directory))
@@ -307,11 +337,7 @@ fn is_here(folder: BorrowedFd<'_>) -> Result<(), Errno> {
 
 /// All descriptors of the runner close on exec already; this holds even if one did not.
 fn close_on_exec() -> Result<(), Failure> {
-    let flag = usize::try_from(libc::CLOSE_RANGE_CLOEXEC).unwrap_or_default();
-    let most = usize::try_from(u32::MAX).unwrap_or_default();
-    // SAFETY: no pointer is passed, and nothing is closed before the exec.
-    let done = unsafe { raw::call(libc::SYS_close_range, [3, most, flag, 0, 0]) };
-    done.map(|_| ()).map_err(at(Step::Descriptors))
+    close_range(3, libc::CLOSE_RANGE_CLOEXEC)
 }
 
 /// So late, because a child with the runner's short turns gets there at once, whatever others do. Where
@@ -322,9 +348,8 @@ fn take_turns(confinement: &Confinement) {
     }
 }
 
-/// Last, because every step above needs something that is given up here; and in this order, because a
-/// domain and a filter are for processes that can gain no privileges, and a filter may refuse what
-/// makes a domain.
+/// So late, because every step above needs something that is given up here; and in this order, because a
+/// domain is for processes that can gain no privileges.
 fn confine(confinement: &Confinement) -> Result<(), Failure> {
     if confinement.no_speculation {
         hold_speculation();
@@ -332,12 +357,18 @@ fn confine(confinement: &Confinement) -> Result<(), Failure> {
     if confinement.no_new_privileges {
         rustix::thread::set_no_new_privs(true).map_err(at(Step::Privileges))?;
     }
-    for ruleset in confinement.domains.into_iter().flatten() {
-        let ruleset = usize::try_from(ruleset).unwrap_or(usize::MAX);
+    for ruleset in confinement.domains.iter().flatten() {
+        let ruleset = usize::try_from(ruleset.as_raw_fd()).unwrap_or(usize::MAX);
         // SAFETY: no pointer is passed.
         let done = unsafe { raw::call(libc::SYS_landlock_restrict_self, [ruleset, 0, 0, 0, 0]) };
         done.map_err(at(Step::Domain))?;
     }
+    Ok(())
+}
+
+/// Last, because a filter may refuse what a step above needs; like a domain, it is for processes that can
+/// gain no privileges.
+fn filter(confinement: &Confinement) -> Result<(), Failure> {
     for filter in &confinement.filters {
         filter.install().map_err(at(Step::Filters))?;
     }
@@ -368,7 +399,7 @@ fn execute(steps: &Steps) -> Failure {
         },
         // SAFETY: as above; the descriptor is open until the exec.
         Program::Opened(file) => unsafe {
-            let file = usize::try_from(*file).unwrap_or(usize::MAX);
+            let file = usize::try_from(file.as_raw_fd()).unwrap_or(usize::MAX);
             let flags = usize::try_from(libc::AT_EMPTY_PATH).unwrap_or_default();
             raw::call(
                 libc::SYS_execveat,

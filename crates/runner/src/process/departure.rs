@@ -110,7 +110,7 @@ mod tests {
         let stack = Stack::new().expect("a stack");
         stack.departure().prepare();
         let steps = Steps {
-            streams: [0, 1, 2],
+            streams: [None, None, None],
             shares_memory,
             joins: Joins::default(),
             is_bound: false,

@@ -7,6 +7,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::rc::Rc;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -14,6 +15,7 @@ use stagedoor_domain::script::Launch;
 
 use self::trust::What;
 use super::accounts::{Accounts, RunAs};
+use super::child::Program;
 use crate::account::Account;
 use crate::protocol::{Plan, Refusal};
 
@@ -39,7 +41,7 @@ impl Root {
     /// Whether what was checked is what runs, or why not; none where nothing was checked.
     pub(super) fn pins(&self, executable: &Executable, plan: &Plan) -> Option<Result<(), String>> {
         plan.fingerprint?;
-        let is_opened = matches!(executable.target, Target::Opened(_));
+        let is_opened = matches!(executable.program, Program::Opened(_));
         Some(if is_opened || self.accounts.all_are_strangers() {
             Ok(())
         } else {
@@ -56,19 +58,12 @@ pub(super) fn is_hidden(path: &Path, account: &Account) -> bool {
     !path.ancestors().skip(1).all(may_enter)
 }
 
-/// What is executed, ready for the child.
-pub(super) enum Target {
-    /// A binary: exactly the file that was checked.
-    Opened(OwnedFd),
-    /// A shebang file, an interpreter or a command that is no binary of the catalog, which the kernel opens by
-    /// its path.
-    Path(CString),
-}
-
 /// An opened folder, what is executed, and the first words of argv.
 pub(super) struct Executable {
-    pub(super) directory: OwnedFd,
-    pub(super) target: Target,
+    pub(super) directory: Rc<OwnedFd>,
+    /// A shebang file, an interpreter and a command that is no binary of the catalog are opened by the kernel, by
+    /// their path.
+    pub(super) program: Program,
     pub(super) argv: Vec<CString>,
 }
 
@@ -100,13 +95,13 @@ fn command(plan: &Plan, argv: &[String], root: &Root, who: &RunAs) -> Result<Exe
             *program = from_within(program, &plan.folder, root)?;
         }
     }
-    let target = match checked {
-        Some(opened) if !has_shebang(opened.as_fd()) => Target::Opened(opened),
-        _ => Target::Path(program.clone()),
+    let program = match checked {
+        Some(opened) if !has_shebang(opened.as_fd()) => Program::Opened(opened),
+        _ => Program::Path(program.clone()),
     };
     Ok(Executable {
-        directory: open_folder(&plan.folder, root, |_, _| Ok(()))?,
-        target,
+        directory: Rc::new(open_folder(&plan.folder, root, |_, _| Ok(()))?),
+        program,
         argv,
     })
 }
@@ -152,20 +147,20 @@ fn script(
         .iter()
         .map(|word| c_string(word))
         .collect::<Result<Vec<_>, _>>()?;
-    let target = match argv.first() {
+    let program = match argv.first() {
         Some(program) if !program.to_bytes().starts_with(b"/") => {
             return Err(Refusal::Unsafe(
                 "the interpreter is not an absolute path: correct its definition".into(),
             ));
         }
-        Some(program) => Target::Path(program.clone()),
-        None if has_shebang(opened.as_fd()) => Target::Path(location.clone()),
-        None => Target::Opened(opened),
+        Some(program) => Program::Path(program.clone()),
+        None if has_shebang(opened.as_fd()) => Program::Path(location.clone()),
+        None => Program::Opened(opened),
     };
     argv.push(location);
     Ok(Executable {
-        directory,
-        target,
+        directory: Rc::new(directory),
+        program,
         argv,
     })
 }

@@ -10,8 +10,9 @@ mod siblings;
 mod views;
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use self::siblings::{Domain, Siblings};
 use self::views::{View, Views};
@@ -93,18 +94,18 @@ impl Cover {
 
 impl Hiding {
     /// The view to enter.
-    pub(super) fn view(&self) -> Option<RawFd> {
+    pub(super) fn view(&self) -> Option<&Rc<OwnedFd>> {
         match self {
-            Self::View(view) => Some(view.namespace().as_raw_fd()),
+            Self::View(view) => Some(view.namespace()),
             Self::Domain(_) => None,
         }
     }
 
     /// The ruleset to be restricted by.
-    pub(super) fn domain(&self) -> Option<BorrowedFd<'_>> {
+    pub(super) fn domain(&self) -> Option<&Rc<OwnedFd>> {
         match self {
             Self::View(_) => None,
-            Self::Domain(domain) => Some(domain.ruleset().as_fd()),
+            Self::Domain(domain) => Some(domain.ruleset()),
         }
     }
 }

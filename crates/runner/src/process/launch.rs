@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 
-use super::child::{Order, become_script, exit};
+use super::child::{Order, become_script, exit, leave_the_table};
 use super::departure::Departure;
 use super::members::Member;
 use super::stack::Stack;
@@ -87,13 +87,15 @@ unsafe fn clone_into(
     let wide = |number: c_int| u64::from(number.unsigned_abs());
     // SAFETY: these arguments are plain data for which all zeroes is a value.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    let memory = if shares_memory {
-        wide(libc::CLONE_VM)
+    // Who may not share the memory must not share the table of descriptors: who could trace it would have
+    // the runner's.
+    let shared = if shares_memory {
+        wide(libc::CLONE_VM) | wide(libc::CLONE_FILES)
     } else {
         0
     };
     let notes = wide(libc::CLONE_PIDFD) | wide(libc::CLONE_CHILD_SETTID);
-    args.flags = memory | notes | CLONE_INTO_CGROUP;
+    args.flags = shared | notes | CLONE_INTO_CGROUP;
     args.exit_signal = wide(libc::SIGCHLD);
     args.stack = stack.bottom().addr() as u64;
     args.stack_size = Stack::whole() as u64;
@@ -108,13 +110,13 @@ unsafe fn clone_into(
     Ok(Member::of(pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
 }
 
-/// Whether a child can begin in this cgroup: the kernel may be too old, a filter of a container may
-/// forbid it, or the cgroup be of a kind that takes no process.
+/// Whether a child can begin in this cgroup, and leave the runner's table of descriptors: the kernel may
+/// be too old, a filter of a container may forbid it, or the cgroup be of a kind that takes no process.
 pub(super) fn can_begin_in(cgroup: BorrowedFd<'_>) -> io::Result<bool> {
     let stack = Stack::new()?;
     let nothing = std::ptr::null_mut();
     // SAFETY: the child only ends, and it is waited for below.
-    let Ok(child) = (unsafe { clone_into(cgroup, true, &stack, end_at_once, nothing) }) else {
+    let Ok(child) = (unsafe { clone_into(cgroup, true, &stack, leave_and_end, nothing) }) else {
         return Ok(false);
     };
     let ended = rustix::process::waitpid(Some(child.pid()), WaitOptions::empty())?;
@@ -122,8 +124,8 @@ pub(super) fn can_begin_in(cgroup: BorrowedFd<'_>) -> io::Result<bool> {
 }
 
 /// It is waited for, so nobody needs to be told that it has left.
-extern "C" fn end_at_once(_: *mut c_void) -> c_int {
-    exit(0)
+extern "C" fn leave_and_end(_: *mut c_void) -> c_int {
+    exit(usize::from(leave_the_table(3).is_err()))
 }
 
 /// Whether the kernel notes that a child has left this memory. Without that no script could be known

@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, Uid};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::Pid;
 
+use super::low;
 use super::members::{self, Above};
 use crate::wire;
 
@@ -67,7 +68,7 @@ impl Listener {
             super::log::warn(format_args!("refused a connection of a script, pid {pid}"));
             return None;
         }
-        Some(socket)
+        Some(low::raise(socket))
     }
 }
 

@@ -4,10 +4,11 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
 use std::path::Path;
 
 use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::low;
 
 /// One process of a tree.
 pub(super) struct Member {
@@ -25,6 +26,12 @@ impl Member {
     /// The process of this number, by this descriptor.
     pub(super) fn of(pid: Pid, pidfd: OwnedFd) -> Self {
         Self { pid, pidfd }
+    }
+
+    /// The same by a descriptor that has no low number.
+    pub(super) fn raised(self) -> Self {
+        let pidfd = low::raise(self.pidfd);
+        Self { pidfd, ..self }
     }
 
     pub(super) fn pid(&self) -> Pid {

@@ -6,7 +6,7 @@ mod domain;
 mod limits;
 mod turns;
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -49,12 +49,10 @@ pub(super) struct Confinement {
     pub(super) turns: Option<Turns>,
     pub(super) no_new_privileges: bool,
     pub(super) no_speculation: bool,
-    /// Rulesets, in this order; the runner's own, or `ruleset`.
-    pub(super) domains: [Option<RawFd>; 2],
+    /// Rulesets, in this order.
+    pub(super) domains: [Option<Rc<OwnedFd>>; 2],
     /// In this order.
     pub(super) filters: Vec<Rc<Filter>>,
-    /// Kept open until the child has left.
-    ruleset: Option<OwnedFd>,
 }
 
 impl Confinement {
@@ -66,9 +64,8 @@ impl Confinement {
             turns: None,
             no_new_privileges: false,
             no_speculation: false,
-            domains: [None; 2],
+            domains: [None, None],
             filters: Vec::new(),
-            ruleset: None,
         }
     }
 }
@@ -156,10 +153,7 @@ impl Kit {
             let ruleset = self.domains.of(sandbox, &own)?;
             // Each holds processes apart, so that the one that all have is needed only where no other is.
             let shared = self.domains.common().filter(|_| ruleset.is_none());
-            let first = hides.or(shared.map(AsFd::as_fd));
-            confinement.domains = [first, ruleset.as_ref().map(AsFd::as_fd)]
-                .map(|ruleset| ruleset.map(|fd| fd.as_raw_fd()));
-            confinement.ruleset = ruleset;
+            confinement.domains = [hides.or(shared).cloned(), ruleset.map(Rc::new)];
         }
         let has_domain = confinement.domains.iter().any(Option::is_some);
         enforced.note(Measure::Hidden, is_hidden(frame.hiding, has_domain));

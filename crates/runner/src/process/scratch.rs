@@ -23,7 +23,7 @@ pub(super) use self::places::Places;
 use super::hiding::{Cover, Hiding};
 use super::log::warn;
 use super::settings::RunnerArgs;
-use super::{launch, sweep};
+use super::{launch, low, sweep};
 use crate::account::Account;
 
 /// The folder below which every attempt has its own.
@@ -132,6 +132,7 @@ impl Scratch {
         if let Some(place) = self.free.iter().rposition(|cell| cell.of() == of) {
             return Ok(self.free.remove(place));
         }
+        let _low = low::take();
         loop {
             let name = format!("{PREFIX}{}", self.next);
             self.next += 1;
@@ -158,6 +159,7 @@ impl Scratch {
             Some(_) => self.free.iter_mut().for_each(|free| free.hiding = None),
             None => {}
         }
+        let _low = low::take();
         let made = self.cover.around(cell.top(), cell.name());
         cell.hiding = made.unwrap_or_else(|error| {
             warn(format_args!(

@@ -169,7 +169,7 @@ impl Simulated {
             scratch: String::new(),
             enforced: Enforced::default(),
         };
-        let unconfirmed = Unconfirmed::new(self.null.try_clone()?, plan, None);
+        let unconfirmed = Unconfirmed::new(Rc::new(self.null.try_clone()?), plan, None);
         Ok(Ok(Live::new(ends, tree, unconfirmed, clock.monotonic())))
     }
 

@@ -2,7 +2,8 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::fs::Mode;
@@ -14,10 +15,11 @@ use super::accounts::RunAs;
 use super::attempt::{Ends, Live};
 use super::cgroup::controls::Share;
 use super::cgroup::{Cgroup, Joins};
-use super::child::{Directory, Program, Steps, Strings};
+use super::child::{Directory, Steps, Strings};
 use super::environment::{arguments, environment};
-use super::executable::{self, Executable, Root, Target, c_string};
+use super::executable::{self, Executable, Root, c_string};
 use super::hiding::Hiding;
+use super::low;
 use super::preview::Hides;
 use super::sandbox::{Confinement, Frame, Kit};
 use super::scratch::{Places, Scratch};
@@ -64,12 +66,17 @@ impl Station {
         &mut self,
         places: &Places,
         who: &RunAs,
-        mut executable: Executable,
+        executable: Executable,
         plan: Box<Plan>,
         clock: &dyn Clock,
     ) -> Result<Live, Refusal> {
-        let (bed, outfit) = self.lay_out(places, who, &mut executable, &plan);
-        let (steps, streams, mut enforced) = match outfit {
+        let (bed, outfit) = self.lay_out(places, who, executable, &plan);
+        let Outfit {
+            steps,
+            pipes,
+            folder,
+            mut enforced,
+        } = match outfit {
             Ok(outfit) => outfit,
             Err(reason) => {
                 self.nursery.take_back(bed);
@@ -80,15 +87,14 @@ impl Station {
         let planted = self.nursery.plant(steps, bed);
         let planted = planted.map_err(|error| resources("make a process", &error))?;
         note_tree(planted.tree.cgroup(), &mut enforced);
-        // Dropping the other ends closes them here, so that the script's are the only ones.
         let ends = Ends {
-            main: planted.child,
+            main: planted.child.raised(),
             started_at,
-            streams: Some([streams.stdout.0, streams.stderr.0]),
+            streams: Some(pipes.map(low::raise)),
             scratch: places.name().to_owned(),
             enforced,
         };
-        let unconfirmed = Unconfirmed::new(executable.directory, plan, Some(planted.order));
+        let unconfirmed = Unconfirmed::new(folder, plan, Some(planted.order));
         Ok(Live::new(
             ends,
             planted.tree,
@@ -102,7 +108,7 @@ impl Station {
         &mut self,
         places: &Places,
         who: &RunAs,
-        executable: &mut Executable,
+        executable: Executable,
         plan: &Plan,
     ) -> (Bed, Result<Outfit, Refusal>) {
         let limits = &plan.process_limits;
@@ -119,17 +125,17 @@ impl Station {
     /// left.
     pub(super) fn rehearse(&mut self, plan: &Plan) -> Result<(Enforced, Hides), Refusal> {
         let who = self.root.accounts.of(plan.run_as.as_deref())?;
-        let mut executable = executable::open(plan, &self.root, &who)?;
+        let executable = executable::open(plan, &self.root, &who)?;
         let files = &plan.invocation.files;
         let made = self
             .scratch
             .make(0, who.account.as_ref(), files, Duration::ZERO);
         let places = made.map_err(|error| resources("make its private folder", &error))?;
-        let (bed, outfit) = self.lay_out(&places, &who, &mut executable, plan);
+        let (bed, outfit) = self.lay_out(&places, &who, executable, plan);
         let hides = Hides::of(self.scratch.hiding(places.name()).ok());
-        let enforced = outfit.map(|(_, _, mut enforced)| {
-            note_tree(bed.cgroup(), &mut enforced);
-            enforced
+        let enforced = outfit.map(|mut outfit| {
+            note_tree(bed.cgroup(), &mut outfit.enforced);
+            outfit.enforced
         });
         self.nursery.take_back(bed);
         // No script was in it.
@@ -142,33 +148,40 @@ impl Station {
         &self,
         places: &Places,
         who: &RunAs,
-        executable: &mut Executable,
+        executable: Executable,
         plan: &Plan,
         bed: &Bed,
     ) -> Result<Outfit, Refusal> {
-        let streams = Streams::make(&plan.invocation.stdin, who.credentials.as_deref())
+        let (pipes, streams) = streams(&plan.invocation.stdin, who.credentials.as_deref())
             .map_err(|error| resources("make its standard streams", &error))?;
-        let hiding = self.hiding(who, executable, places, plan);
+        let hiding = self.hiding(who, &executable, places, plan);
         let view = hiding.as_ref().ok().and_then(|hiding| hiding.view());
+        let view = view.cloned();
         let frame = Frame {
             folder: executable.directory.as_fd(),
             scratch: places.path(),
             hiding,
             shares: bed.holds,
-            pinned: self.root.pins(executable, plan),
+            pinned: self.root.pins(&executable, plan),
         };
         let (confinement, mut enforced) = self.kit.fit(plan, frame)?;
         let limits = &plan.process_limits;
         enforced.account = Some(who.name.clone());
+        let folder = Rc::clone(&executable.directory);
         let steps = Steps {
             view,
             joins: bed.joins(),
             // What is there for those who ask for nothing can be done without.
             is_bound: (bed.holds.memory.is_some() && limits.memory.is_some())
                 || (bed.holds.processes.is_some() && limits.processes.is_some()),
-            ..self.steps(executable, &streams, places, who, plan, confinement)?
+            ..self.steps(executable, streams, places, who, plan, confinement)?
         };
-        Ok((steps, streams, enforced))
+        Ok(Outfit {
+            steps,
+            pipes,
+            folder,
+            enforced,
+        })
     }
 
     /// Root finds a way to everything, and what it mounts is to be mounted for all; the level `none` is as
@@ -196,19 +209,18 @@ impl Station {
 
     fn steps(
         &self,
-        executable: &mut Executable,
-        streams: &Streams,
+        executable: Executable,
+        streams: [Option<OwnedFd>; 3],
         places: &Places,
         who: &RunAs,
         plan: &Plan,
         confinement: Confinement,
     ) -> Result<Steps, Refusal> {
-        let mut argv = std::mem::take(&mut executable.argv);
+        let mut argv = executable.argv;
         argv.extend(arguments(plan, places)?);
-        let stdin = streams.stdin.as_ref().unwrap_or(&self.null);
         let working_directory = plan.working_directory.as_deref().map(c_string);
         Ok(Steps {
-            streams: [stdin, &streams.stdout.1, &streams.stderr.1].map(AsRawFd::as_raw_fd),
+            streams,
             shares_memory: self.shares_memory,
             // In a session of its own it would yield to nobody else's processes.
             begins_session: plan.process_limits.nice.is_none(),
@@ -220,22 +232,28 @@ impl Station {
             directory: match working_directory.transpose()? {
                 Some(path) => Directory::Path(path),
                 None => Directory::Opened(
-                    executable.directory.as_raw_fd(),
+                    executable.directory,
                     executable::absolute(&self.root.path, &plan.folder, "")?,
                 ),
             },
-            program: match &executable.target {
-                Target::Opened(file) => Program::Opened(file.as_raw_fd()),
-                Target::Path(path) => Program::Path(path.clone()),
-            },
+            program: executable.program,
             argv: Strings::new(argv),
             envp: Strings::new(environment(plan, places, who, &self.zone)?),
         })
     }
 }
 
-/// All that a child is given, and what holds it.
-type Outfit = (Steps, Streams, Enforced);
+/// A child that is to begin.
+struct Outfit {
+    /// All that it is given.
+    steps: Steps,
+    /// Where its standard output and error are read.
+    pipes: [OwnedFd; 2],
+    /// The script's.
+    folder: Rc<OwnedFd>,
+    /// What holds it.
+    enforced: Enforced,
+}
 
 /// A keeper does as much as a cgroup where the script cannot end it, but shares nothing out.
 fn note_tree(cgroup: Option<&Cgroup>, enforced: &mut Enforced) {
@@ -262,37 +280,29 @@ impl From<Refusal> for Refused {
     }
 }
 
-/// The descriptors of one attempt: the runner's end first, then the script's.
-struct Streams {
-    stdin: Option<OwnedFd>,
-    stdout: (OwnedFd, OwnedFd),
-    stderr: (OwnedFd, OwnedFd),
-}
-
-impl Streams {
-    fn make(input: &[u8], owner: Option<&Credentials>) -> io::Result<Self> {
-        let stdin = if input.is_empty() {
-            None
-        } else {
-            Some(wire::seal(input)?)
-        };
-        let streams = Self {
-            stdin,
-            stdout: rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?,
-            stderr: rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?,
-        };
-        let own = [&streams.stdout.1, &streams.stderr.1];
-        for fd in own.into_iter().chain(&streams.stdin) {
-            // Without owning them a script could not open /dev/stdout or /dev/stdin again.
-            if let Some(owner) = owner {
-                rustix::fs::fchown(fd, Some(owner.uid), Some(owner.gid))?;
-            }
+/// The read ends of standard output and error, and the script's standard streams.
+fn streams(
+    input: &[u8],
+    owner: Option<&Credentials>,
+) -> io::Result<([OwnedFd; 2], [Option<OwnedFd>; 3])> {
+    let stdin = if input.is_empty() {
+        None
+    } else {
+        Some(wire::seal(input)?)
+    };
+    let (stdout, own_stdout) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    let (stderr, own_stderr) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    let own = [stdin, Some(own_stdout), Some(own_stderr)];
+    // Without owning them a script could not open /dev/stdout or /dev/stdin again.
+    if let Some(owner) = owner {
+        for fd in own.iter().flatten() {
+            rustix::fs::fchown(fd, Some(owner.uid), Some(owner.gid))?;
         }
-        if let Some(stdin) = &streams.stdin {
-            rustix::fs::fchmod(stdin, Mode::RUSR)?;
-        }
-        Ok(streams)
     }
+    if let Some(stdin) = own.first().and_then(Option::as_ref) {
+        rustix::fs::fchmod(stdin, Mode::RUSR)?;
+    }
+    Ok(([stdout, stderr], own))
 }
 
 fn resources(what: &str, error: &io::Error) -> Refusal {

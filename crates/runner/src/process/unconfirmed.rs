@@ -4,6 +4,7 @@
 //! first look needs none.
 
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 use stagedoor_domain::invocation::Invocation;
@@ -21,7 +22,7 @@ const LONG_PAUSE: Duration = Duration::from_millis(32);
 
 /// An attempt whose folder and plan, in case it does not execute, are needed to say why.
 pub(super) struct Unconfirmed {
-    pub(super) folder: OwnedFd,
+    pub(super) folder: Rc<OwnedFd>,
     pub(super) plan: Box<Plan>,
     /// None in a simulation.
     pub(super) order: Option<Box<Order>>,
@@ -32,7 +33,7 @@ pub(super) struct Unconfirmed {
 }
 
 impl Unconfirmed {
-    pub(super) fn new(folder: OwnedFd, mut plan: Box<Plan>, order: Option<Box<Order>>) -> Self {
+    pub(super) fn new(folder: Rc<OwnedFd>, mut plan: Box<Plan>, order: Option<Box<Order>>) -> Self {
         // What follows needs no argument, and a secret need not stay in memory.
         plan.invocation = Invocation::default();
         plan.env = Vec::new();

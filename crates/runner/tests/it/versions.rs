@@ -1,5 +1,6 @@
 //! Runners and servers of another version: an earlier runner is taken over with what it holds.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex};
@@ -350,16 +351,18 @@ async fn a_large_plan_whose_file_does_not_arrive_is_refused_and_the_next_one_run
     let mut large = command(&["/usr/bin/wc", "-c"]);
     large.invocation.stdin = vec![b'x'; 200_000];
     let runner = Pid::from_raw(i32::try_from(house.pid).expect("it fits")).expect("a pid");
-    let now = std::fs::read_dir(format!("/proc/{}/fd", house.pid)).map(std::iter::Iterator::count);
-    let Ok(now) = now else {
-        println!("skipped: this account may not count the runner's descriptors");
+    let Ok(open) = std::fs::read_dir(format!("/proc/{}/fd", house.pid)) else {
+        println!("skipped: this account may not see the runner's descriptors");
         return;
     };
+    let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    let open: BTreeSet<u64> = open.flatten().filter_map(number).collect();
+    let free = (0..=open.len() as u64).find(|number| !open.contains(number));
     let before = prlimit(
         Some(runner),
         Resource::Nofile,
         Rlimit {
-            current: Some(now as u64),
+            current: free,
             maximum: getrlimit(Resource::Nofile).maximum,
         },
     );

@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use landlock::{
     Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
@@ -24,12 +25,12 @@ type Changed = Vec<(i64, u64)>;
 
 /// A ruleset, and how the folders on the way were when it was made.
 pub(in crate::process) struct Domain {
-    ruleset: OwnedFd,
+    ruleset: Rc<OwnedFd>,
     made: Changed,
 }
 
 impl Domain {
-    pub(super) fn ruleset(&self) -> &OwnedFd {
+    pub(super) fn ruleset(&self) -> &Rc<OwnedFd> {
         &self.ruleset
     }
 }
@@ -81,6 +82,7 @@ impl Siblings {
             .map_err(io::Error::other)?;
         let ruleset: Option<OwnedFd> = rules.into();
         let ruleset = ruleset.ok_or(io::ErrorKind::Unsupported)?;
+        let ruleset = Rc::new(ruleset);
         Ok(Domain { ruleset, made })
     }
 

@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -32,7 +33,7 @@ const BARE: MountFlags = MountFlags::NOSUID
 
 /// A namespace, and the state of this process's mounts when it was made.
 pub(in crate::process) struct View {
-    namespace: OwnedFd,
+    namespace: Rc<OwnedFd>,
     made: Made,
 }
 
@@ -40,7 +41,7 @@ pub(in crate::process) struct View {
 type Made = (u64, Vec<Option<(u64, u64)>>);
 
 impl View {
-    pub(super) fn namespace(&self) -> &OwnedFd {
+    pub(super) fn namespace(&self) -> &Rc<OwnedFd> {
         &self.namespace
     }
 }
@@ -140,7 +141,11 @@ impl Views {
             ));
             std::process::abort();
         }
-        namespace.map(|namespace| View { namespace, made })
+        let view = |namespace| View {
+            namespace: Rc::new(namespace),
+            made,
+        };
+        namespace.map(view)
     }
 
     /// What is mounted below a covered folder, or is one, is not held by a view: it could not be unmounted

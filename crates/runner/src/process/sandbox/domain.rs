@@ -6,6 +6,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::rc::Rc;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
@@ -51,9 +52,9 @@ pub(in crate::process) const FILES: ABI = ABI::V3;
 /// What the kernel at hand can restrict.
 pub(super) struct Domains {
     /// To signal, trace or be reached by abstract sockets; kept for every script that needs no more.
-    scopes: Option<OwnedFd>,
+    scopes: Option<Rc<OwnedFd>>,
     /// In the place of that on older kernels: every domain closes the way into processes outside of it.
-    apart: Option<OwnedFd>,
+    apart: Option<Rc<OwnedFd>>,
     files: bool,
     ports: bool,
     system: Vec<OwnedFd>,
@@ -74,11 +75,8 @@ impl Domains {
     /// Asks the kernel.
     pub(super) fn open() -> Self {
         Self {
-            scopes: scopes().and_then(Ruleset::create).ok().and_then(Into::into),
-            apart: harmless()
-                .and_then(Ruleset::create)
-                .ok()
-                .and_then(Into::into),
+            scopes: created(scopes()),
+            apart: created(harmless()),
             files: files(AccessFs::from_all(FILES))
                 .and_then(Ruleset::create)
                 .is_ok(),
@@ -95,7 +93,7 @@ impl Domains {
     }
 
     /// What holds for every script above `none`.
-    pub(super) fn common(&self) -> Option<&OwnedFd> {
+    pub(super) fn common(&self) -> Option<&Rc<OwnedFd>> {
         self.scopes.as_ref().or(self.apart.as_ref())
     }
 
@@ -219,6 +217,12 @@ impl Domains {
         }
         Ok(())
     }
+}
+
+/// None where the kernel has no such ruleset.
+fn created(rules: Result<Ruleset, RulesetError>) -> Option<Rc<OwnedFd>> {
+    let ruleset: Option<OwnedFd> = rules.and_then(Ruleset::create).ok()?.into();
+    ruleset.map(Rc::new)
 }
 
 fn scopes() -> Result<Ruleset, RulesetError> {
