@@ -97,6 +97,8 @@ impl App {
                 self.inner.outputs.reveal(run.id);
             }
             self.live().remove(&run.id);
+            // This may be what was to be recorded before its end: who is told of the end finds the slot free.
+            self.queue().release(run.id);
             run.changes.send_replace(view);
         }
     }

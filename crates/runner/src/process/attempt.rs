@@ -105,6 +105,13 @@ impl Live {
         }
     }
 
+    /// See [`Unconfirmed::begins_among`].
+    pub(super) fn begins_among(&mut self, others: usize) {
+        if let Some(unconfirmed) = &mut self.unconfirmed {
+            unconfirmed.begins_among(others);
+        }
+    }
+
     /// The runner's own child that stands for this attempt.
     pub(super) fn child(&self) -> Option<Pid> {
         self.child

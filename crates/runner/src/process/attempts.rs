@@ -1,11 +1,14 @@
 //! All attempts that the runner holds, and the rule that none is started twice.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rustix::process::Pid;
 use stagedoor_domain::id::{Epoch, RunId};
 
 use super::attempt::{Attempt, Live};
+use super::child::Order;
+use super::tree::Tree;
+use super::unconfirmed::Unconfirmed;
 
 /// A run and an epoch.
 pub(super) type Key = (RunId, Epoch);
@@ -15,6 +18,8 @@ pub(super) type Key = (RunId, Epoch);
 pub(super) struct Attempts {
     held: BTreeMap<Key, Attempt>,
     children: HashMap<Pid, Key>,
+    /// Those that are not known to execute.
+    unconfirmed: BTreeSet<Key>,
 }
 
 /// What a request to start meets.
@@ -44,6 +49,7 @@ impl Attempts {
             && let Some(child) = live.child()
         {
             self.children.insert(child, key);
+            self.unconfirmed.insert(key);
         }
         self.held.insert(key, attempt);
     }
@@ -58,6 +64,33 @@ impl Attempts {
             Some(Attempt::Live(live)) => Some(live),
             _ => None,
         }
+    }
+
+    /// How many are not known to execute.
+    pub(super) fn unconfirmed(&self) -> usize {
+        self.unconfirmed.len()
+    }
+
+    /// From now on it is known to execute, or to have failed. None where it was known.
+    pub(super) fn confirm(&mut self, key: Key) -> Option<(&mut Live, Unconfirmed)> {
+        self.unconfirmed.remove(&key);
+        let live = self.live(key)?;
+        let unconfirmed = live.unconfirmed.take()?;
+        Some((live, unconfirmed))
+    }
+
+    /// What the children were given that have executed since this was asked last. A keeper's may still be
+    /// written to by the keeper.
+    pub(super) fn take_left(&mut self) -> Vec<Order> {
+        let mut left = Vec::new();
+        for key in &self.unconfirmed {
+            if let Some(Attempt::Live(live)) = self.held.get_mut(key)
+                && let (Tree::Cgroup(_), Some(unconfirmed)) = (&live.tree, &mut live.unconfirmed)
+            {
+                left.extend(unconfirmed.take_left().map(|order| *order));
+            }
+        }
+        left
     }
 
     /// Every attempt that still has processes.

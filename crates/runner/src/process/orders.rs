@@ -125,23 +125,30 @@ impl Service {
             }
             Place::Free if self.ending => self.refuse(key, "the runner was told to end"),
             Place::Free => {
-                let attempt = match self.machine.start(plan, &*self.clock) {
-                    Ok(live) => Attempt::Live(Box::new(live)),
-                    Err(refused) => {
-                        if let Some(name) = refused.scratch {
-                            self.remove_scratch(name);
-                        }
-                        Attempt::Refused(refused.reason)
-                    }
-                };
-                self.keep(key, attempt);
+                let attempt = self.attempt(plan);
+                self.attempts.insert(key, attempt);
+                self.report(key);
             }
         }
     }
 
-    fn keep(&mut self, key: Key, attempt: Attempt) {
-        self.attempts.insert(key, attempt);
-        self.report(key);
+    fn attempt(&mut self, plan: Box<Plan>) -> Attempt {
+        // So that the next child takes less along.
+        for order in self.attempts.take_left() {
+            self.machine.has_left(order);
+        }
+        match self.machine.start(plan, &*self.clock) {
+            Ok(mut live) => {
+                live.begins_among(self.attempts.unconfirmed());
+                Attempt::Live(Box::new(live))
+            }
+            Err(refused) => {
+                if let Some(name) = refused.scratch {
+                    self.remove_scratch(name);
+                }
+                Attempt::Refused(refused.reason)
+            }
+        }
     }
 
     /// Refuses without keeping it: a later request may succeed.

@@ -181,10 +181,7 @@ impl Service {
     /// The child of the attempt has executed or ended. A failure is told at once; what has ended at
     /// the same time is told with its end.
     fn confirm(&mut self, key: Key) {
-        let Some(live) = self.attempts.live(key) else {
-            return;
-        };
-        let Some(mut unconfirmed) = live.unconfirmed.take() else {
+        let Some((live, mut unconfirmed)) = self.attempts.confirm(key) else {
             return;
         };
         if let Some(keeper) = live.confirmed(unconfirmed.owes_term) {

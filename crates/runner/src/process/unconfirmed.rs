@@ -15,6 +15,8 @@ use crate::protocol::Plan;
 
 /// Between two looks. Until then its output is read by nobody.
 const PAUSE: Duration = Duration::from_millis(1);
+/// Most others that a first look waits for, too.
+const MOST_OTHERS: u32 = 31;
 /// So many looks are made with that pause, on a busy machine nearly all.
 const OFTEN: u32 = 50;
 /// Between two looks at one that takes longer.
@@ -24,7 +26,7 @@ const LONG_PAUSE: Duration = Duration::from_millis(32);
 pub(super) struct Unconfirmed {
     pub(super) folder: Rc<OwnedFd>,
     pub(super) plan: Box<Plan>,
-    /// None in a simulation.
+    /// None in a simulation, and once its child has left.
     pub(super) order: Option<Box<Order>>,
     /// A TERM that nobody was there yet to receive.
     pub(super) owes_term: bool,
@@ -55,6 +57,21 @@ impl Unconfirmed {
     /// When to look whether it executes.
     pub(super) fn look_at(&self) -> Duration {
         self.look_at
+    }
+
+    /// It shares the processors with so many others that are not known to execute, so the first look is
+    /// later: one that has ended by then is told in one message, and its pipes may not even be needed.
+    pub(super) fn begins_among(&mut self, others: usize) {
+        let others = u32::try_from(others).map_or(MOST_OTHERS, |others| others.min(MOST_OTHERS));
+        self.look_at = self.look_at.saturating_add(PAUSE * others);
+    }
+
+    /// What its child was given, once that has executed and has its own.
+    pub(super) fn take_left(&mut self) -> Option<Box<Order>> {
+        let has_left = |order: &mut Box<Order>| {
+            order.departure().is_over() && order.departure().failure().is_none()
+        };
+        self.order.take_if(has_left)
     }
 
     /// Looks whether its child has executed or failed. If not, that is to be looked at later.
