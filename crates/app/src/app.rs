@@ -23,6 +23,7 @@ use crate::cookies::Forged;
 use crate::csrf::Csrf;
 use crate::external::{External, ExternalCommand};
 use crate::late::Late;
+use crate::let_go::Unneeded;
 use crate::live::LiveRun;
 use crate::password::Hasher;
 use crate::permissions::Permissions;
@@ -123,6 +124,7 @@ pub(crate) struct Inner {
     pub(crate) live: Mutex<BTreeMap<RunId, Arc<LiveRun>>>,
     /// What is to be written as running, if it goes on.
     pub(crate) late: Mutex<Late>,
+    pub(crate) unneeded: Mutex<Unneeded>,
     /// Ended runs that nobody sees the output of.
     pub(crate) withheld: Mutex<BTreeMap<RunId, Withheld>>,
     pub(crate) denials: Denials,
@@ -154,6 +156,7 @@ impl App {
             queue: Mutex::new(Queue::new(parts.options.capacity)),
             live: Mutex::default(),
             late: Mutex::default(),
+            unneeded: Mutex::default(),
             withheld: Mutex::default(),
             denials: Denials::default(),
             fatal: watch::Sender::new(None),

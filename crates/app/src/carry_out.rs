@@ -53,7 +53,7 @@ impl App {
                     self.queue().release(run.id);
                     self.start_what_may();
                 }
-                Effect::Forget(epoch) => self.forget_attempt(run.id, epoch).await,
+                Effect::Forget(epoch) => self.let_go(run.id, epoch),
             }
         }
     }
@@ -118,13 +118,6 @@ impl App {
     pub(crate) async fn stop_attempt(&self, run: RunId, epoch: Epoch, kind: StopKind) {
         if let Err(error) = self.inner.runner.stop(run, epoch, kind, "stopped").await {
             tracing::warn!(%run, %error, "could not stop an attempt");
-        }
-    }
-
-    /// Like [`App::stop_attempt`]; what is not forgotten is reported again to the next server.
-    pub(crate) async fn forget_attempt(&self, run: RunId, epoch: Epoch) {
-        if let Err(error) = self.inner.runner.forget(run, epoch).await {
-            tracing::debug!(%run, %error, "could not let the runner forget an attempt");
         }
     }
 

@@ -40,6 +40,7 @@ mod carry_out;
 mod cookies;
 mod hide;
 mod late;
+mod let_go;
 mod live;
 mod prepare;
 mod recover;

@@ -44,11 +44,11 @@ pub(crate) fn handle_report(app: &App, report: Report) {
         Report::Started(started) => process_started(app, started),
         Report::Refused { run, epoch, reason } => match app.live_run(run) {
             Some(live) => app.happen(&live, &Event::Refused(epoch, reason.to_string())),
-            None => forget(app, run, epoch),
+            None => app.let_go(run, epoch),
         },
         Report::Exited { run, epoch, record } => match expects(app, run, epoch) {
             Some(live) => process_ended(app, &live, epoch, record),
-            None => forget(app, run, epoch),
+            None => app.let_go(run, epoch),
         },
         Report::Ran {
             run,
@@ -62,17 +62,11 @@ pub(crate) fn handle_report(app: &App, report: Report) {
                 live.facts().begun(started_at, enforced);
                 ran_silently(app, &live, epoch, record);
             }
-            None => forget(app, run, epoch),
+            None => app.let_go(run, epoch),
         },
         Report::Complete { .. } => {}
         Report::Gone => runner_gone(app),
     }
-}
-
-/// Not waited for: the runner reads nothing while its reports are not read.
-fn forget(app: &App, run: RunId, epoch: Epoch) {
-    let app = app.clone();
-    tokio::spawn(async move { app.forget_attempt(run, epoch).await });
 }
 
 fn process_started(app: &App, started: Started) {

@@ -86,6 +86,7 @@ impl App {
         };
         self.wait_while(PATIENCE, is_on_its_way).await;
         self.inner.is_leaving.store(true, Ordering::Release);
+        self.let_go_now().await;
         if let Err(error) = self.inner.runner.bye().await {
             tracing::debug!(%error, "could not say goodbye to the runner");
         }

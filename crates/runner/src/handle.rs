@@ -44,7 +44,12 @@ pub enum SendError {
 #[derive(Clone)]
 pub struct Runner {
     link: Arc<dyn Link>,
+    /// The runner's version of the protocol.
+    version: u32,
 }
+
+/// Fit into a packet.
+const MOST_FORGOTTEN: usize = 1000;
 
 impl Runner {
     /// Starts an attempt, or has it reported again if the runner holds it or a later one.
@@ -88,9 +93,20 @@ impl Runner {
         .await
     }
 
-    /// To be called once the attempt's end is committed: the runner lets go of all it holds of it.
-    pub async fn forget(&self, run: RunId, epoch: Epoch) -> Result<(), SendError> {
-        self.tell(&ToRunner::Forget { run, epoch }).await
+    /// To be called once the ends of these attempts are committed: the runner lets go of all it holds of
+    /// them.
+    pub async fn forget(&self, attempts: &[(RunId, Epoch)]) -> Result<(), SendError> {
+        let at_once = if self.version < 6 { 1 } else { MOST_FORGOTTEN };
+        for some in attempts.chunks(at_once) {
+            let message = match *some {
+                [(run, epoch)] => ToRunner::Forget { run, epoch },
+                _ => ToRunner::ForgetAll {
+                    attempts: some.to_vec(),
+                },
+            };
+            self.tell(&message).await?;
+        }
+        Ok(())
     }
 
     /// The server leaves. A runner that holds nothing ends at once; one that holds something waits

@@ -151,6 +151,11 @@ pub enum ToRunner {
         /// The plan's size in bytes, at most [`LARGEST_PLAN`].
         bytes: u64,
     },
+    /// `Forget`, for each of these; since version 6.
+    ForgetAll {
+        /// Run and attempt.
+        attempts: Vec<(RunId, Epoch)>,
+    },
 }
 
 /// From the runner to the server.

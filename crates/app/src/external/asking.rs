@@ -155,7 +155,7 @@ impl App {
         drop(hearing);
         let said = said.unwrap_or(Err(NoAnswer::TooLate));
         match &said {
-            Ok(_) | Err(NoAnswer::NotStarted(_)) => self.forget_attempt(run, EPOCH).await,
+            Ok(_) | Err(NoAnswer::NotStarted(_)) => self.let_go(run, EPOCH),
             // Its end is heard like that of any attempt that nobody waits for.
             Err(_) => self.stop_attempt(run, EPOCH, StopKind::Kill).await,
         }

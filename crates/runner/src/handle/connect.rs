@@ -127,9 +127,9 @@ impl Runner {
         Ok(connection)
     }
 
-    fn on(link: Arc<dyn Link>) -> (Self, Reports) {
+    fn on(link: Arc<dyn Link>, version: u32) -> (Self, Reports) {
         let reports = Reports::new(Arc::clone(&link));
-        (Self { link }, reports)
+        (Self { link, version }, reports)
     }
 
     /// The handle and the reports over another link than a socket, once the runner at its other end
@@ -140,7 +140,7 @@ impl Runner {
         let mut buffer = vec![0; wire::LARGEST_PACKET];
         let length = link.receive(&mut buffer).await?.length;
         let welcome = Welcome::read(buffer.get(..length).unwrap_or_default())?;
-        let (runner, mut reports) = Self::on(link);
+        let (runner, mut reports) = Self::on(link, welcome.version);
         reports.knows_all = knows_all;
         Ok((runner, reports, welcome.held))
     }
@@ -202,7 +202,7 @@ impl Connection {
     /// The handle and the reports. To be called inside the runtime.
     pub fn attach(self) -> io::Result<(Runner, Reports)> {
         let link = Arc::new(Socket::new(self.socket)?);
-        let (runner, mut reports) = Runner::on(link);
+        let (runner, mut reports) = Runner::on(link, self.welcome.version);
         reports.knows_all = self.knows_all;
         Ok((runner, reports))
     }

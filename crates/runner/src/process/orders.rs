@@ -42,6 +42,11 @@ impl Service {
                 self.stop((run, epoch), kind);
             }
             ToRunner::Forget { run, epoch } => self.forget((run, epoch)),
+            ToRunner::ForgetAll { attempts } => {
+                for key in attempts {
+                    self.forget(key);
+                }
+            }
             ToRunner::Again { run, epoch } => self.report((run, epoch)),
         }
     }

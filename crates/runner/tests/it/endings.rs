@@ -206,7 +206,7 @@ async fn a_hundred_at_once_all_end_and_all_are_told() {
             stagedoor_runner::Report::Started(started) => outputs.push(started.stdout),
             stagedoor_runner::Report::Exited { record, run, epoch } => {
                 assert_eq!(record.exit_code, Some(0));
-                house.runner.forget(run, epoch).await.expect("sent");
+                house.runner.forget(&[(run, epoch)]).await.expect("sent");
                 ended += 1;
             }
             other => panic!("{other:?}"),

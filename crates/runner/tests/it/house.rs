@@ -284,7 +284,7 @@ impl House {
         let stderr = tokio::task::spawn_blocking(move || read_all(err));
         let record = self.exited().await;
         let (stdout, stderr) = (stdout.await.expect("read"), stderr.await.expect("read"));
-        self.runner.forget(run, epoch).await.expect("sent");
+        self.runner.forget(&[(run, epoch)]).await.expect("sent");
         Done {
             record,
             stdout,

@@ -41,7 +41,7 @@ async fn has(house: &mut House, measures: &[Measure]) -> bool {
     let (run, epoch) = (plan.run, plan.epoch);
     let enforced = house.start(plan).await.enforced;
     house.exited().await;
-    house.runner.forget(run, epoch).await.expect("sent");
+    house.runner.forget(&[(run, epoch)]).await.expect("sent");
     let lacks: Vec<_> = enforced
         .missing
         .iter()
@@ -521,5 +521,5 @@ async fn what_was_enforced_is_told_with_the_start() {
     sorted.sort_unstable();
     assert_eq!(enforced.held, sorted, "in one order");
     house.exited().await;
-    house.runner.forget(run, epoch).await.expect("sent");
+    house.runner.forget(&[(run, epoch)]).await.expect("sent");
 }

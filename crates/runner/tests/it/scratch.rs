@@ -56,7 +56,7 @@ async fn what_a_script_left_there_is_removed_when_it_is_forgotten() {
     assert_eq!(house.exited().await.exit_code, Some(0));
     assert_eq!(names(&house), ["attempt-0"], "kept until then");
     assert!(house.base.path().join("scratch/attempt-0/home").exists());
-    house.runner.forget(run, epoch).await.expect("sent");
+    house.runner.forget(&[(run, epoch)]).await.expect("sent");
     eventually("nothing is left in it", || {
         left_in(&house.attempt(0)).is_empty()
     })
@@ -215,7 +215,7 @@ async fn secrets_are_removed_where_they_were_put_and_not_where_a_script_points()
         );
     }
     let (run, epoch) = (started.run, started.epoch);
-    house.runner.forget(run, epoch).await.expect("sent");
+    house.runner.forget(&[(run, epoch)]).await.expect("sent");
     eventually("all is gone", || left_in(&house.attempt(0)).is_empty()).await;
     assert!(other.join("key").exists());
 }

@@ -100,7 +100,7 @@ async fn a_kill_ends_the_whole_tree_also_when_the_runner_has_no_descriptor_free(
         prlimit(runner, Resource::Nofile, before).expect("raised");
         house
             .runner
-            .forget(plan.run, plan.epoch)
+            .forget(&[(plan.run, plan.epoch)])
             .await
             .expect("sent");
         assert_eq!(
@@ -226,8 +226,8 @@ async fn a_kill_at_the_very_beginning_ends_a_run_too() {
                     other => panic!("neither started nor ended: {other:?}"),
                 }
             }
-            let forgotten = house.runner.forget(plan.run, plan.epoch);
-            forgotten.await.expect("sent");
+            let over = [(plan.run, plan.epoch)];
+            house.runner.forget(&over).await.expect("sent");
         }
     }
 }

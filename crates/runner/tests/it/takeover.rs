@@ -59,7 +59,7 @@ async fn an_end_that_nobody_saw_is_kept_until_it_is_forgotten() {
     assert!(record.ended_at >= started.started_at);
     assert_eq!(read_all(started.stdout), whole());
     assert_eq!(read_all(started.stderr), b"err\n");
-    house.runner.forget(run, epoch).await.expect("sent");
+    house.runner.forget(&[(run, epoch)]).await.expect("sent");
     // The answer to this one proves that the one before it was obeyed.
     house.run(command(&["/bin/true"])).await;
     let held = Runner::connect(&house.base.path().join("state/runner.sock"))
@@ -91,7 +91,7 @@ async fn a_live_attempt_cannot_be_forgotten() {
     let plan = command(&["/bin/sleep", "1000"]);
     let (run, epoch) = (plan.run, plan.epoch);
     let _ = house.start(plan).await;
-    house.runner.forget(run, epoch).await.expect("sent");
+    house.runner.forget(&[(run, epoch)]).await.expect("sent");
     house
         .runner
         .stop(run, Epoch(9), StopKind::Kill, "another attempt")

@@ -188,7 +188,7 @@ async fn w43_a_script_cannot_end_what_keeps_it_nor_the_runner() {
     let record = house.exited().await;
     assert_eq!(record.exit_code, Some(4), "{record:?}");
     assert_eq!(read_all(started.stdout), b"");
-    house.runner.forget(run, epoch).await.expect("sent");
+    house.runner.forget(&[(run, epoch)]).await.expect("sent");
     let done = house.run(command(&["/bin/true"])).await;
     assert_eq!(done.record.exit_code, Some(0), "the runner goes on");
 }

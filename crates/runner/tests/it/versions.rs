@@ -120,25 +120,45 @@ impl Link for Earlier {
     }
 }
 
+impl Earlier {
+    /// Says this once it is welcome.
+    fn saying(says: Vec<FromVersion5>) -> Arc<Self> {
+        assert_eq!(
+            (EARLIEST, VERSION),
+            (5, 6),
+            "the earliest one is written down above"
+        );
+        let welcome = FromVersion5::Welcome {
+            version: 5,
+            held: 2,
+            settings: vec!["x".into()],
+        };
+        let says = std::iter::once(welcome).chain(says).map(|said| {
+            let comes_with = if matches!(said, FromVersion5::Ran { .. }) {
+                3
+            } else {
+                0
+            };
+            (packet(&said), comes_with)
+        });
+        let mut says: Vec<_> = says.collect();
+        says.reverse();
+        Arc::new(Self {
+            says: Mutex::new(says),
+            heard: Mutex::default(),
+        })
+    }
+}
+
 #[tokio::test]
-async fn a_runner_of_the_earliest_version_is_understood_and_hears_nothing_that_it_does_not_know() {
-    assert_eq!(
-        (EARLIEST, VERSION),
-        (5, 6),
-        "the earliest one is written down above"
-    );
+async fn a_runner_of_the_earliest_version_is_understood() {
     let (run, epoch) = (new_run(), Epoch(1));
     let record = ExitRecord {
         exit_code: Some(3),
         ..ExitRecord::default()
     };
     let reason = Refusal::Gone;
-    let says = [
-        FromVersion5::Welcome {
-            version: 5,
-            held: 2,
-            settings: vec!["x".into()],
-        },
+    let link = Earlier::saying(vec![
         FromVersion5::Exited {
             run,
             epoch,
@@ -160,21 +180,8 @@ async fn a_runner_of_the_earliest_version_is_understood_and_hears_nothing_that_i
         FromVersion5::Complete {
             starting: vec![(run, epoch)],
         },
-    ];
-    let says = says.iter().rev().map(|said| {
-        let descriptors = if matches!(said, FromVersion5::Ran { .. }) {
-            3
-        } else {
-            0
-        };
-        (packet(said), descriptors)
-    });
-    let earlier = Arc::new(Earlier {
-        says: Mutex::new(says.collect()),
-        heard: Mutex::default(),
-    });
-    let link: Arc<dyn Link> = earlier.clone();
-    let (runner, mut reports, held) = Runner::over(link, false).await.expect("it is welcome");
+    ]);
+    let (_runner, mut reports, held) = Runner::over(link, false).await.expect("it is welcome");
     assert_eq!(held, 2);
     assert!(matches!(reports.recv().await, Report::Exited { record: told, .. } if told == record));
     // What has run comes with its pipes, also where it has printed nothing.
@@ -184,7 +191,14 @@ async fn a_runner_of_the_earliest_version_is_understood_and_hears_nothing_that_i
     assert!(
         matches!(reports.recv().await, Report::Complete { starting } if starting == [(run, epoch)])
     );
+}
 
+#[tokio::test]
+async fn a_runner_of_the_earliest_version_hears_nothing_that_it_does_not_know() {
+    let earlier = Earlier::saying(Vec::new());
+    let link: Arc<dyn Link> = earlier.clone();
+    let (runner, _reports, _) = Runner::over(link, false).await.expect("it is welcome");
+    let (run, epoch) = (new_run(), Epoch(1));
     let mut large = command(&["/bin/true"]);
     large.invocation.stdin = vec![7; 200_000];
     let (asked, bytes) = (
@@ -196,7 +210,8 @@ async fn a_runner_of_the_earliest_version_is_understood_and_hears_nothing_that_i
         .stop(run, epoch, StopKind::Kill, "asked")
         .await
         .expect("sent");
-    runner.forget(run, epoch).await.expect("sent");
+    let both = [(run, epoch), (run, Epoch(2))];
+    runner.forget(&both).await.expect("sent");
     runner.bye().await.expect("sent");
     let heard = earlier.heard.lock().expect("no panic before").clone();
     let wanted = [
@@ -219,6 +234,13 @@ async fn a_runner_of_the_earliest_version_is_understood_and_hears_nothing_that_i
             0,
         ),
         (packet(&ToVersion5::Forget { run, epoch }), 0),
+        (
+            packet(&ToVersion5::Forget {
+                run,
+                epoch: Epoch(2),
+            }),
+            0,
+        ),
         (packet(&ToVersion5::Bye), 0),
     ];
     assert_eq!(heard, wanted);
@@ -343,6 +365,34 @@ async fn what_was_told_to_execute_keeps_its_pipes_though_it_has_printed_nothing(
     // Whether an earlier server has read of them, only it could know.
     assert!(matches!(house.plain_report().await, Report::Started(_)));
     assert!(matches!(house.plain_report().await, Report::Exited { .. }));
+}
+
+#[tokio::test]
+async fn many_are_let_go_of_at_once_and_no_other_is() {
+    let mut house = House::open();
+    let stays = command(&["/bin/false"]);
+    let _ = house.start(stays.clone()).await;
+    house.exited().await;
+    let mut over = vec![(new_run(), Epoch(1))];
+    for _ in 0..3 {
+        let plan = command(&["/bin/true"]);
+        over.push((plan.run, plan.epoch));
+        let _ = house.start(plan).await;
+        house.exited().await;
+    }
+    // More than one message holds.
+    over.resize_with(2_500, || (new_run(), Epoch(1)));
+    house.runner.forget(&over).await.expect("sent");
+    let held = told(&house);
+    let [
+        FromRunner::Welcome { held: 1, .. },
+        FromRunner::Ran { run, .. } | FromRunner::Started { run, .. },
+        ..,
+    ] = &held[..]
+    else {
+        panic!("{held:?}");
+    };
+    assert_eq!(*run, stays.run);
 }
 
 #[tokio::test]
