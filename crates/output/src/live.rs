@@ -229,8 +229,8 @@ fn resume_chunks(hub: &Hub, key: Key, sizes: Pair<u64>) -> io::Result<ChunkLog> 
     if is_cut {
         tracing::warn!(
             run = %key.run,
-            "the order of output and errors of this run was damaged and is made anew from where it \
-             was; no output is lost"
+            "the order of output and errors of this run did not fit what was kept of them, and is made \
+             anew from there; nothing of what was kept is thrown away"
         );
     }
     for stream in Stream::ALL {

@@ -9,7 +9,7 @@ pub mod chance;
 mod judge;
 mod load;
 mod scripts;
-mod server;
+pub mod server;
 mod stage;
 mod wire;
 
@@ -128,6 +128,7 @@ impl Loop {
         }
         load.finish();
         let tally = judge.at_end(&load.notes());
+        assert_eq!(tally.lost > 0, loses, "{tally:?}");
         server.terminate();
         self.stage.check_database();
         self.stage.check_audit_log();
@@ -164,6 +165,7 @@ impl Loop {
                 kill(self.stage.runner().expect("a runner"));
                 let hit = now();
                 assert_eq!(server.wait(), Some(70), "{}", server.log());
+                server.until_logged("start `stagedoor serve` again");
                 self.left.push(hit.elapsed());
                 return;
             }

@@ -1,8 +1,7 @@
 //! The example that will not stop: it ignores TERM and leaves a process in a session of its own.
 //!
-//! How long its end takes is printed and not judged, because a busy machine takes its time; what is
-//! judged is that the end came by KILL, after the grace, and long before the script would have
-//! ended by itself.
+//! How long its end takes is printed. A busy machine may take longer than the second after the grace
+//! that is promised; what is ten seconds late is broken.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,22 +9,17 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::kill_loops::server::now;
 use crate::processes;
 use crate::program::Program;
 use crate::robot::{Robot, id};
 
 /// `stop_grace` of the example.
 const GRACE: Duration = Duration::from_secs(2);
+/// After the grace, on a machine that has much else to do.
+const AT_MOST: Duration = Duration::from_secs(10);
 /// When it gives up by itself, in seconds; the process that it leaves lives 5 s longer.
 const STUBBORN: u64 = 45;
-
-fn now() -> Instant {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this program measures from outside"
-    )]
-    Instant::now()
-}
 
 /// A run of the example, whose process and grandchild are there; and the number of the former.
 fn begun(ann: &Robot) -> (Value, i32) {
@@ -55,8 +49,8 @@ fn gone(run: &Value, told: Instant) -> Duration {
             return took;
         }
         assert!(
-            took < Duration::from_secs(STUBBORN - 10),
-            "{left:?} did not end"
+            took < GRACE + AT_MOST,
+            "{left:?} have not ended after {took:?}"
         );
         thread::sleep(Duration::from_millis(5));
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -424,4 +425,88 @@ async fn a_large_plan_whose_file_does_not_arrive_is_refused_and_the_next_one_run
     );
     prlimit(Some(runner), Resource::Nofile, before).expect("raised");
     assert_eq!(house.run(large).await.text(), "200000\n");
+}
+
+/// Something that listens where the runner would and says that it speaks this version and holds so
+/// many attempts. It leaves when it is told goodbye.
+fn listener(base: &Path, version: u32, held: u32) -> std::thread::JoinHandle<()> {
+    let path = base.join("state/runner.sock");
+    let kind = SocketType::SEQPACKET;
+    let socket = rustix::net::socket(AddressFamily::UNIX, kind, None).expect("a socket");
+    let address = SocketAddrUnix::new(&path).expect("an address");
+    rustix::net::bind(&socket, &address).expect("bound");
+    rustix::net::listen(&socket, 1).expect("listening");
+    std::thread::spawn(move || {
+        let server = rustix::net::accept(&socket).expect("a server");
+        let welcome = packet(&FromRunner::Welcome {
+            version,
+            held,
+            settings: Vec::new(),
+        });
+        let mut buffer = [0; 4096];
+        loop {
+            match rustix::net::recv(&server, &mut buffer, RecvFlags::empty()) {
+                Ok((length, _)) if length > 0 => {
+                    match postcard::from_bytes(&buffer[..length]).expect("a message") {
+                        ToRunner::Hello { .. } => {
+                            rustix::net::send(&server, &welcome, SendFlags::NOSIGNAL)
+                                .expect("sent");
+                        }
+                        ToRunner::Bye => break,
+                        other => panic!("{other:?}"),
+                    }
+                }
+                _ => break,
+            }
+        }
+        std::fs::remove_file(&path).expect("removed");
+    })
+}
+
+#[test]
+fn a_runner_of_a_version_that_is_not_known_and_holds_runs_is_refused_with_what_to_do() {
+    for version in [EARLIEST - 1, VERSION + 1] {
+        let base = new_base();
+        let other = listener(base.path(), version, 3);
+        let error = Runner::ensure(binary(), &options(base.path())).expect_err("not understood");
+        let said = error.to_string();
+        let names = [
+            format!("speaks version {version}"),
+            format!("knows {EARLIEST} to {VERSION}"),
+            "holds 3 runs".to_owned(),
+            "start the version of stagedoor that began them".to_owned(),
+        ];
+        for name in names {
+            assert!(said.contains(&name), "{name}: {said}");
+        }
+        other.join().expect("it only listened");
+    }
+}
+
+#[test]
+fn a_runner_of_each_version_that_is_known_is_taken_over() {
+    for version in EARLIEST..=VERSION {
+        let base = new_base();
+        let other = listener(base.path(), version, 3);
+        let path = base.path().join("state/runner.sock");
+        let connection = Runner::connect(&path).expect("understood");
+        assert_eq!(connection.held(), 3);
+        drop(connection);
+        other.join().expect("it only listened");
+    }
+}
+
+#[tokio::test]
+async fn a_runner_of_another_version_that_holds_nothing_is_replaced() {
+    for version in [EARLIEST - 1, VERSION + 1] {
+        let base = new_base();
+        let other = listener(base.path(), version, 0);
+        let connection = Runner::ensure(binary(), &options(base.path())).expect("a runner");
+        other.join().expect("it was told goodbye");
+        let mut house = House::with(base, connection);
+        assert_eq!(
+            house.run(command(&["/bin/true"])).await.record.exit_code,
+            Some(0)
+        );
+    }
 }

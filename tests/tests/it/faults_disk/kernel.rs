@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -14,15 +15,24 @@ pub struct Refusing(Child);
 impl Refusing {
     /// These system calls of a process and all its threads fail with this error from now on, and do
     /// nothing. None, with the reason printed, where that cannot be arranged.
-    #[expect(clippy::disallowed_methods, reason = "starts strace")]
     pub fn calls(pid: u32, calls: &str, error: &str) -> Option<Self> {
+        Self::inject(pid, calls, &format!("error={error}"))
+    }
+
+    /// These system calls begin so much later.
+    pub fn delaying(pid: u32, calls: &str, by: Duration) -> Option<Self> {
+        Self::inject(pid, calls, &format!("delay_enter={}", by.as_micros()))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "starts strace")]
+    fn inject(pid: u32, calls: &str, what: &str) -> Option<Self> {
         if !as_root() {
             println!("skipped: only root may stand between a confined server and the kernel");
             return None;
         }
         let tracer = Command::new("strace")
             .args(["-f", "-o", "/dev/null", "-e", &format!("trace={calls}")])
-            .args(["-e", &format!("inject={calls}:error={error}")])
+            .args(["-e", &format!("inject={calls}:{what}")])
             .args(["-p", &pid.to_string()])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())

@@ -10,6 +10,7 @@ use super::kernel::Refusing;
 use super::{
     PATIENCE, Stage, assert_all_ended, assert_explains, probe, start_until_refused, until,
 };
+use crate::kill_loops::server::now;
 use crate::processes;
 use crate::robot::{Robot, id};
 
@@ -17,8 +18,38 @@ use crate::robot::{Robot, id};
 /// log is sent by other calls.
 const CHANGES: &str = "pwrite64,pwritev,splice,ftruncate,fallocate,fsync,fdatasync,mkdirat,mkdir";
 
+/// An answer tells that the disk has it: where the disk takes its time, so does the answer.
+#[test]
+fn a_start_is_answered_once_it_is_on_the_disk() {
+    const LATE: Duration = Duration::from_secs(3);
+    let stage = Stage::new();
+    let program = stage.serve();
+    let ann = Robot::user(&program);
+    ann.run("hello", &json!({}));
+    let Some(delaying) = Refusing::delaying(program.pid(), "fsync,fdatasync", LATE) else {
+        return;
+    };
+    let asked = now();
+    ann.start("hello", &json!({})).expect(201);
+    let took = asked.elapsed();
+    drop(delaying);
+    assert!(
+        took >= LATE,
+        "it was promised after {took:?}, before it was on the disk"
+    );
+}
+
 #[test]
 fn a_disk_that_becomes_read_only_refuses_runs_keeps_reading_and_loses_nothing() {
+    refuses_runs_keeps_reading_and_loses_nothing("EROFS");
+}
+
+#[test]
+fn a_disk_that_reports_errors_refuses_runs_keeps_reading_and_loses_nothing() {
+    refuses_runs_keeps_reading_and_loses_nothing("EIO");
+}
+
+fn refuses_runs_keeps_reading_and_loses_nothing(error: &str) {
     let stage = Stage::new();
     let program = stage.serve();
     let ann = Robot::user(&program);
@@ -27,7 +58,7 @@ fn a_disk_that_becomes_read_only_refuses_runs_keeps_reading_and_loses_nothing() 
     let short = ann.start("short", &json!({})).expect(201).json();
     ann.until_printed(&talker, "20 400 of");
     ann.until_printed(&short, "begun");
-    let Some(refusing) = Refusing::calls(program.pid(), CHANGES, "EROFS") else {
+    let Some(refusing) = Refusing::calls(program.pid(), CHANGES, error) else {
         return;
     };
     program.until_logged("output cannot be written; the script waits", PATIENCE);

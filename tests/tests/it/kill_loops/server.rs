@@ -89,6 +89,15 @@ impl Server {
         self.log.lock().expect("the log").clone()
     }
 
+    /// Waits for a word of its log, which may come a moment after its end.
+    pub fn until_logged(&self, word: &str) {
+        let since = now();
+        while !self.log().contains(word) {
+            assert!(since.elapsed() < PATIENCE, "no word of it:\n{}", self.log());
+            thread::sleep(STEP);
+        }
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         let _ = kill_process(Pid::from_child(&self.child), Signal::KILL);
