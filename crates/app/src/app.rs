@@ -125,6 +125,7 @@ pub(crate) struct Inner {
     /// What is to be written as running, if it goes on.
     pub(crate) late: Mutex<Late>,
     pub(crate) unneeded: Mutex<Unneeded>,
+    pub(crate) letting_go: tokio::sync::Mutex<()>,
     /// Ended runs that nobody sees the output of.
     pub(crate) withheld: Mutex<BTreeMap<RunId, Withheld>>,
     pub(crate) denials: Denials,
@@ -157,6 +158,7 @@ impl App {
             live: Mutex::default(),
             late: Mutex::default(),
             unneeded: Mutex::default(),
+            letting_go: tokio::sync::Mutex::default(),
             withheld: Mutex::default(),
             denials: Denials::default(),
             fatal: watch::Sender::new(None),

@@ -97,7 +97,7 @@ impl App {
                 self.inner.outputs.reveal(run.id);
             }
             self.live().remove(&run.id);
-            // This may be what was to be recorded before its end: who is told of the end finds the slot free.
+            // A record of an earlier event may be the one that writes the end; then it has its slot still.
             self.queue().release(run.id);
             run.changes.send_replace(view);
         }

@@ -5,6 +5,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use stagedoor_domain::id::{Epoch, RunId};
+use stagedoor_runner::SendError;
 
 use crate::app::App;
 
@@ -35,9 +36,17 @@ impl App {
 
     /// Lets go of all that is over.
     pub(crate) async fn let_go_now(&self) {
+        // Whoever says goodbye waits for those that are on their way.
+        let _one = self.inner.letting_go.lock().await;
         let attempts = std::mem::take(&mut self.unneeded().attempts);
-        if let Err(error) = self.inner.runner.forget(&attempts).await {
-            tracing::debug!(%error, "could not let the runner forget what is over");
+        match self.inner.runner.forget(&attempts).await {
+            Ok(()) => {}
+            Err(SendError::Gone) => tracing::debug!("the runner holds nothing any more"),
+            Err(error) => {
+                tracing::debug!(%error, "could not let the runner forget what is over");
+                // With the next ones; to forget one twice is nothing.
+                self.unneeded().attempts.extend(attempts);
+            }
         }
     }
 

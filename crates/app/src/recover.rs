@@ -73,9 +73,17 @@ pub(crate) async fn recover(
             }
         }
     }
-    // What no row vouches for, or an old epoch of a run, is ended or forgotten.
-    for report in held.into_values().flatten() {
-        handle_report(app, report);
+    // What no row vouches for, or an old epoch of a run, is ended or forgotten; what has ended, be it just
+    // before the earlier server did, is only forgotten.
+    for ((run, epoch), reports) in held {
+        let has_ended = |report: &Report| matches!(report, Report::Exited { .. });
+        if reports.iter().any(has_ended) {
+            app.let_go(run, epoch);
+            continue;
+        }
+        for report in reports {
+            handle_report(app, report);
+        }
     }
     Ok((reports, unheld))
 }

@@ -48,8 +48,8 @@ pub struct Runner {
     version: u32,
 }
 
-/// Fit into a packet.
-const MOST_FORGOTTEN: usize = 1000;
+/// Of one message: the runner looks at nothing else meanwhile.
+const MOST_FORGOTTEN: usize = 64;
 
 impl Runner {
     /// Starts an attempt, or has it reported again if the runner holds it or a later one.

@@ -85,10 +85,11 @@ pub fn serve_runner(args: RunnerArgs) -> ExitCode {
 /// In this order, because each step relies on the ones above it.
 fn prepare(args: RunnerArgs) -> io::Result<(Service, OwnedFd)> {
     let has_no_terminal = leave_others()?;
-    let _low = low::take();
+    let open_files = raise_open_files();
+    let _low = low::block();
     let signals = signals::take()?;
     let (socket, server_uid) = (args.socket.clone(), args.server_uid);
-    let (station, settings) = settle(args, has_no_terminal, Others::Moved)?;
+    let (station, settings) = settle(args, has_no_terminal, Others::Moved, open_files)?;
     let null = station.null.try_clone()?;
     // Last, because whoever can connect is served.
     let listener = Listener::bind(&socket, server_uid)
@@ -123,12 +124,13 @@ fn settle(
     args: RunnerArgs,
     has_no_terminal: bool,
     others: Others,
+    open_files: Rlimit,
 ) -> io::Result<(Station, Vec<String>)> {
-    let kit = Kit::open(args.some_go_without, raise_open_files())?;
+    let kit = Kit::open(args.some_go_without, open_files)?;
     let accounts = Accounts::open(&args)?;
     search_path::warn(&accounts);
-    let shares_memory = launch::shares_memory(accounts.change());
-    launch::check_departures(shares_memory)?;
+    let shares = launch::shares(accounts.change())?;
+    launch::check_departures(shares.memory)?;
     let root = open_root(&args)?;
     let stat = rustix::fs::fstat(&root)?;
     let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
@@ -149,7 +151,7 @@ fn settle(
         kit,
         zone: environment::system_zone(),
         nursery,
-        shares_memory,
+        shares,
     };
     Ok((station, settings))
 }

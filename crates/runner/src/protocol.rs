@@ -209,8 +209,23 @@ pub enum FromRunner {
         starting: Vec<(RunId, Epoch)>,
     },
     /// `Started` and `Exited` of an attempt that had ended before it was told that it executes, with
-    /// the descriptors of `Started`; from version 6 with none where it has printed nothing, nor will.
+    /// the descriptors of `Started`.
     Ran {
+        /// The run.
+        run: RunId,
+        /// The attempt.
+        epoch: Epoch,
+        /// As in `Started`.
+        pid: u32,
+        /// As in `Started`.
+        started_at: Timestamp,
+        /// As in `Started`.
+        enforced: Enforced,
+        /// As in `Exited`.
+        record: ExitRecord,
+    },
+    /// `Ran`, of an attempt that has printed nothing: without descriptors. Since version 6.
+    RanSilently {
         /// The run.
         run: RunId,
         /// The attempt.

@@ -151,7 +151,7 @@ async fn a_run_that_ended_while_no_server_was_there_gets_its_outcome() {
     assert!(end.ended_at >= end.started_at);
     assert_eq!(ann.output(run).await, "before a\nafter a\n");
     // It is told so in a moment, together with others.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     house.crash();
     house.serve().await;
     assert_eq!(house.runners(), 2, "the runner was told to forget it");

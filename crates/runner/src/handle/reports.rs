@@ -157,7 +157,6 @@ impl Reports {
         if let FromRunner::Ran {
             run, epoch, record, ..
         } = &mut message
-            && !fds.is_empty()
             && !lacks_fds
         {
             let (run, epoch, record) = (*run, *epoch, std::mem::take(record));
@@ -208,14 +207,14 @@ async fn until(at: Option<Instant>) {
 fn report(message: FromRunner, fds: Vec<OwnedFd>) -> Option<Report> {
     Some(match message {
         FromRunner::Welcome { .. } => return None,
-        FromRunner::Ran {
+        FromRunner::RanSilently {
             run,
             epoch,
             pid,
             started_at,
             enforced,
             record,
-        } if fds.is_empty() => Report::Ran {
+        } => Report::Ran {
             run,
             epoch,
             pid,

@@ -79,8 +79,8 @@ impl Attempts {
         Some((live, unconfirmed))
     }
 
-    /// What the children were given that have executed since this was asked last. A keeper's may still be
-    /// written to by the keeper.
+    /// What the children were given that have left since this was asked last, and have not failed. A keeper's
+    /// may still be written to by the keeper.
     pub(super) fn take_left(&mut self) -> Vec<Order> {
         let mut left = Vec::new();
         for key in &self.unconfirmed {

@@ -14,6 +14,7 @@ use rustix::process::Pid;
 use stagedoor_domain::run::Met;
 
 use self::controls::{Control, Kind, Share};
+use super::low;
 use super::members::Member;
 
 /// Files by which a child joins cgroups, one for each kind at most.
@@ -56,7 +57,7 @@ impl Cgroup {
     fn open(path: &Path) -> io::Result<Self> {
         let open = |name, flags| {
             let file = path.join(name);
-            rustix::fs::open(&file, flags | OFlags::CLOEXEC, Mode::empty())
+            rustix::fs::open(&file, flags | OFlags::CLOEXEC, Mode::empty()).map(low::raise)
         };
         Ok(Self {
             path: path.to_owned(),

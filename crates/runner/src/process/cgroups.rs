@@ -18,7 +18,7 @@ use rustix::process::Pid;
 use self::kinds::{Where, below_mount};
 use super::cgroup::controls::Kind;
 use super::cgroup::{Cgroup, folders_in, pids_in, remove};
-use super::{launch, low};
+use super::launch;
 
 /// Cgroups that are kept for the next start.
 const MOST_KEPT: usize = 64;
@@ -86,7 +86,6 @@ impl Cgroups {
         if let Some(cgroup) = self.free_one(memory) {
             return Ok(cgroup);
         }
-        let _low = low::take();
         loop {
             self.made += 1;
             match Cgroup::make(&self.base.join((self.made - 1).to_string())) {

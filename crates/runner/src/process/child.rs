@@ -18,6 +18,7 @@ use rustix::thread::{
 
 use super::cgroup::Joins;
 use super::departure::Departure;
+use super::launch::Shares;
 use super::raw;
 use super::sandbox::Confinement;
 use super::stack::Stack;
@@ -63,8 +64,8 @@ pub(super) enum Program {
 pub(super) struct Steps {
     /// What becomes standard input, output and error. None is the runner's own, which is `/dev/null`.
     pub(super) streams: [Option<OwnedFd>; 3],
-    /// See [`super::launch::shares_memory`].
-    pub(super) shares_memory: bool,
+    /// What it shares with the runner at first.
+    pub(super) shares: Shares,
     /// Files by which it joins the cgroups that bound it beside the one in which it begins, whose they are.
     pub(super) joins: Joins,
     /// What it was promised to be held by is held by its cgroup.
@@ -213,11 +214,6 @@ fn at(step: Step) -> impl FnOnce(Errno) -> Failure {
     }
 }
 
-fn borrow(fd: RawFd) -> BorrowedFd<'static> {
-    // SAFETY: the descriptors of the steps are open in the child until it executes or ends.
-    unsafe { BorrowedFd::borrow_raw(fd) }
-}
-
 /// The mask outlives `execve`. Actions need no reset: the runner has the default ones, see
 /// `signals::take`.
 fn let_signals_through() -> Result<(), Failure> {
@@ -257,12 +253,12 @@ fn close_range(first: RawFd, flag: libc::c_uint) -> Result<(), Failure> {
 /// In a table that is its own. The only descriptors that stay open: duplicates do not close on exec.
 fn standard_streams(steps: &Steps) -> Result<(), Failure> {
     let [stdin, stdout, stderr] = &steps.streams;
-    let set = |fd: &Option<OwnedFd>, set: fn(&OwnedFd) -> Result<(), Errno>| {
-        fd.as_ref().map_or(Ok(()), set)
+    let put = |fd: &Option<OwnedFd>, place: fn(&OwnedFd) -> Result<(), Errno>| {
+        fd.as_ref().map_or(Ok(()), place)
     };
-    set(stdin, |fd| rustix::stdio::dup2_stdin(fd))
-        .and_then(|()| set(stdout, |fd| rustix::stdio::dup2_stdout(fd)))
-        .and_then(|()| set(stderr, |fd| rustix::stdio::dup2_stderr(fd)))
+    put(stdin, |fd| rustix::stdio::dup2_stdin(fd))
+        .and_then(|()| put(stdout, |fd| rustix::stdio::dup2_stdout(fd)))
+        .and_then(|()| put(stderr, |fd| rustix::stdio::dup2_stderr(fd)))
         .map_err(at(Step::Streams))
 }
 
@@ -280,7 +276,9 @@ fn limits(confinement: &Confinement) -> Result<(), Failure> {
 /// While still root, whose files these are. 0 is whoever writes it.
 fn join(cgroups: Joins) -> Result<(), Failure> {
     for file in cgroups.into_iter().flatten() {
-        rustix::io::write(borrow(file), b"0").map_err(at(Step::Join))?;
+        // SAFETY: it is open as long as the cgroup is kept, which the attempt does longer than its order.
+        let file = unsafe { BorrowedFd::borrow_raw(file) };
+        rustix::io::write(file, b"0").map_err(at(Step::Join))?;
     }
     Ok(())
 }

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::process::cgroup::Joins;
     use crate::process::child::{Directory, Order, Program, Steps, Strings};
-    use crate::process::launch;
+    use crate::process::launch::{self, Shares};
     use crate::process::sandbox::Confinement;
     use crate::process::stack::Stack;
     use rustix::process::{Signal, WaitOptions};
@@ -111,7 +111,10 @@ mod tests {
         stack.departure().prepare();
         let steps = Steps {
             streams: [None, None, None],
-            shares_memory,
+            shares: Shares {
+                memory: shares_memory,
+                table: false,
+            },
             joins: Joins::default(),
             is_bound: false,
             view: None,

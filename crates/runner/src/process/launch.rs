@@ -20,10 +20,10 @@ use super::{raw, signals};
 /// The order must be kept and left alone until the child has left.
 pub(super) unsafe fn launch_into(cgroup: BorrowedFd<'_>, order: &Order) -> io::Result<Member> {
     let argument: *mut c_void = (&raw const *order).cast_mut().cast();
-    let (stack, shares_memory) = (&order.stack, order.steps.shares_memory);
+    let (stack, shares) = (&order.stack, order.steps.shares);
     // SAFETY: the child touches nothing that this process changes; by the promise above, what it
     // reads lives long enough.
-    unsafe { clone_into(cgroup, shares_memory, stack, become_script, argument) }
+    unsafe { clone_into(cgroup, shares, stack, become_script, argument) }
 }
 
 /// Starts a child that takes the steps and executes the script.
@@ -33,9 +33,12 @@ pub(super) unsafe fn launch_into(cgroup: BorrowedFd<'_>, order: &Order) -> io::R
 /// The order must be kept and left alone until the child has left.
 pub(super) unsafe fn launch(order: &Order) -> io::Result<Pid> {
     let argument: *mut c_void = (&raw const *order).cast_mut().cast();
-    let (stack, shares_memory) = (&order.stack, order.steps.shares_memory);
+    let memory = Shares {
+        table: false,
+        ..order.steps.shares
+    };
     // SAFETY: as above.
-    unsafe { clone_here(shares_memory, stack, become_script, argument) }
+    unsafe { clone_here(memory, &order.stack, become_script, argument) }
 }
 
 /// Starts a child in the cgroup of this process.
@@ -45,13 +48,12 @@ pub(super) unsafe fn launch(order: &Order) -> io::Result<Pid> {
 /// The stack must be left alone until the child has executed or ended, and `entry` must do only what
 /// such a child may.
 unsafe fn clone_here(
-    shares_memory: bool,
+    shares: Shares,
     stack: &Stack,
     entry: extern "C" fn(*mut c_void) -> c_int,
     argument: *mut c_void,
 ) -> io::Result<Pid> {
-    let memory = if shares_memory { libc::CLONE_VM } else { 0 };
-    let flags = memory | libc::CLONE_CHILD_SETTID | libc::SIGCHLD;
+    let flags = shares.flags() | libc::CLONE_CHILD_SETTID | libc::SIGCHLD;
     let nothing = std::ptr::null_mut::<c_void>();
     let word = stack.departure().word();
     // SAFETY: the stack is the child's alone, this process has one thread, and the rest is the caller's
@@ -60,18 +62,65 @@ unsafe fn clone_here(
     started(pid)
 }
 
-/// Whether a child may share this memory. A process that changes its account has the kernel set
-/// whether its memory may be dumped and traced as `fs.suid_dumpable` says, and this memory is the
-/// runner's. Only 0 leaves it closed.
-pub(super) fn shares_memory(changes_account: bool) -> bool {
+/// What a child shares with the runner until it executes; it has a copy of all else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Shares {
+    pub(super) memory: bool,
+    /// The descriptors, until it makes a table of its own.
+    pub(super) table: bool,
+}
+
+impl Shares {
+    fn flags(self) -> c_int {
+        let flag = |is_set, flag| if is_set { flag } else { 0 };
+        flag(self.memory, libc::CLONE_VM) | flag(self.table, libc::CLONE_FILES)
+    }
+}
+
+/// What a child may share. A process that changes its account has the kernel set whether it may be dumped
+/// and traced as `fs.suid_dumpable` says, and this memory is the runner's. Only 0 leaves it closed. Who may
+/// trace a child could change a table that it shares.
+pub(super) fn shares(changes_account: bool) -> io::Result<Shares> {
     let setting = std::fs::read_to_string("/proc/sys/fs/suid_dumpable");
-    !changes_account || setting.is_ok_and(|text| text.trim() == "0")
+    let memory = !changes_account || setting.is_ok_and(|text| text.trim() == "0");
+    let table = memory && can_leave_the_table()?;
+    Ok(Shares { memory, table })
+}
+
+/// Whether the kernel gives a child a sound table of its own. Some (before 6.11) leave notes in it of what
+/// was open in the shared one, and descriptors get higher numbers than they need.
+fn can_leave_the_table() -> io::Result<bool> {
+    // The notes are of 64 numbers each.
+    let next = || rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), NOTED).ok();
+    let _noted: Vec<OwnedFd> = std::iter::from_fn(next).take(64).collect();
+    let stack = Stack::new()?;
+    let shares = Shares {
+        memory: true,
+        table: true,
+    };
+    // SAFETY: the child uses nothing but its stack, and it is waited for below.
+    let child = unsafe { clone_here(shares, &stack, leave_and_look, std::ptr::null_mut()) }?;
+    let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+    Ok(ended.is_some_and(|(_, status)| status.exit_status() == Some(0)))
+}
+
+const NOTED: c_int = 64;
+
+/// Whether the first of the numbers that were taken in the shared table is free in the own one.
+extern "C" fn leave_and_look(_: *mut c_void) -> c_int {
+    let wide = |number: c_int| usize::try_from(number).unwrap_or_default();
+    let duplicate = || {
+        // SAFETY: no pointer is passed.
+        unsafe { raw::call(libc::SYS_fcntl, [0, wide(libc::F_DUPFD), wide(NOTED), 0, 0]) }
+    };
+    let is_sound = leave_the_table(3).is_ok() && duplicate() == Ok(wide(NOTED));
+    exit(usize::from(!is_sound))
 }
 
 /// A child begins in a cgroup, which is cheaper than joining it. Larger than libc's flags.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
-/// Starts a child that shares this memory, in a cgroup.
+/// Starts a child in a cgroup.
 ///
 /// # Safety
 ///
@@ -79,7 +128,7 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// such a child may.
 unsafe fn clone_into(
     cgroup: BorrowedFd<'_>,
-    shares_memory: bool,
+    shares: Shares,
     stack: &Stack,
     entry: unsafe extern "C" fn(*mut c_void) -> c_int,
     argument: *mut c_void,
@@ -87,15 +136,8 @@ unsafe fn clone_into(
     let wide = |number: c_int| u64::from(number.unsigned_abs());
     // SAFETY: these arguments are plain data for which all zeroes is a value.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    // Who may not share the memory must not share the table of descriptors: who could trace it would have
-    // the runner's.
-    let shared = if shares_memory {
-        wide(libc::CLONE_VM) | wide(libc::CLONE_FILES)
-    } else {
-        0
-    };
     let notes = wide(libc::CLONE_PIDFD) | wide(libc::CLONE_CHILD_SETTID);
-    args.flags = shared | notes | CLONE_INTO_CGROUP;
+    args.flags = wide(shares.flags()) | notes | CLONE_INTO_CGROUP;
     args.exit_signal = wide(libc::SIGCHLD);
     args.stack = stack.bottom().addr() as u64;
     args.stack_size = Stack::whole() as u64;
@@ -110,13 +152,17 @@ unsafe fn clone_into(
     Ok(Member::of(pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
 }
 
-/// Whether a child can begin in this cgroup, and leave the runner's table of descriptors: the kernel may
-/// be too old, a filter of a container may forbid it, or the cgroup be of a kind that takes no process.
+/// Whether a child can begin in this cgroup: the kernel may be too old, a filter of a container may
+/// forbid it, or the cgroup be of a kind that takes no process.
 pub(super) fn can_begin_in(cgroup: BorrowedFd<'_>) -> io::Result<bool> {
     let stack = Stack::new()?;
+    let shares = Shares {
+        memory: true,
+        table: false,
+    };
     let nothing = std::ptr::null_mut();
     // SAFETY: the child only ends, and it is waited for below.
-    let Ok(child) = (unsafe { clone_into(cgroup, true, &stack, leave_and_end, nothing) }) else {
+    let Ok(child) = (unsafe { clone_into(cgroup, shares, &stack, end_at_once, nothing) }) else {
         return Ok(false);
     };
     let ended = rustix::process::waitpid(Some(child.pid()), WaitOptions::empty())?;
@@ -124,19 +170,23 @@ pub(super) fn can_begin_in(cgroup: BorrowedFd<'_>) -> io::Result<bool> {
 }
 
 /// It is waited for, so nobody needs to be told that it has left.
-extern "C" fn leave_and_end(_: *mut c_void) -> c_int {
-    exit(usize::from(leave_the_table(3).is_err()))
+extern "C" fn end_at_once(_: *mut c_void) -> c_int {
+    exit(0)
 }
 
 /// Whether the kernel notes that a child has left this memory. Without that no script could be known
 /// to execute: a filter of a container may forbid the call, and a kernel that is not Linux may take
 /// it and do nothing.
 pub(super) fn check_departures(shares_memory: bool) -> io::Result<()> {
+    let shares = Shares {
+        memory: shares_memory,
+        table: false,
+    };
     let stack = Stack::new()?;
     stack.departure().prepare();
     let departure: *mut c_void = std::ptr::from_ref(stack.departure()).cast_mut().cast();
     // SAFETY: the child is waited for below, and until then nobody touches what it is given.
-    let child = unsafe { clone_here(shares_memory, &stack, end_watched, departure) }?;
+    let child = unsafe { clone_here(shares, &stack, end_watched, departure) }?;
     let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
     let errno = ended.and_then(|(_, status)| status.exit_status());
     let why = match errno {

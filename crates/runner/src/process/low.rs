@@ -9,18 +9,20 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 /// Above it stay the runner's own; below it there is room for a few starts at once.
 const FIRST: RawFd = 64;
 
-/// As long as this lives, what is opened gets no low number.
-pub(super) struct Taken(#[expect(dead_code, reason = "to be closed with it")] Vec<OwnedFd>);
-
-/// Takes all low numbers that are free. Where no descriptor is to be had, numbers are as they come,
-/// which costs time and nothing else.
-pub(super) fn take() -> Taken {
-    let next = || rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3).ok();
-    let is_low = |fd: &OwnedFd| fd.as_raw_fd() < FIRST;
-    Taken(std::iter::from_fn(next).take_while(is_low).collect())
+/// Takes all low numbers that are free: as long as they are kept, what is opened gets none. Where no other
+/// is to be had it takes none, and numbers are as they come, which costs time and nothing else.
+pub(super) fn block() -> Vec<OwnedFd> {
+    let mut low = Vec::new();
+    while let Ok(fd) = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) {
+        if fd.as_raw_fd() >= FIRST {
+            return low;
+        }
+        low.push(fd);
+    }
+    Vec::new()
 }
 
-/// The same with a number that is not low.
+/// The same with a number that is not low, where there is one.
 pub(super) fn raise(fd: OwnedFd) -> OwnedFd {
     rustix::io::fcntl_dupfd_cloexec(&fd, FIRST).unwrap_or(fd)
 }
@@ -29,18 +31,11 @@ pub(super) fn raise(fd: OwnedFd) -> OwnedFd {
 mod tests {
     use super::*;
 
-    fn opened() -> OwnedFd {
-        rustix::io::dup(rustix::stdio::stdin()).expect("a descriptor")
-    }
-
     #[test]
-    fn low_numbers_are_taken_for_a_while_and_what_is_raised_has_none() {
-        let low = opened();
-        assert!(low.as_raw_fd() < FIRST);
-        let taken = take();
-        assert!(opened().as_raw_fd() >= FIRST);
-        drop(taken);
-        assert!(opened().as_raw_fd() < FIRST);
-        assert!(raise(low).as_raw_fd() >= FIRST);
+    fn what_is_raised_has_no_low_number_and_what_blocks_has() {
+        let fd = rustix::io::dup(rustix::stdio::stdin()).expect("a descriptor");
+        assert!(raise(fd).as_raw_fd() >= FIRST);
+        let low = block();
+        assert!(!low.is_empty() && low.iter().all(|fd| fd.as_raw_fd() < FIRST));
     }
 }

@@ -191,13 +191,25 @@ fn started((run, epoch): Key, ends: &Ends) -> FromRunner {
 }
 
 fn ran((run, epoch): Key, ends: &Ends, record: &ExitRecord) -> FromRunner {
+    let (pid, started_at) = (number(ends), ends.started_at);
+    let (enforced, record) = (ends.enforced.clone(), record.clone());
+    if ends.streams.is_none() {
+        return FromRunner::RanSilently {
+            run,
+            epoch,
+            pid,
+            started_at,
+            enforced,
+            record,
+        };
+    }
     FromRunner::Ran {
         run,
         epoch,
-        pid: number(ends),
-        started_at: ends.started_at,
-        enforced: ends.enforced.clone(),
-        record: record.clone(),
+        pid,
+        started_at,
+        enforced,
+        record,
     }
 }
 

@@ -15,7 +15,7 @@ use super::cgroups::Others;
 use super::hiding::Hiding;
 use super::log::warn;
 use super::settings::RunnerArgs;
-use super::{leave_others, settle};
+use super::{leave_others, raise_open_files, settle};
 use crate::handle::RunnerOptions;
 use crate::protocol::{LARGEST_PLAN, Plan};
 
@@ -117,7 +117,7 @@ fn look(args: RunnerArgs) -> io::Result<Preview> {
         .read_to_end(&mut bytes)?;
     let mut plan: Plan = postcard::from_bytes(&bytes).map_err(io::Error::other)?;
     let has_no_terminal = leave_others()?;
-    let (mut station, _) = settle(args, has_no_terminal, Others::Left)?;
+    let (mut station, _) = settle(args, has_no_terminal, Others::Left, raise_open_files())?;
     let refusal = match station.rehearse(&plan) {
         Ok((enforced, hides)) => {
             return Ok(Preview {

@@ -132,13 +132,12 @@ impl Scratch {
         if let Some(place) = self.free.iter().rposition(|cell| cell.of() == of) {
             return Ok(self.free.remove(place));
         }
-        let _low = low::take();
         loop {
             let name = format!("{PREFIX}{}", self.next);
             self.next += 1;
             match make_folder(&self.dir, &name) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                top => return Cell::new(of, name, top?, self.mode),
+                top => return Cell::new(of, name, low::raise(top?), self.mode),
             }
         }
     }
@@ -159,7 +158,6 @@ impl Scratch {
             Some(_) => self.free.iter_mut().for_each(|free| free.hiding = None),
             None => {}
         }
-        let _low = low::take();
         let made = self.cover.around(cell.top(), cell.name());
         cell.hiding = made.unwrap_or_else(|error| {
             warn(format_args!(

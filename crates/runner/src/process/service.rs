@@ -202,7 +202,7 @@ impl Service {
         }
     }
 
-    /// Children that were forked and have not executed yet share the socket, so closing it alone
+    /// What was forked, a keeper, say, and has not closed it yet shares the socket, so closing it alone
     /// would not end the events.
     pub(super) fn disconnect(&mut self) {
         if let Some(connection) = self.connection.take() {

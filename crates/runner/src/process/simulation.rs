@@ -165,7 +165,7 @@ impl Simulated {
         let ends = Ends {
             main: Member::of(pid, self.null.try_clone()?),
             started_at: clock.now(),
-            streams: Some([self.pipe(prints)?, self.pipe(prints)?]),
+            streams: Some([Self::pipe(prints)?, Self::pipe(prints)?]),
             scratch: String::new(),
             enforced: Enforced::default(),
         };
@@ -173,13 +173,13 @@ impl Simulated {
         Ok(Ok(Live::new(ends, tree, unconfirmed, clock.monotonic())))
     }
 
-    /// For the read end of a pipe with something in it, or with nothing. Nobody reads it.
-    fn pipe(&self, has_bytes: bool) -> io::Result<OwnedFd> {
+    /// The read end of a pipe with something in it, or with nothing. Nobody reads it.
+    fn pipe(has_bytes: bool) -> io::Result<OwnedFd> {
+        let (end, writes) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
         if has_bytes {
-            self.null.try_clone()
-        } else {
-            Ok(rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?.0)
+            rustix::io::write(&writes, b"x")?;
         }
+        Ok(end)
     }
 }
 

@@ -19,6 +19,7 @@ use super::child::{Directory, Steps, Strings};
 use super::environment::{arguments, environment};
 use super::executable::{self, Executable, Root, c_string};
 use super::hiding::Hiding;
+use super::launch::Shares;
 use super::low;
 use super::preview::Hides;
 use super::sandbox::{Confinement, Frame, Kit};
@@ -42,8 +43,8 @@ pub(super) struct Station {
     /// `TZ` where the plan has none.
     pub(super) zone: String,
     pub(super) nursery: Nursery,
-    /// See [`super::launch::shares_memory`].
-    pub(super) shares_memory: bool,
+    /// See [`super::launch::shares`].
+    pub(super) shares: Shares,
 }
 
 impl Station {
@@ -221,7 +222,7 @@ impl Station {
         let working_directory = plan.working_directory.as_deref().map(c_string);
         Ok(Steps {
             streams,
-            shares_memory: self.shares_memory,
+            shares: self.shares,
             // In a session of its own it would yield to nobody else's processes.
             begins_session: plan.process_limits.nice.is_none(),
             credentials: who.credentials.clone(),

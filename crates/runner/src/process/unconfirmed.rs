@@ -26,7 +26,7 @@ const LONG_PAUSE: Duration = Duration::from_millis(32);
 pub(super) struct Unconfirmed {
     pub(super) folder: Rc<OwnedFd>,
     pub(super) plan: Box<Plan>,
-    /// None in a simulation, and once its child has left.
+    /// None in a simulation, and after [`Self::take_left`] has given it.
     pub(super) order: Option<Box<Order>>,
     /// A TERM that nobody was there yet to receive.
     pub(super) owes_term: bool,

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+use crate::process::low;
+
 /// What is bounded; none is without bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::process) struct Share {
@@ -106,13 +108,14 @@ impl Control {
         // machine wait for it.
         let file = folder.join("tasks");
         let joins = rustix::fs::open(file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Self::new(folder, kind, Some(joins)))
+        Ok(Self::new(folder, kind, Some(low::raise(joins))))
     }
 
     fn new(folder: PathBuf, kind: Kind, joins: Option<OwnedFd>) -> Self {
         let counts = kind.files(joins.is_some()).met.and_then(|(file, _)| {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-            rustix::fs::open(folder.join(file), flags, Mode::empty()).ok()
+            let opened = rustix::fs::open(folder.join(file), flags, Mode::empty());
+            opened.ok().map(low::raise)
         });
         Self {
             folder,

@@ -17,6 +17,7 @@ use landlock::{
 };
 use rustix::fs::{Dir, FileType, Mode, OFlags};
 
+use crate::process::low;
 use crate::process::sandbox::{FILES, file_type, with_scopes};
 use crate::process::settings::RunnerArgs;
 
@@ -82,7 +83,7 @@ impl Siblings {
             .map_err(io::Error::other)?;
         let ruleset: Option<OwnedFd> = rules.into();
         let ruleset = ruleset.ok_or(io::ErrorKind::Unsupported)?;
-        let ruleset = Rc::new(ruleset);
+        let ruleset = Rc::new(low::raise(ruleset));
         Ok(Domain { ruleset, made })
     }
 

@@ -22,8 +22,8 @@ use rustix::mount::{
 use rustix::process::WaitOptions;
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
-use crate::process::launch;
 use crate::process::settings::RunnerArgs;
+use crate::process::{launch, low};
 
 /// An empty file system: it holds the few folders that lead to what shows through.
 const LITTLE: &std::ffi::CStr = c"size=64k,nr_inodes=32,mode=711";
@@ -142,7 +142,7 @@ impl Views {
             std::process::abort();
         }
         let view = |namespace| View {
-            namespace: Rc::new(namespace),
+            namespace: Rc::new(low::raise(namespace)),
             made,
         };
         namespace.map(view)
