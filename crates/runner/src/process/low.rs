@@ -6,20 +6,24 @@
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
+use rustix::process::Resource;
+
 /// Above it stay the runner's own; below it there is room for a few starts at once.
 const FIRST: RawFd = 64;
 
-/// Takes all low numbers that are free: as long as they are kept, what is opened gets none. Where no other
-/// is to be had it takes none, and numbers are as they come, which costs time and nothing else.
+/// With fewer, none is wasted on keeping low numbers free.
+const ENOUGH: u64 = 256;
+
+/// Takes all low numbers that are free: as long as they are kept, what is opened gets none. Where there are
+/// not many others, numbers are as they come, which costs time and nothing else.
 pub(super) fn block() -> Vec<OwnedFd> {
-    let mut low = Vec::new();
-    while let Ok(fd) = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) {
-        if fd.as_raw_fd() >= FIRST {
-            return low;
-        }
-        low.push(fd);
+    let limit = rustix::process::getrlimit(Resource::Nofile).current;
+    if limit.is_some_and(|limit| limit < ENOUGH) {
+        return Vec::new();
     }
-    Vec::new()
+    let next = || rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3).ok();
+    let is_low = |fd: &OwnedFd| fd.as_raw_fd() < FIRST;
+    std::iter::from_fn(next).take_while(is_low).collect()
 }
 
 /// The same with a number that is not low, where there is one.

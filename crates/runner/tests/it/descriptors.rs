@@ -13,9 +13,21 @@ use crate::house::*;
 /// The limit is the whole process's, so these have one each.
 #[test]
 fn no_run_is_lost_when_the_server_has_no_descriptor_free() {
+    in_processes_of_their_own(&[
+        "a_run_is_told_again_once_descriptors_are_free",
+        "a_held_run_is_told_again_once_descriptors_are_free",
+    ]);
+}
+
+#[test]
+fn a_runner_that_may_have_few_descriptors_starts_and_runs_what_it_has_them_for() {
+    in_processes_of_their_own(&["a_runner_with_few_descriptors_runs_one_after_the_other"]);
+}
+
+fn in_processes_of_their_own(names: &[&str]) {
     let own = std::env::current_exe().expect("this program");
-    for name in ["a_run_is_told_again", "a_held_run_is_told_again"] {
-        let name = format!("descriptors::{name}_once_descriptors_are_free");
+    for name in names {
+        let name = format!("descriptors::{name}");
         let output = Command::new(&own)
             .args(["--ignored", "--exact", &name])
             .output()
@@ -25,6 +37,24 @@ fn no_run_is_lost_when_the_server_has_no_descriptor_free() {
             output.status.success() && text.contains("1 passed"),
             "{text}"
         );
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a process of its own, which a test above gives it"]
+async fn a_runner_with_few_descriptors_runs_one_after_the_other() {
+    // The runner begins with the limit of who starts it, and raises the soft one where it may.
+    for (soft, hard) in [(300, 300), (64, 300), (90, 90), (64, 64)] {
+        let limit = Rlimit {
+            current: Some(soft),
+            maximum: Some(hard),
+        };
+        setrlimit(Resource::Nofile, limit).expect("a lower limit");
+        let mut house = House::open();
+        for _ in 0..3 {
+            let done = house.run(command(&["/bin/echo", "x"])).await;
+            assert_eq!(done.stdout, b"x\n", "{soft} of {hard}");
+        }
     }
 }
 
