@@ -30,6 +30,7 @@ pub(crate) async fn recover(
     let starting = starting.unwrap_or_default();
     // Every slot that is taken counts before anything that happens here can free one.
     let mut handed_over = Vec::new();
+    let mut waiting = 0;
     let scripts = app.catalog().await;
     for record in app.inner.store.unfinished_runs().await? {
         let (state, epoch) = (record.state, record.epoch);
@@ -37,11 +38,20 @@ pub(crate) async fn recover(
         app.live().insert(run.id, Arc::clone(&run));
         if matches!(state, State::Queued | State::Ended) {
             app.queue().restore_waiting(run.entry());
+            waiting += 1;
         } else {
             app.queue()
                 .restore_running(&run.entry(), state == State::Starting);
             handed_over.push((run, state, epoch));
         }
+    }
+    if waiting + handed_over.len() > 0 {
+        let had_begun = handed_over.len();
+        tracing::info!(
+            had_begun,
+            waiting,
+            "an earlier server left runs without an outcome"
+        );
     }
     let other_attempts: BTreeSet<RunId> = held.keys().chain(&starting).map(|key| key.0).collect();
     let mut unheld = JoinSet::new();
@@ -68,6 +78,9 @@ pub(crate) async fn recover(
                     Event::Unknown(epoch)
                 };
                 let effects = app.decide(&run, &event);
+                if matches!(event, Event::Unknown(_)) {
+                    say_what_becomes_of(&run);
+                }
                 let app = app.clone();
                 unheld.spawn(async move { app.carry_out(&run, effects).await });
             }
@@ -86,6 +99,16 @@ pub(crate) async fn recover(
         }
     }
     Ok((reports, unheld))
+}
+
+/// Nobody holds its attempt any more.
+pub(crate) fn say_what_becomes_of(run: &LiveRun) {
+    let (id, script) = (run.id, &run.script_name);
+    if run.facts().life.state == State::Queued {
+        tracing::warn!(run = %id, %script, "nobody knows how this run went on; it is started once more");
+    } else {
+        tracing::warn!(run = %id, %script, "nobody knows how this run went on; its outcome is `lost`");
+    }
 }
 
 /// Waits until all of it is written.

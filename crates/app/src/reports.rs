@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::app::{App, Fatal};
 use crate::live::{Facts, LiveRun};
+use crate::recover::say_what_becomes_of;
 
 /// Pause before a pipe that could not be handed to the pumps is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -294,7 +295,13 @@ fn runner_gone(app: &App) {
     app.inner.fatal.send_replace(Some(Fatal::RunnerGone));
     let runs: Vec<_> = app.live().values().cloned().collect();
     for run in runs {
-        let epoch = run.facts().life.epoch;
+        let (epoch, state) = {
+            let facts = run.facts();
+            (facts.life.epoch, facts.life.state)
+        };
         app.happen(&run, &Event::Unknown(epoch));
+        if !matches!(state, State::Queued | State::Ended) {
+            say_what_becomes_of(&run);
+        }
     }
 }

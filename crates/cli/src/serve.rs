@@ -185,7 +185,7 @@ async fn run(
         _ = app.fatal() => {
             // The outcomes of the runs that nobody can follow any more are on their way to disk.
             app.settle_begun(LAST_RECORDS).await;
-            tracing::error!("the process that starts scripts has ended; start `stagedoor serve` again");
+            tracing::error!("the process that starts scripts has ended, and nobody knows how what it had started ends; start `stagedoor serve` again, which ends what is left of that");
             Ok(EXIT_RUNNER_GONE)
         }
     }

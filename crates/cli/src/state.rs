@@ -10,6 +10,7 @@ use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use rustix::fs::OFlags;
@@ -222,17 +223,28 @@ fn lock(path: &Path, owner: u32) -> anyhow::Result<File> {
     if metadata.uid() != owner {
         std::os::unix::fs::fchown(&file, Some(owner), Some(owner))?;
     }
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => bail!(
-            "another Stagedoor server uses {}; stop it first, or give this one another --state",
-            path.parent().unwrap_or(path).display()
-        ),
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("could not lock {}", path.display()))
+    let mut waited = Duration::ZERO;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if waited < TO_END => {
+                std::thread::sleep(STEP);
+                waited += STEP;
+            }
+            Err(TryLockError::WouldBlock) => bail!(
+                "another Stagedoor server uses {}; stop it first, or give this one another --state",
+                path.parent().unwrap_or(path).display()
+            ),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("could not lock {}", path.display()));
+            }
         }
     }
 }
+
+/// A server that was killed a moment ago lets go of its lock when the kernel has ended it.
+const TO_END: Duration = Duration::from_secs(2);
+const STEP: Duration = Duration::from_millis(20);
 
 /// Writes the file beside its place and puts it there once it is whole and on the disk; when this
 /// returns, its name is there, too, and what is written next may depend on it. The lock is held, or

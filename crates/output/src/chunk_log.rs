@@ -31,17 +31,26 @@ pub(crate) struct ChunkLog {
     last_written: Duration,
 }
 
+/// What was not as its server had left it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Damage {
+    /// The index was cut.
+    pub is_cut: bool,
+    /// At least so many bytes of a segment are gone.
+    pub missing: u64,
+}
+
 impl ChunkLog {
     /// Goes on with the file of an earlier server. Call [`ChunkLog::add`] with the size
     /// of each segment then: it covers what was written but not recorded.
     ///
     /// The segments are the truth. From the first record that is none, or that speaks of bytes
     /// which its segment does not have, the index is cut: what follows would order bytes that come
-    /// later. Says whether it was.
-    pub fn resume(file: OwnedFd, sizes: Pair<u64>) -> io::Result<(Self, Pair<u64>, bool)> {
+    /// later.
+    pub fn resume(file: OwnedFd, sizes: Pair<u64>) -> io::Result<(Self, Pair<u64>, Damage)> {
         let file = Arc::new(file);
         let found = file_size(&file)?;
-        let (filed, covered) = Records::of_file(file.clone())?.sound(sizes)?;
+        let (filed, covered, missing) = Records::of_file(file.clone())?.sound(sizes)?;
         let whole = filed * SIZE as u64;
         if found != whole {
             rustix::fs::ftruncate(&file, whole)?;
@@ -51,8 +60,12 @@ impl ChunkLog {
             filed,
             ..Self::default()
         };
-        // The end of a record that was being written when its server died is no surprise.
-        Ok((log, covered, found - whole >= SIZE as u64))
+        let damage = Damage {
+            // The end of a record that was being written when its server died is no surprise.
+            is_cut: found - whole >= SIZE as u64,
+            missing,
+        };
+        Ok((log, covered, damage))
     }
 
     /// The stream has grown to this offset.
@@ -231,9 +244,9 @@ mod tests {
         file_b
             .set_len(file_b.metadata().expect("size").len() + 5)
             .expect("torn");
-        let (mut again, covered, cut) =
+        let (mut again, covered, damage) =
             ChunkLog::resume(handle().expect("file"), Pair::new(11, 3)).expect("resumed");
-        assert_eq!((covered, cut), (Pair::new(11, 3), false));
+        assert_eq!((covered, damage), (Pair::new(11, 3), Damage::default()));
         add(&mut again, Stderr, 30, 0);
         again.close(handle).expect("written");
         assert_eq!(ends(&again), [(Stderr, 3), (Stdout, 11), (Stderr, 30)]);
@@ -251,11 +264,12 @@ mod tests {
         add(&mut log, Stderr, 9, 2);
         log.close(handle).expect("written");
         spoil(&file);
-        let (log, covered, cut) =
+        let (log, covered, damage) =
             ChunkLog::resume(handle().expect("file"), sizes).expect("resumed");
         let left = file.metadata().expect("size").len();
         assert_eq!(left, log.filed * SIZE as u64, "nothing stands behind it");
-        (ends(&log).len(), covered, cut)
+        assert!(damage.is_cut || damage.missing == 0);
+        (ends(&log).len(), covered, damage.is_cut)
     }
 
     #[test]
@@ -271,6 +285,26 @@ mod tests {
         assert_eq!(cut, (2, Pair::new(11, 3), true));
         let cut = resumed(Pair::new(0, 9), |_| ());
         assert_eq!(cut, (1, Pair::new(0, 3), true));
+    }
+
+    #[test]
+    fn an_index_that_reaches_beyond_its_segments_says_how_far() {
+        let file = tempfile::tempfile().expect("file");
+        let handle = || Ok(file.try_clone().expect("clone").into());
+        let mut log = ChunkLog::default();
+        add(&mut log, Stderr, 3, 0);
+        add(&mut log, Stdout, 11, 1);
+        log.close(handle).expect("written");
+        for (stdout, missing) in [(11, 0), (10, 1), (0, 11)] {
+            let copy = tempfile::tempfile().expect("file");
+            let bytes = std::os::unix::fs::FileExt::read_at;
+            let mut all = [0; 2 * SIZE];
+            bytes(&file, &mut all, 0).expect("read");
+            std::io::Write::write_all(&mut &copy, &all).expect("written");
+            let resumed = ChunkLog::resume(copy.into(), Pair::new(stdout, 3));
+            let (_, _, damage) = resumed.expect("resumed");
+            assert_eq!((damage.missing, damage.is_cut), (missing, missing > 0));
+        }
     }
 
     #[test]

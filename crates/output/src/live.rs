@@ -221,12 +221,18 @@ impl Attempt {
 
 /// One record for each stream covers what was written but not recorded.
 fn resume_chunks(hub: &Hub, key: Key, sizes: Pair<u64>) -> io::Result<ChunkLog> {
-    let (mut chunks, covered, is_cut) = if hub.folder.size(key, Part::Chunks)? > 0 {
+    let (mut chunks, covered, damage) = if hub.folder.size(key, Part::Chunks)? > 0 {
         ChunkLog::resume(hub.folder.create(key, Part::Chunks)?, sizes)?
     } else {
-        (ChunkLog::default(), Pair::default(), false)
+        Default::default()
     };
-    if is_cut {
+    if damage.missing > 0 {
+        tracing::error!(
+            run = %key.run,
+            missing = damage.missing,
+            "the index of this run's output knows of more bytes than their file has: one of the two was cut or damaged"
+        );
+    } else if damage.is_cut {
         tracing::warn!(
             run = %key.run,
             "the order of output and errors of this run did not fit what was kept of them, and is made \

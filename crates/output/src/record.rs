@@ -128,19 +128,21 @@ impl Records {
         Ok(())
     }
 
-    /// How many records agree with segments of these sizes, and how far they reach in each.
-    pub fn sound(&mut self, sizes: Pair<u64>) -> io::Result<(u64, Pair<u64>)> {
+    /// How many records agree with segments of these sizes, how far they reach in each, and how many bytes
+    /// the next one knows of that its segment does not have.
+    pub fn sound(&mut self, sizes: Pair<u64>) -> io::Result<(u64, Pair<u64>, u64)> {
         let mut covered = Pair::<u64>::default();
         let mut number = 0;
         while let Some(record) = self.get(number)? {
             let reach = covered.of_mut(record.stream);
-            if record.end < *reach || record.end > *sizes.of(record.stream) {
-                break;
+            let missing = record.end.saturating_sub(*sizes.of(record.stream));
+            if record.end < *reach || missing > 0 {
+                return Ok((number, covered, missing));
             }
             *reach = record.end;
             number += 1;
         }
-        Ok((number, covered))
+        Ok((number, covered, 0))
     }
 }
 

@@ -65,7 +65,10 @@ impl Listener {
             return None;
         }
         if !is_apart(pid, rustix::process::getpid()) {
-            super::log::warn(format_args!("refused a connection of a script, pid {pid}"));
+            // Who has gone is no danger, and can be told nothing.
+            if rustix::process::test_kill_process(pid).is_ok() {
+                super::log::warn(format_args!("refused a connection of a script, pid {pid}"));
+            }
             return None;
         }
         Some(low::raise(socket))

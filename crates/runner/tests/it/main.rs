@@ -23,6 +23,7 @@ mod run_as;
 mod sandbox;
 mod scratch;
 mod shares;
+mod silent;
 mod stubborn;
 mod takeover;
 mod tree;

@@ -5,17 +5,16 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketType};
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde::Serialize;
 use stagedoor_domain::id::{Epoch, RunId};
 use stagedoor_domain::sandbox::Enforced;
 use stagedoor_domain::time::Timestamp;
 use stagedoor_runner::handle::{Link, Received, Waiting};
 use stagedoor_runner::protocol::{EARLIEST, ExitRecord, FromRunner, ToRunner, VERSION};
-use stagedoor_runner::{Plan, Refusal, Report, Runner, StopKind};
+use stagedoor_runner::{Refusal, Report, Runner, StopKind};
 
 use crate::house::*;
 
@@ -308,80 +307,6 @@ async fn an_end_is_told_together_with_its_start_to_who_comes_later() {
     house.next_server();
     assert_eq!(house.started().await.run, plan.run);
     assert_eq!(house.exited().await, ended);
-}
-
-/// What a server is told of an attempt that has ended before it came.
-async fn told_later(house: &mut House, plan: Plan) -> Report {
-    let (runner, _) = Runner::connect(&house.base.path().join("state/runner.sock"))
-        .and_then(|next| Ok(next.attach()?))
-        .expect("a runner");
-    let itself = Pid::from_raw(i32::try_from(house.pid).expect("it fits")).expect("a pid");
-    // It finds the order and the end of who gave it together, so that nobody is told of the start.
-    rustix::process::kill_process(itself, Signal::STOP).expect("suspended");
-    runner.start(plan).await.expect("sent");
-    drop(runner);
-    rustix::process::kill_process(itself, Signal::CONT).expect("it goes on");
-    let children = format!("/proc/{0}/task/{0}/children", house.pid);
-    let children = || std::fs::read_to_string(&children).expect("the runner's children");
-    while children().is_empty() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    while !children().is_empty() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    house.next_server();
-    house.plain_report().await
-}
-
-#[tokio::test]
-async fn what_has_printed_nothing_before_it_was_told_comes_without_pipes_however_often() {
-    let mut house = House::open();
-    let plan = command(&["/bin/sh", "-c", "sleep 0.1; exit 3"]);
-    let run = plan.run;
-    let ran = told_later(&mut house, plan).await;
-    let is_it = |report: &Report| {
-        matches!(report, Report::Ran { run: of, record, enforced, .. }
-            if *of == run && record.exit_code == Some(3) && enforced.account.is_some())
-    };
-    assert!(is_it(&ran), "{ran:?}");
-    house.next_server();
-    let again = house.plain_report().await;
-    assert!(is_it(&again), "{again:?}");
-}
-
-#[tokio::test]
-async fn what_has_printed_something_comes_with_it() {
-    for to in ["1", "2"] {
-        let mut house = House::open();
-        let plan = command(&["/bin/sh", "-c", &format!("sleep 0.1; echo x >&{to}")]);
-        let Report::Started(started) = told_later(&mut house, plan).await else {
-            panic!("its pipes are missing");
-        };
-        let printed = [started.stdout, started.stderr].map(read_all).concat();
-        assert_eq!(printed, b"x\n", "on {to}");
-        assert_eq!(house.exited().await.exit_code, Some(0));
-    }
-}
-
-#[tokio::test]
-async fn what_was_told_to_execute_keeps_its_pipes_though_it_has_printed_nothing() {
-    let mut house = House::open();
-    let may_end = house.base.path().join("may-end");
-    let waits = format!("while [ ! -e {} ]; do sleep 0.01; done", may_end.display());
-    let plan = command(&["/bin/sh", "-c", &waits]);
-    house.runner.start(plan).await.expect("sent");
-    let Report::Complete { .. } = house.plain_report().await else {
-        panic!("it is new");
-    };
-    let Report::Started(_) = house.plain_report().await else {
-        panic!("it executes for a while");
-    };
-    std::fs::write(&may_end, "").expect("written");
-    assert!(matches!(house.plain_report().await, Report::Exited { .. }));
-    house.next_server();
-    // Whether an earlier server has read of them, only it could know.
-    assert!(matches!(house.plain_report().await, Report::Started(_)));
-    assert!(matches!(house.plain_report().await, Report::Exited { .. }));
 }
 
 #[tokio::test]

@@ -198,7 +198,7 @@ fn a_spoilt_index_of_a_live_run_costs_no_byte() {
         file.write_all(&[0xee; 400]).expect("spoilt");
     });
     program.until_logged(
-        "the order of output and errors of this run was damaged",
+        "the order of output and errors of this run did not fit",
         SOON,
     );
     let bob = Robot::new(&program, "bob", &["admins"]);
